@@ -1,0 +1,2 @@
+//! The command `ncg`.
+fn main() {}

@@ -1,0 +1,4 @@
+//! `ncg` compiles small Scheme models of known physics into differentiable graphs.
+pub mod error;
+
+pub use error::{Error, ErrorKind, Result};
