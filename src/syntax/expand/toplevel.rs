@@ -1,0 +1,262 @@
+//! The top level of a program, and bodies with internal definitions.
+
+use std::sync::Arc;
+
+use super::{Bound, Expander, fail, usage};
+use crate::error::{Result, Span};
+use crate::syntax::ast::{Constant, Declaration, Expr, ExprKind, Var};
+use crate::syntax::datum::{Datum, DatumKind};
+
+/// One form of a body: a definition, or an expression.
+enum Item<'a> {
+    Define {
+        name: Arc<str>,
+        value: Value<'a>,
+        whole: &'a Datum,
+    },
+    Expr(&'a Datum),
+}
+
+/// The right side of a definition.
+enum Value<'a> {
+    Expr(&'a Datum),
+    Procedure { params: Datum, body: &'a [Datum] },
+}
+
+impl Expander {
+    pub(super) fn top_level(&mut self, data: &[Datum]) -> Result<Expr> {
+        let mut rest = Vec::new();
+        for datum in data {
+            match datum
+                .list()
+                .and_then(|items| items.first()?.symbol())
+                .map(|name| &**name)
+            {
+                Some("parameter") => self.parameter(datum)?,
+                Some("input") => self.input(datum)?,
+                _ => rest.push(datum),
+            }
+        }
+        if rest.is_empty() {
+            let end = data.last().map_or(Span::default(), |datum| datum.span);
+            return Err(fail(
+                end,
+                "the program has no expression: its last form gives its value",
+            ));
+        }
+        let end = rest[rest.len() - 1].span;
+        self.sequence(
+            &rest,
+            end,
+            "the program ends with a definition: add an expression, which gives its value",
+        )
+    }
+
+    fn parameter(&mut self, form: &Datum) -> Result<()> {
+        let form_usage = "(parameter NAME INIT) or (parameter NAME INIT LOWER UPPER)";
+        let (name, initial, bounds) = match form.list().unwrap_or_default() {
+            [_, name, initial] => (name, initial, None),
+            [_, name, initial, lower, upper] => (name, initial, Some((lower, upper))),
+            _ => return Err(usage(form, form_usage)),
+        };
+        let initial_value = number(initial)?;
+        let (lower, upper) = match bounds {
+            None => (f64::NEG_INFINITY, f64::INFINITY),
+            Some((lower, upper)) => (number(lower)?, number(upper)?),
+        };
+        if !initial_value.is_finite() {
+            return Err(fail(
+                initial.span,
+                "the initial value of a parameter must be finite",
+            ));
+        }
+        if lower > upper || lower.is_nan() || upper.is_nan() {
+            return Err(fail(
+                form.span,
+                format!(
+                    "the lower bound {lower} of parameter {name} is not below its upper bound {upper}"
+                ),
+            ));
+        }
+        if !(lower..=upper).contains(&initial_value) {
+            return Err(fail(
+                initial.span,
+                format!(
+                    "the initial value {initial_value} of parameter {name} is outside its bounds {lower} and {upper}"
+                ),
+            ));
+        }
+        self.declare(name, Some(initial_value), lower, upper)
+    }
+
+    fn input(&mut self, form: &Datum) -> Result<()> {
+        match form.list().unwrap_or_default() {
+            [_, name] => self.declare(name, None, f64::NEG_INFINITY, f64::INFINITY),
+            _ => Err(usage(form, "(input NAME)")),
+        }
+    }
+
+    fn declare(
+        &mut self,
+        name: &Datum,
+        initial: Option<f64>,
+        lower: f64,
+        upper: f64,
+    ) -> Result<()> {
+        let symbol = self.binding_name(name, &[])?;
+        if self.is_bound(&symbol) {
+            return Err(fail(name.span, format!("\"{symbol}\" is declared twice")));
+        }
+        self.scope.insert(
+            symbol.clone(),
+            vec![Bound::Declared(self.declarations.len())],
+        );
+        self.declarations.push(Declaration {
+            name: symbol,
+            initial,
+            lower,
+            upper,
+            span: name.span,
+        });
+        Ok(())
+    }
+
+    /// The body of a procedure or of a binding form.
+    pub(super) fn body(&mut self, data: &[Datum], whole: &Datum) -> Result<Expr> {
+        let data: Vec<&Datum> = data.iter().collect();
+        self.sequence(
+            &data,
+            whole.span,
+            "the body ends with a definition: add an expression, which gives its value",
+        )
+    }
+
+    pub(super) fn begin(&mut self, items: &[Datum], whole: &Datum) -> Result<Expr> {
+        match &items[1..] {
+            [] => Err(usage(whole, "(begin expression …)")),
+            [one] => self.expr(one),
+            data => self.body(data, whole),
+        }
+    }
+
+    /// Definitions and expressions in order; the last expression is the value.
+    fn sequence(&mut self, data: &[&Datum], span: Span, ends_badly: &str) -> Result<Expr> {
+        let mut items = Vec::new();
+        self.collect(data, &mut items)?;
+        let Some(Item::Expr(last)) = items.pop() else {
+            return Err(fail(span, ends_badly));
+        };
+        if items.is_empty() {
+            return self.expr(last);
+        }
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for item in &items {
+            if let Item::Define { name, whole, .. } = item {
+                if names.contains(name) {
+                    return Err(fail(
+                        whole.span,
+                        format!("\"{name}\" is defined twice here"),
+                    ));
+                }
+                if let Some(Bound::Declared(index)) =
+                    self.scope.get(name).and_then(|stack| stack.last())
+                {
+                    let what = match self.declarations[*index].initial {
+                        Some(_) => "a parameter",
+                        None => "an input",
+                    };
+                    return Err(fail(
+                        whole.span,
+                        format!("\"{name}\" is declared as {what} already"),
+                    ));
+                }
+                names.push(name.clone());
+            }
+        }
+        self.with_names(&names, |this, vars| {
+            let mut vars = vars.iter().copied();
+            let mut bindings: Vec<(Var, Expr)> = Vec::with_capacity(items.len());
+            for item in &items {
+                let (var, value) = match item {
+                    Item::Define { value, whole, .. } => {
+                        let value = match value {
+                            Value::Expr(datum) => this.expr(datum)?,
+                            Value::Procedure { params, body } => {
+                                this.procedure(params, body, whole)?
+                            }
+                        };
+                        (vars.next(), value)
+                    }
+                    Item::Expr(datum) => (None, this.expr(datum)?),
+                };
+                let var = var.unwrap_or_else(|| this.fresh("_"));
+                bindings.push((var, value));
+            }
+            let body = Box::new(this.expr(last)?);
+            Ok(Expr::new(ExprKind::Letrec(bindings, body), span))
+        })
+    }
+
+    /// Sorts the forms of a body into definitions and expressions; `begin` splices.
+    fn collect<'a>(&self, data: &[&'a Datum], items: &mut Vec<Item<'a>>) -> Result<()> {
+        for datum in data {
+            let form = datum.list().unwrap_or_default();
+            match self.keyword(form).map(|name| &**name) {
+                Some("begin") => {
+                    let inner: Vec<&Datum> = form[1..].iter().collect();
+                    if inner.is_empty() {
+                        return Err(usage(datum, "(begin expression …)"));
+                    }
+                    self.collect(&inner, items)?;
+                }
+                Some("define") => items.push(self.definition(form, datum)?),
+                _ => items.push(Item::Expr(datum)),
+            }
+        }
+        Ok(())
+    }
+
+    fn definition<'a>(&self, form: &'a [Datum], whole: &'a Datum) -> Result<Item<'a>> {
+        let form_usage = "(define name value) or (define (name parameter …) body …)";
+        let [_, target, rest @ ..] = form else {
+            return Err(usage(whole, form_usage));
+        };
+        let (name, value) = match (&target.kind, rest) {
+            (DatumKind::Symbol(name), [value]) => (name.clone(), Value::Expr(value)),
+            (DatumKind::List(items, tail), body) if !items.is_empty() && !body.is_empty() => {
+                let name = self.binding_name(&items[0], &[])?;
+                let kind = match (items.len(), tail) {
+                    (1, Some(tail)) => tail.kind.clone(),
+                    _ => DatumKind::List(items[1..].to_vec(), tail.clone()),
+                };
+                let params = Datum {
+                    kind,
+                    span: target.span,
+                };
+                (name, Value::Procedure { params, body })
+            }
+            _ => return Err(usage(whole, form_usage)),
+        };
+        Ok(Item::Define { name, value, whole })
+    }
+}
+
+/// The number that a declaration holds.
+fn number(datum: &Datum) -> Result<f64> {
+    let value = match &datum.kind {
+        DatumKind::Int(_) | DatumKind::Real(_) => Constant::quote(datum).as_real(),
+        DatumKind::List(items, None) => match items.as_slice() {
+            [minus, value] if minus.symbol().is_some_and(|name| &**name == "-") => {
+                Constant::quote(value).as_real().map(|value| -value)
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    value.ok_or_else(|| {
+        fail(
+            datum.span,
+            format!("a number is expected here, not {datum}"),
+        )
+    })
+}

@@ -1,0 +1,7 @@
+//! Text → data with spans → core AST. Nothing here knows what a primitive computes.
+
+pub mod ast;
+pub mod datum;
+pub mod expand;
+mod print;
+pub mod reader;
