@@ -1,5 +1,6 @@
 //! `ncg` compiles small Scheme models of known physics into differentiable graphs.
 pub mod error;
+pub mod ops;
 pub mod syntax;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,149 @@
+//! Kernels: an operation on numbers, as a function of one sample and as a function of a block of samples.
+//!
+//! A block function is compiled for each instruction set that `pulp` knows and picked at run time. It applies the scalar
+//! function to each element, so that both give the same bits and a result does not depend on the place in a block.
+
+use pulp::Arch;
+
+use super::real::Real;
+
+/// An argument of a block function: one value a sample, or one for all of them.
+#[derive(Clone, Copy, Debug)]
+pub enum Operand<'a, T> {
+    /// One value a sample.
+    Block(&'a [T]),
+    /// One value for the whole block.
+    Uniform(T),
+}
+
+/// A function of one number.
+#[derive(Clone, Copy)]
+pub struct Unary<T> {
+    /// The function.
+    pub scalar: fn(T) -> T,
+    /// The function over a block: argument, result.
+    pub block: fn(Arch, &[T], &mut [T]),
+}
+
+/// A function of two numbers.
+#[derive(Clone, Copy)]
+pub struct Binary<T> {
+    /// The function.
+    pub scalar: fn(T, T) -> T,
+    /// The function over a block: arguments, result.
+    pub block: fn(Arch, Operand<T>, Operand<T>, &mut [T]),
+}
+
+/// The kernel of an operation in both element types.
+#[derive(Clone, Copy)]
+pub enum Kernel {
+    /// One argument.
+    Unary(Unary<f64>, Unary<f32>),
+    /// Two arguments.
+    Binary(Binary<f64>, Binary<f32>),
+}
+
+/// A kernel's one-sample function, generic over the element type; the table is built from it.
+pub trait UnaryFn {
+    /// The value at `x`.
+    fn apply<T: Real>(x: T) -> T;
+}
+
+/// A kernel's one-sample function of two arguments.
+pub trait BinaryFn {
+    /// The value at `(a, b)`.
+    fn apply<T: Real>(a: T, b: T) -> T;
+}
+
+/// The kernel that `F` defines.
+pub const fn unary<F: UnaryFn>() -> Kernel {
+    Kernel::Unary(
+        Unary {
+            scalar: F::apply::<f64>,
+            block: unary_block::<F, f64>,
+        },
+        Unary {
+            scalar: F::apply::<f32>,
+            block: unary_block::<F, f32>,
+        },
+    )
+}
+
+/// The kernel that `F` defines.
+pub const fn binary<F: BinaryFn>() -> Kernel {
+    Kernel::Binary(
+        Binary {
+            scalar: F::apply::<f64>,
+            block: binary_block::<F, f64>,
+        },
+        Binary {
+            scalar: F::apply::<f32>,
+            block: binary_block::<F, f32>,
+        },
+    )
+}
+
+fn unary_block<F: UnaryFn, T: Real>(arch: Arch, x: &[T], out: &mut [T]) {
+    arch.dispatch(|| {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = F::apply(*x);
+        }
+    });
+}
+
+fn binary_block<F: BinaryFn, T: Real>(arch: Arch, a: Operand<T>, b: Operand<T>, out: &mut [T]) {
+    arch.dispatch(|| match (a, b) {
+        (Operand::Block(a), Operand::Block(b)) => {
+            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                *out = F::apply(*a, *b);
+            }
+        }
+        (Operand::Block(a), Operand::Uniform(b)) => {
+            for (out, a) in out.iter_mut().zip(a) {
+                *out = F::apply(*a, b);
+            }
+        }
+        (Operand::Uniform(a), Operand::Block(b)) => {
+            for (out, b) in out.iter_mut().zip(b) {
+                *out = F::apply(a, *b);
+            }
+        }
+        (Operand::Uniform(a), Operand::Uniform(b)) => out.fill(F::apply(a, b)),
+    });
+}
+
+/// `test ? a : b`, element by element.
+pub fn select_block<T: Real>(
+    arch: Arch,
+    test: Operand<T>,
+    a: Operand<T>,
+    b: Operand<T>,
+    out: &mut [T],
+) {
+    arch.dispatch(|| match (test, a, b) {
+        (Operand::Block(test), Operand::Block(a), Operand::Block(b)) => {
+            for (((out, test), a), b) in out.iter_mut().zip(test).zip(a).zip(b) {
+                *out = if test.is_true() { *a } else { *b };
+            }
+        }
+        (Operand::Block(test), Operand::Block(a), Operand::Uniform(b)) => {
+            for ((out, test), a) in out.iter_mut().zip(test).zip(a) {
+                *out = if test.is_true() { *a } else { b };
+            }
+        }
+        (Operand::Block(test), Operand::Uniform(a), Operand::Block(b)) => {
+            for ((out, test), b) in out.iter_mut().zip(test).zip(b) {
+                *out = if test.is_true() { a } else { *b };
+            }
+        }
+        (Operand::Block(test), Operand::Uniform(a), Operand::Uniform(b)) => {
+            for (out, test) in out.iter_mut().zip(test) {
+                *out = if test.is_true() { a } else { b };
+            }
+        }
+        (Operand::Uniform(test), a, b) => match if test.is_true() { a } else { b } {
+            Operand::Block(values) => out.copy_from_slice(&values[..out.len()]),
+            Operand::Uniform(value) => out.fill(value),
+        },
+    });
+}

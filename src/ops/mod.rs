@@ -1,0 +1,25 @@
+//! The operations. One operation is one row of a table: its name in Scheme, how many arguments it takes, what it computes,
+//! how its derivative is built and how ONNX spells it.
+
+mod adjoint;
+mod decompose;
+mod emit;
+pub mod kernel;
+mod numeric;
+pub mod real;
+mod table;
+
+pub use emit::{Emit, NodeId};
+pub use table::{OnnxForm, Op, Role, Row, all, find, nearest};
+
+impl Op {
+    /// The row of the table that describes this operation.
+    pub fn row(self) -> &'static Row {
+        table::row(self)
+    }
+
+    /// The name in Scheme and in graphs.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+}

@@ -1,0 +1,101 @@
+//! What the numeric operations compute, one sample at a time. IEEE 754 throughout; nothing is clamped.
+
+use super::kernel::{BinaryFn, UnaryFn};
+use super::real::Real;
+
+macro_rules! unary_fn {
+    ($($(#[$doc:meta])* $name:ident($x:ident) = $body:expr;)*) => {
+        $($(#[$doc])* pub struct $name;
+        impl UnaryFn for $name {
+            #[inline(always)]
+            fn apply<T: Real>($x: T) -> T {
+                $body
+            }
+        })*
+    };
+}
+
+macro_rules! binary_fn {
+    ($($(#[$doc:meta])* $name:ident($a:ident, $b:ident) = $body:expr;)*) => {
+        $($(#[$doc])* pub struct $name;
+        impl BinaryFn for $name {
+            #[inline(always)]
+            fn apply<T: Real>($a: T, $b: T) -> T {
+                $body
+            }
+        })*
+    };
+}
+
+unary_fn! {
+    Neg(x) = -x;
+    Abs(x) = x.abs();
+    /// -1, 0 or 1; NaN for NaN.
+    Sign(x) = if x > T::ZERO { T::ONE } else if x < T::ZERO { -T::ONE } else { x };
+    Not(x) = T::truth(!x.is_true());
+    Sqrt(x) = x.sqrt();
+    Exp(x) = x.exp();
+    Log(x) = x.ln();
+    Sin(x) = x.sin();
+    Cos(x) = x.cos();
+    Tan(x) = x.tan();
+    Asin(x) = x.asin();
+    Acos(x) = x.acos();
+    Atan(x) = x.atan();
+    Sinh(x) = x.sinh();
+    Cosh(x) = x.cosh();
+    Tanh(x) = x.tanh();
+    Floor(x) = x.floor();
+    Ceiling(x) = x.ceil();
+    Round(x) = x.round_ties_even();
+    Truncate(x) = x.trunc();
+    Sigmoid(x) = T::ONE / (T::ONE + (-x).exp());
+    Relu(x) = if x > T::ZERO || x.is_nan() { x } else { T::ZERO };
+    /// `log(1 + exp(x))`, without overflow.
+    Softplus(x) = {
+        let positive = if x > T::ZERO || x.is_nan() { x } else { T::ZERO };
+        positive + (-x.abs()).exp().ln_1p()
+    };
+    Erf(x) = x.erf();
+}
+
+binary_fn! {
+    Add(a, b) = a + b;
+    Sub(a, b) = a - b;
+    Mul(a, b) = a * b;
+    Div(a, b) = a / b;
+    Pow(a, b) = a.powf(b);
+    Atan2(a, b) = a.atan2(b);
+    /// The larger; NaN if either is.
+    Max(a, b) = if a > b || a.is_nan() { a } else { b };
+    /// The smaller; NaN if either is.
+    Min(a, b) = if a < b || a.is_nan() { a } else { b };
+    Quotient(a, b) = (a / b).trunc();
+    /// The sign follows the dividend.
+    Remainder(a, b) = a % b;
+    /// The sign follows the divisor.
+    Modulo(a, b) = {
+        let r = a % b;
+        if r != T::ZERO && (r < T::ZERO) != (b < T::ZERO) { r + b } else { r }
+    };
+    Equal(a, b) = T::truth(a == b);
+    Less(a, b) = T::truth(a < b);
+    Greater(a, b) = T::truth(a > b);
+    LessEqual(a, b) = T::truth(a <= b);
+    GreaterEqual(a, b) = T::truth(a >= b);
+    And(a, b) = T::truth(a.is_true() && b.is_true());
+    Or(a, b) = T::truth(a.is_true() || b.is_true());
+}
+
+/// NaN without a method of its own in [`Real`].
+trait IsNan {
+    fn is_nan(self) -> bool;
+}
+
+impl<T: Real> IsNan for T {
+    #[inline(always)]
+    #[allow(clippy::eq_op)]
+    fn is_nan(self) -> bool {
+        self != self
+    }
+}
