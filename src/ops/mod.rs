@@ -4,12 +4,14 @@
 mod adjoint;
 mod decompose;
 mod emit;
+mod fold;
 pub mod kernel;
 mod numeric;
 pub mod real;
 mod table;
 
 pub use emit::{Emit, NodeId};
+pub use fold::fold;
 pub use table::{OnnxForm, Op, Role, Row, all, find, nearest};
 
 impl Op {

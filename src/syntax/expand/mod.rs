@@ -21,12 +21,20 @@ pub fn expand(data: &[Datum]) -> Result<Program> {
         declarations: Vec::new(),
         vars: Vec::new(),
         scope: HashMap::new(),
+        free: HashMap::new(),
         depth: 0,
     };
     let body = expander.top_level(data)?;
+    let mut free: Vec<(u32, Arc<str>)> = expander
+        .free
+        .into_iter()
+        .map(|(name, start)| (start, name))
+        .collect();
+    free.sort();
     Ok(Program {
         declarations: expander.declarations,
         vars: expander.vars,
+        free: free.into_iter().map(|(_, name)| name).collect(),
         body,
     })
 }
@@ -42,6 +50,8 @@ struct Expander {
     vars: Vec<Arc<str>>,
     /// What each name means here: the innermost binding is last.
     scope: HashMap<Arc<str>, Vec<Bound>>,
+    /// Where each free name appears first.
+    free: HashMap<Arc<str>, u32>,
     depth: usize,
 }
 
@@ -190,6 +200,8 @@ impl Expander {
         {
             return Err(fail(span, format!("\"{name}\" is a form, not a value")));
         }
+        let first = self.free.entry(name.clone()).or_insert(span.start);
+        *first = span.start.min(*first);
         Ok(Expr::new(ExprKind::Free(name.clone()), span))
     }
 

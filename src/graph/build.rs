@@ -1,0 +1,300 @@
+//! Builds graphs: opens and closes regions, shares equal nodes, folds constants and drops operations that change no bit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{
+    Elem, Function, FunctionId, Graph, Node, NodeId, NodeKind, Output, Port, Region, RegionId,
+    Type, Value,
+};
+use crate::error::Span;
+use crate::ops::{Emit, Op, Role, fold};
+use crate::syntax::ast::Constant;
+
+/// What makes two nodes equal: their kind and their arguments.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Real(u64),
+    Int(i64),
+    Bool(bool),
+    Op(Op, Vec<NodeId>),
+    Get(NodeId, u32),
+}
+
+/// A region that is being filled.
+struct Open {
+    id: RegionId,
+    known: HashMap<Key, NodeId>,
+}
+
+/// A graph under construction. Nodes go to the innermost open region.
+pub struct Builder {
+    graph: Graph,
+    open: Vec<Open>,
+    /// The open regions around function bodies.
+    outer: Vec<Vec<Open>>,
+    /// The place that new nodes come from.
+    pub span: Span,
+}
+
+impl Builder {
+    /// An empty graph with these ports; the nodes of the ports come first, in order.
+    pub fn new(ports: Vec<Port>) -> Builder {
+        let mut builder = Builder {
+            graph: Graph {
+                nodes: Vec::new(),
+                regions: vec![Region::default()],
+                functions: Vec::new(),
+                ports,
+                outputs: Vec::new(),
+                value: Value::Output(0),
+            },
+            open: vec![Open {
+                id: RegionId(0),
+                known: HashMap::new(),
+            }],
+            outer: Vec::new(),
+            span: Span::default(),
+        };
+        for port in 0..builder.graph.ports.len() as u32 {
+            builder.push(NodeKind::Port(port), vec![], Type::REAL);
+        }
+        builder
+    }
+
+    /// The graph so far.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The node of port `index`.
+    pub fn port(&self, index: usize) -> NodeId {
+        NodeId(index as u32)
+    }
+
+    /// Adds a node as it is, without sharing or folding.
+    pub fn push(&mut self, kind: NodeKind, args: Vec<NodeId>, ty: Type) -> NodeId {
+        let id = NodeId(self.graph.nodes.len() as u32);
+        self.graph.nodes.push(Node {
+            kind,
+            args,
+            ty,
+            span: self.span,
+        });
+        let region = self.open[self.open.len() - 1].id;
+        self.graph.regions[region.0 as usize].nodes.push(id);
+        id
+    }
+
+    fn share(&mut self, key: Key, kind: NodeKind, args: Vec<NodeId>, ty: Type) -> NodeId {
+        if let Some(id) = self.open.iter().rev().find_map(|open| open.known.get(&key)) {
+            return *id;
+        }
+        let id = self.push(kind, args, ty);
+        if let Some(open) = self.open.last_mut() {
+            open.known.insert(key, id);
+        }
+        id
+    }
+
+    /// The node of a constant; equal numbers share one.
+    pub fn constant(&mut self, value: Constant) -> NodeId {
+        let (key, ty) = match &value {
+            Constant::Real(x) => (Key::Real(x.to_bits()), Type::REAL),
+            Constant::Int(x) => (Key::Int(*x), Type::Scalar(Elem::Int)),
+            Constant::Bool(x) => (Key::Bool(*x), Type::Scalar(Elem::Bool)),
+            _ => return self.push(NodeKind::Constant(value), vec![], Type::General),
+        };
+        self.share(key, NodeKind::Constant(value), vec![], ty)
+    }
+
+    /// Value `index` of the `if` at `node`.
+    pub fn get(&mut self, node: NodeId, index: u32, ty: Type) -> NodeId {
+        self.share(Key::Get(node, index), NodeKind::Get(index), vec![node], ty)
+    }
+
+    /// Opens a region with parameters of these types; nodes go there until it is closed.
+    pub fn open_region(&mut self, params: &[Type]) -> Vec<NodeId> {
+        let id = RegionId(self.graph.regions.len() as u32);
+        self.graph.regions.push(Region::default());
+        self.open.push(Open {
+            id,
+            known: HashMap::new(),
+        });
+        let params: Vec<NodeId> = params
+            .iter()
+            .map(|ty| self.push(NodeKind::RegionParam, vec![], *ty))
+            .collect();
+        self.graph.regions[id.0 as usize].params = params.clone();
+        params
+    }
+
+    /// Closes the innermost region, which gives these results.
+    pub fn close_region(&mut self, results: Vec<NodeId>) -> RegionId {
+        let id = match self.open.len() {
+            1 => RegionId(0),
+            _ => self.open.pop().map_or(RegionId(0), |open| open.id),
+        };
+        self.graph.regions[id.0 as usize].results = results;
+        id
+    }
+
+    /// Opens the body of a function, from which nothing outside can be seen.
+    pub fn open_function(&mut self, params: usize) -> Vec<NodeId> {
+        let outer = std::mem::take(&mut self.open);
+        self.outer.push(outer);
+        self.open_region(&vec![Type::General; params])
+    }
+
+    /// Closes the body of a function, whose value is `result`.
+    pub fn close_function(&mut self, result: NodeId) -> RegionId {
+        let id = self.open.pop().map_or(RegionId(0), |open| open.id);
+        self.graph.regions[id.0 as usize].results = vec![result];
+        self.open = self.outer.pop().unwrap_or_default();
+        id
+    }
+
+    /// How many regions are open, the body included.
+    pub fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// An `if` whose arms have been closed; its values, one for each result of the arms.
+    pub fn branch(&mut self, test: NodeId, then: RegionId, otherwise: RegionId) -> Vec<NodeId> {
+        let types: Vec<Type> = {
+            let (a, b) = (self.graph.region(then), self.graph.region(otherwise));
+            let pairs = a.results.iter().zip(&b.results);
+            pairs
+                .map(|(a, b)| self.graph.node(*a).ty.join(self.graph.node(*b).ty))
+                .collect()
+        };
+        let first = types.first().copied().unwrap_or(Type::General);
+        let node = self.push(NodeKind::If(then, otherwise), vec![test], first);
+        types
+            .iter()
+            .enumerate()
+            .map(|(i, ty)| self.get(node, i as u32, *ty))
+            .collect()
+    }
+
+    /// Adds a function; its body may be set later.
+    pub fn function(&mut self, function: Function) -> FunctionId {
+        self.graph.functions.push(function);
+        FunctionId(self.graph.functions.len() as u32 - 1)
+    }
+
+    /// Changes a function that was added before.
+    pub fn function_mut(&mut self, id: FunctionId) -> &mut Function {
+        &mut self.graph.functions[id.0 as usize]
+    }
+
+    /// The finished graph, with these outputs.
+    pub fn finish(mut self, outputs: Vec<Output>, value: Value) -> Graph {
+        let results = outputs.iter().map(|output| output.node).collect();
+        self.close_region(results);
+        self.graph.outputs = outputs;
+        self.graph.value = value;
+        self.graph
+    }
+
+    /// The finished graph whose only output is `node`, called `value`.
+    pub fn finish_one(self, node: NodeId) -> Graph {
+        let name = Arc::from("value");
+        self.finish(vec![Output { name, node }], Value::Output(0))
+    }
+
+    fn number(&self, node: NodeId) -> Option<&Constant> {
+        match &self.graph.node(node).kind {
+            NodeKind::Constant(constant) if constant.as_real().is_some() => Some(constant),
+            _ => None,
+        }
+    }
+
+    /// The argument that the operation gives back unchanged, bit for bit, whatever the other is.
+    fn identity(&self, op: Op, args: &[NodeId]) -> Option<NodeId> {
+        let known = |i: usize, value: f64| {
+            self.known(args[i])
+                .is_some_and(|x| x.to_bits() == value.to_bits())
+        };
+        match op {
+            Op::Mul if known(1, 1.0) => Some(args[0]),
+            Op::Mul if known(0, 1.0) => Some(args[1]),
+            Op::Div if known(1, 1.0) => Some(args[0]),
+            Op::Sub if known(1, 0.0) => Some(args[0]),
+            Op::Neg => match self.graph.node(args[0]).kind {
+                NodeKind::Op(Op::Neg) => Some(self.graph.node(args[0]).args[0]),
+                _ => None,
+            },
+            Op::Select => match self.number(args[0]) {
+                Some(test) => Some(if test.is_true() { args[1] } else { args[2] }),
+                None => (args[1] == args[2]).then_some(args[1]),
+            },
+            Op::Min | Op::Max if args.len() == 1 => Some(args[0]),
+            _ => None,
+        }
+    }
+
+    fn result_type(&self, op: Op, args: &[NodeId]) -> Type {
+        let Role::Numeric { boolean, .. } = op.row().role else {
+            return Type::General;
+        };
+        if boolean {
+            return Type::Scalar(Elem::Bool);
+        }
+        let joined = |args: &[NodeId]| {
+            let types = args.iter().map(|arg| self.graph.node(*arg).ty);
+            types.reduce(Type::join).unwrap_or(Type::REAL)
+        };
+        match op {
+            Op::Select => joined(&args[1..]),
+            Op::Add
+            | Op::Sub
+            | Op::Mul
+            | Op::Neg
+            | Op::Abs
+            | Op::Sign
+            | Op::Min
+            | Op::Max
+            | Op::Quotient
+            | Op::Remainder
+            | Op::Modulo
+            | Op::Floor
+            | Op::Ceiling
+            | Op::Round
+            | Op::Truncate => joined(args).join(Type::Scalar(Elem::Int)),
+            _ => Type::REAL,
+        }
+    }
+}
+
+impl Emit for Builder {
+    fn op(&mut self, op: Op, args: &[NodeId]) -> NodeId {
+        if let Role::Defined(definition) = op.row().role {
+            return definition(self, args);
+        }
+        let constants: Option<Vec<Constant>> =
+            args.iter().map(|arg| self.number(*arg).cloned()).collect();
+        if let Some(value) = constants.and_then(|constants| fold(op, &constants)) {
+            return self.constant(value);
+        }
+        let ty = self.result_type(op, args);
+        if let Some(node) = self.identity(op, args)
+            && self.graph.node(node).ty == ty
+        {
+            return node;
+        }
+        let mut key = args.to_vec();
+        if matches!(op, Op::Add | Op::Mul | Op::Equal) {
+            key.sort();
+        }
+        self.share(Key::Op(op, key), NodeKind::Op(op), args.to_vec(), ty)
+    }
+
+    fn real(&mut self, value: f64) -> NodeId {
+        self.constant(Constant::Real(value))
+    }
+
+    fn known(&self, node: NodeId) -> Option<f64> {
+        self.number(node).and_then(Constant::as_real)
+    }
+}

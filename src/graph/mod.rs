@@ -1,0 +1,266 @@
+//! The dataflow graph: an arena of nodes in which arguments stand before their users, and regions for the arms of `if` and
+//! the bodies of loops and functions.
+//!
+//! A node belongs to one region and may use nodes of that region and of the regions around it. A *numeric* graph holds only
+//! numbers, `if` and `loop`; a *general* graph also holds functions, closures and structural operations.
+
+mod build;
+mod copy;
+mod simplify;
+mod text;
+mod verify;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::Span;
+pub use crate::ops::NodeId;
+use crate::ops::Op;
+use crate::syntax::ast::Constant;
+pub use build::Builder;
+pub use copy::{Arms, Copier, flatten};
+pub use simplify::simplify;
+pub use text::parse;
+pub use verify::{verify, verify_numeric};
+
+/// Deepest nesting of regions that readers accept and passes recurse into.
+pub const MAX_REGION_DEPTH: usize = 1000;
+
+/// A region: an index into [`Graph::regions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RegionId(pub u32);
+
+/// A function: an index into [`Graph::functions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FunctionId(pub u32);
+
+/// What a number is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Elem {
+    /// `#t` or `#f`; 1 or 0 in arithmetic.
+    Bool,
+    /// A whole number; engines hold it as a real.
+    Int,
+    /// A real.
+    Real,
+}
+
+/// The type of a node's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// Any value of the language: known only when the program runs.
+    General,
+    /// A number.
+    Scalar(Elem),
+}
+
+impl Type {
+    /// A real scalar.
+    pub const REAL: Type = Type::Scalar(Elem::Real);
+
+    /// The type that holds the values of both.
+    pub fn join(self, other: Type) -> Type {
+        match (self, other) {
+            (Type::Scalar(a), Type::Scalar(b)) => Type::Scalar(a.max(b)),
+            _ => Type::General,
+        }
+    }
+}
+
+/// What a node computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeKind {
+    /// A constant.
+    Constant(Constant),
+    /// An input or parameter of the graph: an index into [`Graph::ports`].
+    Port(u32),
+    /// A parameter of the region that the node belongs to.
+    RegionParam,
+    /// An operation on the arguments.
+    Op(Op),
+    /// An operation as a value: a procedure that can be passed.
+    Primitive(Op),
+    /// Argument: the test. Its values, read by [`NodeKind::Get`], are the results of the arm that is taken.
+    If(RegionId, RegionId),
+    /// Value `i` of the argument, an `if`.
+    Get(u32),
+    /// A call of a known function: its captures, then its arguments.
+    Call(FunctionId),
+    /// The closure of a function over the arguments, its captures.
+    Closure(FunctionId),
+    /// A call of the first argument, a procedure, with the others.
+    Apply,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What it computes.
+    pub kind: NodeKind,
+    /// From what: nodes that stand before it.
+    pub args: Vec<NodeId>,
+    /// The type of its value; of an `if`, of its first value.
+    pub ty: Type,
+    /// Where it comes from in the source.
+    pub span: Span,
+}
+
+/// A sequence of nodes with parameters and results.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Region {
+    /// Nodes of kind [`NodeKind::RegionParam`].
+    pub params: Vec<NodeId>,
+    /// All nodes of the region, its parameters included, in order.
+    pub nodes: Vec<NodeId>,
+    /// The values of the region.
+    pub results: Vec<NodeId>,
+}
+
+/// A function of a general graph. Its body's parameters are the captures, then the parameters, then the rest list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Function {
+    /// Its name in the source.
+    pub name: Arc<str>,
+    /// The names of what it captures.
+    pub captures: Vec<Arc<str>>,
+    /// The names of its fixed parameters.
+    pub params: Vec<Arc<str>>,
+    /// Whether one more parameter takes the remaining arguments as a list.
+    pub rest: bool,
+    /// Its body: one result.
+    pub body: RegionId,
+}
+
+/// What an input of a graph is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PortKind {
+    /// One value a sample.
+    Input,
+    /// One value for the whole batch, which can be fitted.
+    Parameter {
+        /// Its value unless another is given.
+        initial: f64,
+        /// Lower bound, may be `-inf`.
+        lower: f64,
+        /// Upper bound, may be `+inf`.
+        upper: f64,
+    },
+}
+
+/// An input or a parameter of a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Port {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Which of the two.
+    pub kind: PortKind,
+}
+
+impl Port {
+    /// Whether this is a parameter.
+    pub fn is_parameter(&self) -> bool {
+        matches!(self.kind, PortKind::Parameter { .. })
+    }
+}
+
+/// How the outputs of a graph make up its value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Output `i`.
+    Output(usize),
+    /// A value without numbers: a symbol, a character, the empty list.
+    Constant(Constant),
+    /// A list, with what stands behind its dot.
+    List(Vec<Value>, Option<Box<Value>>),
+    /// A procedure, which has no numbers to show.
+    Procedure,
+}
+
+/// One output of a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The node that computes it.
+    pub node: NodeId,
+}
+
+/// A graph. Region 0 is its body, whose results are the nodes of the outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    /// All nodes, arguments before users.
+    pub nodes: Vec<Node>,
+    /// All regions; the first is the body.
+    pub regions: Vec<Region>,
+    /// All functions.
+    pub functions: Vec<Function>,
+    /// Inputs and parameters.
+    pub ports: Vec<Port>,
+    /// Outputs.
+    pub outputs: Vec<Output>,
+    /// The value that the outputs make up.
+    pub value: Value,
+}
+
+impl Graph {
+    /// The node with this id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// The region with this id.
+    pub fn region(&self, id: RegionId) -> &Region {
+        &self.regions[id.0 as usize]
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Region {
+        &self.regions[0]
+    }
+
+    /// Indices of the ports that are inputs, in order.
+    pub fn inputs(&self) -> Vec<usize> {
+        (0..self.ports.len())
+            .filter(|i| !self.ports[*i].is_parameter())
+            .collect()
+    }
+
+    /// Indices of the ports that are parameters, in order.
+    pub fn parameters(&self) -> Vec<usize> {
+        (0..self.ports.len())
+            .filter(|i| self.ports[*i].is_parameter())
+            .collect()
+    }
+
+    /// For each node, whether its value differs from sample to sample.
+    pub fn batched(&self) -> Vec<bool> {
+        let mut batched = vec![false; self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate() {
+            let any = |nodes: &[NodeId], batched: &[bool]| nodes.iter().any(|n| batched[n.index()]);
+            batched[i] = match node.kind {
+                NodeKind::Port(port) => !self.ports[port as usize].is_parameter(),
+                NodeKind::Op(Op::BatchSum) => false,
+                NodeKind::If(then, otherwise) => {
+                    let arms = [then, otherwise];
+                    any(&node.args, &batched)
+                        || arms
+                            .iter()
+                            .any(|arm| any(&self.region(*arm).results, &batched))
+                }
+                _ => any(&node.args, &batched),
+            };
+        }
+        batched
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Type::General => "any",
+            Type::Scalar(Elem::Bool) => "bool",
+            Type::Scalar(Elem::Int) => "int",
+            Type::Scalar(Elem::Real) => "real",
+        })
+    }
+}

@@ -1,0 +1,255 @@
+//! Checks what every later stage takes for granted:
+//!
+//! - each node belongs to exactly one region, and regions form a tree under the body and the function bodies;
+//! - arguments, results and captured values stand before their use, in the same region or in one around it;
+//! - arities, port, region and function indices are in range; `get` reads an existing value of an `if`;
+//! - both arms of an `if` give equally many results; no tree is deeper than [`super::MAX_REGION_DEPTH`];
+//! - outputs are the results of the body.
+
+use super::{Graph, MAX_REGION_DEPTH, NodeId, NodeKind, RegionId, Type};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ops::kernel::Kernel;
+use crate::ops::{Op, Role};
+
+fn bad(message: String) -> Error {
+    Error::new(ErrorKind::Format, format!("malformed graph: {message}"))
+}
+
+/// Checks any graph.
+pub fn verify(graph: &Graph) -> Result<()> {
+    if graph.regions.is_empty() {
+        return Err(bad("it has no body".into()));
+    }
+    let mut state = State {
+        graph,
+        owner: vec![None; graph.nodes.len()],
+        seen: vec![false; graph.regions.len()],
+    };
+    state.region(RegionId(0), 0, &mut Vec::new())?;
+    for function in &graph.functions {
+        state.enter(function.body)?;
+        let params = function.captures.len() + function.params.len() + usize::from(function.rest);
+        let body = graph.region(function.body);
+        if body.params.len() != params || body.results.len() != 1 {
+            return Err(bad(format!(
+                "function {} does not fit its body",
+                function.name
+            )));
+        }
+        state.region(function.body, 0, &mut Vec::new())?;
+    }
+    if let Some(i) = state.owner.iter().position(Option::is_none) {
+        return Err(bad(format!("node {i} belongs to no region")));
+    }
+    let outputs: Vec<NodeId> = graph.outputs.iter().map(|output| output.node).collect();
+    if outputs != graph.body().results {
+        return Err(bad("its outputs are not the results of its body".into()));
+    }
+    Ok(())
+}
+
+/// Checks a numeric graph: only numbers, numeric operations and `if`.
+pub fn verify_numeric(graph: &Graph) -> Result<()> {
+    verify(graph)?;
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let numeric = match &node.kind {
+            NodeKind::Constant(value) => value.as_real().is_some(),
+            NodeKind::Op(op) => fits(*op, node.args.len()),
+            NodeKind::Port(_) | NodeKind::If(..) | NodeKind::Get(_) => true,
+            _ => false,
+        };
+        let empty =
+            matches!(&node.kind, NodeKind::If(then, _) if graph.region(*then).results.is_empty());
+        if !numeric || (node.ty == Type::General && !empty) {
+            return Err(bad(format!("node {i} is not numeric")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether `op` is numeric and takes this many arguments once the variadic forms of programs are gone.
+fn fits(op: Op, count: usize) -> bool {
+    match op.row().role {
+        Role::Numeric { .. } if matches!(op, Op::Min | Op::Max) => count >= 1,
+        Role::Numeric { kernel, .. } => match kernel {
+            Some(Kernel::Unary(..)) => count == 1,
+            Some(Kernel::Binary(..)) => count == 2,
+            None => Some(count) == op.row().max,
+        },
+        _ => false,
+    }
+}
+
+struct State<'a> {
+    graph: &'a Graph,
+    owner: Vec<Option<RegionId>>,
+    seen: Vec<bool>,
+}
+
+impl State<'_> {
+    /// Marks a region as visited; a region has one place.
+    fn enter(&mut self, id: RegionId) -> Result<()> {
+        match self.seen.get_mut(id.0 as usize) {
+            Some(seen) if !*seen && id.0 > 0 => {
+                *seen = true;
+                Ok(())
+            }
+            _ => Err(bad(format!("region {} is missing or used twice", id.0))),
+        }
+    }
+
+    /// Checks a region; `around` holds the regions that it stands in, innermost last.
+    fn region(&mut self, id: RegionId, depth: usize, around: &mut Vec<RegionId>) -> Result<()> {
+        if depth > MAX_REGION_DEPTH {
+            return Err(bad(format!(
+                "regions nest more than {MAX_REGION_DEPTH} deep"
+            )));
+        }
+        around.push(id);
+        let graph = self.graph;
+        let region = graph.region(id);
+        let mut last = None;
+        for node in &region.nodes {
+            if last >= Some(*node) || node.index() >= graph.nodes.len() {
+                return Err(bad(format!(
+                    "the nodes of region {} are out of order",
+                    id.0
+                )));
+            }
+            last = Some(*node);
+            self.node(*node, id, depth, around)?;
+        }
+        for param in &region.params {
+            if !region.nodes.contains(param) || graph.node(*param).kind != NodeKind::RegionParam {
+                return Err(bad(format!(
+                    "node {} is no parameter of region {}",
+                    param.0, id.0
+                )));
+            }
+        }
+        for result in &region.results {
+            self.visible(*result, NodeId(u32::MAX), around)?;
+        }
+        around.pop();
+        Ok(())
+    }
+
+    /// Checks that `arg` may be used at `user` inside `around`.
+    fn visible(&self, arg: NodeId, user: NodeId, around: &[RegionId]) -> Result<()> {
+        let owner = self.owner.get(arg.index()).copied().flatten();
+        match owner {
+            Some(owner) if arg < user && around.contains(&owner) => Ok(()),
+            _ => Err(bad(format!(
+                "node {} uses node {}, which it cannot see",
+                user.0, arg.0
+            ))),
+        }
+    }
+
+    fn node(
+        &mut self,
+        id: NodeId,
+        region: RegionId,
+        depth: usize,
+        around: &mut Vec<RegionId>,
+    ) -> Result<()> {
+        let graph = self.graph;
+        let node = graph.node(id);
+        for arg in &node.args {
+            self.visible(*arg, id, around)?;
+        }
+        let arity = |wanted: usize| match node.args.len() == wanted {
+            true => Ok(()),
+            false => Err(bad(format!(
+                "node {} takes {wanted} arguments, not {}",
+                id.0,
+                node.args.len()
+            ))),
+        };
+        match &node.kind {
+            NodeKind::Constant(_) | NodeKind::Primitive(_) => arity(0)?,
+            NodeKind::Port(port) => {
+                arity(0)?;
+                if *port as usize >= graph.ports.len() {
+                    return Err(bad(format!(
+                        "node {} reads port {port}, which does not exist",
+                        id.0
+                    )));
+                }
+            }
+            NodeKind::RegionParam => {
+                arity(0)?;
+                if !graph.region(region).params.contains(&id) {
+                    return Err(bad(format!("node {} is a parameter of no region", id.0)));
+                }
+            }
+            NodeKind::Op(op) => {
+                let row = op.row();
+                let count = node.args.len();
+                if count < row.min || row.max.is_some_and(|max| count > max) {
+                    return Err(bad(format!(
+                        "node {}: {} does not take {count} arguments",
+                        id.0, row.name
+                    )));
+                }
+            }
+            NodeKind::If(then, otherwise) => {
+                arity(1)?;
+                for arm in [*then, *otherwise] {
+                    self.enter(arm)?;
+                    self.region(arm, depth + 1, around)?;
+                    if !graph.region(arm).params.is_empty() {
+                        return Err(bad(format!("an arm of node {} has parameters", id.0)));
+                    }
+                    if graph.region(arm).nodes.last() > Some(&id) {
+                        return Err(bad(format!("an arm of node {} stands behind it", id.0)));
+                    }
+                }
+                if graph.region(*then).results.len() != graph.region(*otherwise).results.len() {
+                    return Err(bad(format!(
+                        "the arms of node {} give unequal results",
+                        id.0
+                    )));
+                }
+            }
+            NodeKind::Get(index) => {
+                arity(1)?;
+                let count = match graph.node(node.args[0]).kind {
+                    NodeKind::If(then, _) => graph.region(then).results.len(),
+                    _ => 0,
+                };
+                if *index as usize >= count {
+                    return Err(bad(format!(
+                        "node {} reads value {index}, which does not exist",
+                        id.0
+                    )));
+                }
+            }
+            NodeKind::Call(function) | NodeKind::Closure(function) => {
+                let function = graph.functions.get(function.0 as usize);
+                let function =
+                    function.ok_or_else(|| bad(format!("node {} names no function", id.0)))?;
+                let fixed = match node.kind {
+                    NodeKind::Closure(_) => function.captures.len(),
+                    _ => function.captures.len() + function.params.len(),
+                };
+                let more = function.rest && matches!(node.kind, NodeKind::Call(_));
+                if node.args.len() < fixed || (!more && node.args.len() > fixed) {
+                    return Err(bad(format!(
+                        "node {} does not fit function {}",
+                        id.0, function.name
+                    )));
+                }
+            }
+            NodeKind::Apply if node.args.is_empty() => {
+                return Err(bad(format!("node {} applies nothing", id.0)));
+            }
+            NodeKind::Apply => {}
+        }
+        match &mut self.owner[id.index()] {
+            owner @ None => *owner = Some(region),
+            Some(_) => return Err(bad(format!("node {} belongs to two regions", id.0))),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,575 @@
+//! The machine: activations of functions, frames of regions, and what a finished region gives its values to.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Limits;
+use super::value::{Heap, Val};
+use crate::anf::counted;
+use crate::error::{Error, ErrorKind, Result, Span};
+use crate::graph::{
+    Builder, Elem, FunctionId, Graph, NodeId, NodeKind, Output, RegionId, Type, Value,
+};
+use crate::lower::arity_message;
+use crate::ops::{Emit, Op};
+use crate::syntax::ast::Constant;
+
+/// Deepest nesting of lists in a program's value.
+const MAX_VALUE_DEPTH: usize = 1000;
+
+/// Runs the body of `graph`; the numeric graph of what is left, not yet simplified.
+pub fn run(graph: &Graph, limits: Limits) -> Result<Graph> {
+    let mut machine = Machine {
+        graph,
+        limits,
+        builder: Builder::new(graph.ports.clone()),
+        heap: Heap::default(),
+        environments: Vec::new(),
+        frames: Vec::new(),
+        ranges: graph
+            .functions
+            .iter()
+            .map(|f| node_range(graph, f.body))
+            .collect(),
+        steps: 0,
+        branches: 0,
+        span: Span::default(),
+    };
+    let body = node_range(graph, RegionId(0));
+    machine.environments.push(Environment::new(body));
+    machine.frames.push(Frame::of(RegionId(0), Then::Finish));
+    let value = machine.run().map_err(|error| error.at(machine.span))?;
+    machine.finish(value)
+}
+
+/// The ids of all nodes of a region, those of regions inside included, lie in this range.
+fn node_range(graph: &Graph, region: RegionId) -> (usize, usize) {
+    let nodes = &graph.region(region).nodes;
+    let mut first = nodes.first().map_or(0, |node| node.index());
+    let last = nodes.last().map_or(0, |node| node.index() + 1);
+    let mut open = vec![region];
+    while let Some(region) = open.pop() {
+        for node in &graph.region(region).nodes {
+            first = first.min(node.index());
+            if let NodeKind::If(then, otherwise) = graph.node(*node).kind {
+                open.extend([then, otherwise]);
+            }
+        }
+    }
+    (first, last)
+}
+
+/// The values of the nodes of one activation of a function.
+struct Environment {
+    first: usize,
+    values: Vec<Val>,
+}
+
+impl Environment {
+    fn new((first, last): (usize, usize)) -> Environment {
+        Environment {
+            first,
+            values: vec![Val::Unset; last.saturating_sub(first)],
+        }
+    }
+}
+
+/// What happens with the values of a finished region.
+enum Then {
+    /// They are the value of the program.
+    Finish,
+    /// They are the value of this call, in the activation below.
+    Return(NodeId),
+    /// They are the values of this `if`, whose test was known.
+    Taken(NodeId),
+    /// They are those of the first arm of this `if`, whose test is this node.
+    First(NodeId, NodeId),
+    /// They are those of the second arm; the first arm's are here.
+    Second(NodeId, NodeId, Rc<[Val]>, RegionId),
+}
+
+/// A region that is being evaluated.
+struct Frame {
+    region: RegionId,
+    next: usize,
+    then: Then,
+}
+
+impl Frame {
+    fn of(region: RegionId, then: Then) -> Frame {
+        Frame {
+            region,
+            next: 0,
+            then,
+        }
+    }
+}
+
+pub struct Machine<'a> {
+    graph: &'a Graph,
+    limits: Limits,
+    pub builder: Builder,
+    pub heap: Heap,
+    environments: Vec<Environment>,
+    frames: Vec<Frame>,
+    ranges: Vec<(usize, usize)>,
+    steps: usize,
+    /// How many branches on data are open.
+    branches: usize,
+    /// Where the node stands that is being evaluated.
+    span: Span,
+}
+
+pub fn fail(message: String) -> Error {
+    Error::new(ErrorKind::Compile, message)
+}
+
+impl Machine<'_> {
+    fn run(&mut self) -> Result<Val> {
+        loop {
+            let Some(frame) = self.frames.last_mut() else {
+                return Err(fail("the program has no value".into()));
+            };
+            let region = self.graph.region(frame.region);
+            if let Some(node) = region.nodes.get(frame.next) {
+                frame.next += 1;
+                self.step(*node)?;
+                continue;
+            }
+            let results: Vec<Val> = region.results.iter().map(|node| self.get(*node)).collect();
+            let Some(frame) = self.frames.pop() else {
+                return Err(fail("the program has no value".into()));
+            };
+            match frame.then {
+                Then::Finish => {
+                    return results
+                        .into_iter()
+                        .next()
+                        .ok_or_else(|| fail("the program has no value".into()));
+                }
+                Then::Return(call) => {
+                    self.environments.pop();
+                    self.set(call, results.into_iter().next().unwrap_or(Val::Unset));
+                }
+                Then::Taken(branch) => self.set(branch, Val::Tuple(results.into())),
+                Then::First(branch, test) => self.first_arm(branch, test, results)?,
+                Then::Second(branch, test, first, then) => {
+                    self.second_arm(branch, test, &first, &results, then)?
+                }
+            }
+        }
+    }
+
+    fn get(&self, node: NodeId) -> Val {
+        let environment = &self.environments[self.environments.len() - 1];
+        environment.values[node.index() - environment.first].clone()
+    }
+
+    fn set(&mut self, node: NodeId, value: Val) {
+        if let Some(environment) = self.environments.last_mut() {
+            environment.values[node.index() - environment.first] = value;
+        }
+    }
+
+    fn step(&mut self, id: NodeId) -> Result<()> {
+        let node = self.graph.node(id);
+        self.span = node.span;
+        self.builder.span = node.span;
+        self.steps += 1;
+        if self.steps > self.limits.steps {
+            let message = format!(
+                "the program takes more than {} steps to compile",
+                self.limits.steps
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        if self.builder.graph().nodes.len() > self.limits.nodes
+            || self.heap.len() > self.limits.nodes
+        {
+            let message = format!(
+                "the graph of the program has more than {} nodes",
+                self.limits.nodes
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        let args: Vec<Val> = node.args.iter().map(|arg| self.get(*arg)).collect();
+        let value = match &node.kind {
+            NodeKind::RegionParam => return Ok(()),
+            NodeKind::Constant(constant) => self.heap.constant(constant),
+            NodeKind::Port(port) => Val::Node(self.builder.port(*port as usize)),
+            NodeKind::Primitive(op) => Val::Primitive(*op),
+            NodeKind::Closure(function) => Val::Closure(*function, args.into()),
+            NodeKind::Get(index) => match &args[0] {
+                Val::Tuple(values) => values[*index as usize].clone(),
+                _ => return Err(fail("the program has no value".into())),
+            },
+            NodeKind::Op(Op::Apply) => return self.apply_list(id, args),
+            NodeKind::Op(op) => self.primitive(*op, &args)?,
+            NodeKind::If(then, otherwise) => return self.branch(id, &args[0], *then, *otherwise),
+            NodeKind::Call(function) => return self.call(id, *function, args),
+            NodeKind::Apply => {
+                let (head, args) = args
+                    .split_first()
+                    .map(|(head, args)| (head.clone(), args.to_vec()))
+                    .ok_or_else(|| fail("nothing is applied here".into()))?;
+                return self.apply(id, head, args);
+            }
+        };
+        self.set(id, value);
+        Ok(())
+    }
+
+    /// Calls a procedure value.
+    fn apply(&mut self, id: NodeId, head: Val, args: Vec<Val>) -> Result<()> {
+        match head {
+            Val::Closure(function, captures) => {
+                let row = &self.graph.functions[function.0 as usize];
+                let wanted = row.params.len();
+                if args.len() < wanted || (!row.rest && args.len() > wanted) {
+                    return Err(fail(arity_message(&row.name, wanted, row.rest, args.len())));
+                }
+                let all = captures.iter().cloned().chain(args).collect();
+                self.call(id, function, all)
+            }
+            Val::Primitive(Op::Apply) => self.apply_list(id, args),
+            Val::Primitive(op) => {
+                let row = op.row();
+                if args.len() < row.min || row.max.is_some_and(|max| args.len() > max) {
+                    return Err(fail(crate::anf::arity_message(row, args.len())));
+                }
+                let value = self.primitive(op, &args)?;
+                self.set(id, value);
+                Ok(())
+            }
+            other => {
+                let what = self.describe(&other);
+                Err(fail(format!(
+                    "{what} is no procedure: it cannot be applied to {}",
+                    counted(args.len())
+                )))
+            }
+        }
+    }
+
+    /// `(apply f a … list)`.
+    fn apply_list(&mut self, id: NodeId, mut args: Vec<Val>) -> Result<()> {
+        let last = args.pop().unwrap_or(Val::Unset);
+        let (items, end) = self.heap.items(&last);
+        if !end.is_nil() {
+            let what = self.describe(&last);
+            return Err(fail(format!(
+                "the last argument of apply must be a list, not {what}"
+            )));
+        }
+        let head = args.remove(0);
+        args.extend(items);
+        self.apply(id, head, args)
+    }
+
+    /// Calls a function on its captures and arguments.
+    fn call(&mut self, id: NodeId, function: FunctionId, mut args: Vec<Val>) -> Result<()> {
+        let row = &self.graph.functions[function.0 as usize];
+        if self.environments.len() > self.limits.depth {
+            let message = format!(
+                "the recursion of \"{}\" goes deeper than {} calls (option max_depth)",
+                row.name, self.limits.depth
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        if row.rest {
+            let fixed = row.captures.len() + row.params.len();
+            let rest = args.split_off(fixed);
+            args.push(self.heap.list(rest, Val::nil()));
+        }
+        let mut environment = Environment::new(self.ranges[function.0 as usize]);
+        for (param, value) in self.graph.region(row.body).params.iter().zip(args) {
+            environment.values[param.index() - environment.first] = value;
+        }
+        self.environments.push(environment);
+        self.frames.push(Frame::of(row.body, Then::Return(id)));
+        Ok(())
+    }
+
+    fn branch(
+        &mut self,
+        id: NodeId,
+        test: &Val,
+        then: RegionId,
+        otherwise: RegionId,
+    ) -> Result<()> {
+        let node = match test {
+            Val::Node(node) => *node,
+            Val::Constant(constant) => {
+                let arm = if constant.is_true() { then } else { otherwise };
+                self.frames.push(Frame::of(arm, Then::Taken(id)));
+                return Ok(());
+            }
+            // pairs and procedures are true
+            _ => {
+                self.frames.push(Frame::of(then, Then::Taken(id)));
+                return Ok(());
+            }
+        };
+        self.branches += 1;
+        if self.branches > self.limits.branches {
+            let message = format!(
+                "branches on data nest more than {} deep: a recursion whose depth hangs on data is not supported in this version",
+                self.limits.branches
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        self.builder.open_region(&[]);
+        self.frames.push(Frame::of(then, Then::First(id, node)));
+        Ok(())
+    }
+
+    fn first_arm(&mut self, id: NodeId, test: NodeId, results: Vec<Val>) -> Result<()> {
+        let mut leaves = Vec::new();
+        for result in &results {
+            self.leaves(result, &mut leaves)?;
+        }
+        let leaves = leaves
+            .iter()
+            .map(|leaf| self.node(leaf))
+            .collect::<Result<Vec<NodeId>>>()?;
+        let region = self.builder.close_region(leaves);
+        let NodeKind::If(_, otherwise) = self.graph.node(id).kind else {
+            return Err(fail("the program has no value".into()));
+        };
+        self.builder.open_region(&[]);
+        self.frames.push(Frame::of(
+            otherwise,
+            Then::Second(id, test, results.into(), region),
+        ));
+        Ok(())
+    }
+
+    fn second_arm(
+        &mut self,
+        id: NodeId,
+        test: NodeId,
+        first: &[Val],
+        second: &[Val],
+        then: RegionId,
+    ) -> Result<()> {
+        let mut leaves = Vec::new();
+        for result in second {
+            self.leaves(result, &mut leaves)?;
+        }
+        let leaves = leaves
+            .iter()
+            .map(|leaf| self.node(leaf))
+            .collect::<Result<Vec<NodeId>>>()?;
+        // the arms are joined before their regions close, so that unequal structure is told at the branch
+        self.span = self.graph.node(id).span;
+        let mut pairs = Vec::new();
+        for (a, b) in first.iter().zip(second) {
+            self.same_structure(a, b, &mut pairs)?;
+        }
+        let otherwise = self.builder.close_region(leaves);
+        self.branches -= 1;
+        self.builder.span = self.span;
+        let mut nodes = self.builder.branch(test, then, otherwise).into_iter();
+        let mut values = Vec::with_capacity(first.len());
+        for (a, b) in first.iter().zip(second) {
+            values.push(self.merge(a, b, &mut nodes));
+        }
+        self.set(id, Val::Tuple(values.into()));
+        Ok(())
+    }
+
+    /// The node of a number.
+    pub fn node(&mut self, value: &Val) -> Result<NodeId> {
+        match value {
+            Val::Node(node) => Ok(*node),
+            Val::Constant(constant) if constant.as_real().is_some() => {
+                Ok(self.builder.constant(constant.clone()))
+            }
+            other => {
+                let what = self.describe(other);
+                Err(fail(format!("a number is expected here, not {what}")))
+            }
+        }
+    }
+
+    /// A node of the result as a value: concrete where it is constant.
+    pub fn value(&self, node: NodeId) -> Val {
+        match &self.builder.graph().node(node).kind {
+            NodeKind::Constant(constant) => Val::Constant(constant.clone()),
+            _ => Val::Node(node),
+        }
+    }
+
+    /// Appends the numbers inside `value`, in order.
+    fn leaves(&self, value: &Val, out: &mut Vec<Val>) -> Result<()> {
+        let mut open = vec![value.clone()];
+        while let Some(value) = open.pop() {
+            match &value {
+                Val::Pair(address) => {
+                    let (car, cdr) = self.heap.pair(*address);
+                    open.push(cdr.clone());
+                    open.push(car.clone());
+                }
+                Val::Closure(_, captures) => open.extend(captures.iter().rev().cloned()),
+                value if value.is_numeric() => out.push(value.clone()),
+                _ => {}
+            }
+            if out.len() + open.len() > self.limits.nodes {
+                let message = "a value that a branch gives is too large".to_string();
+                return Err(Error::new(ErrorKind::Limit, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that two values differ in numbers alone.
+    fn same_structure(&self, a: &Val, b: &Val, open: &mut Vec<(Val, Val)>) -> Result<()> {
+        open.push((a.clone(), b.clone()));
+        while let Some((a, b)) = open.pop() {
+            let same = match (&a, &b) {
+                (Val::Pair(x), Val::Pair(y)) => {
+                    let ((x_car, x_cdr), (y_car, y_cdr)) = (self.heap.pair(*x), self.heap.pair(*y));
+                    open.push((x_cdr.clone(), y_cdr.clone()));
+                    open.push((x_car.clone(), y_car.clone()));
+                    true
+                }
+                (Val::Closure(f, x), Val::Closure(g, y)) if f == g => {
+                    open.extend(x.iter().cloned().zip(y.iter().cloned()));
+                    true
+                }
+                (Val::Primitive(x), Val::Primitive(y)) => x == y,
+                (x, y) if x.is_numeric() && y.is_numeric() => true,
+                (Val::Constant(x), Val::Constant(y)) => x == y,
+                _ => false,
+            };
+            if !same {
+                let message = format!(
+                    "the arms of this branch on data give {} and {}: structure that hangs on data is not supported in this version",
+                    self.describe(&a),
+                    self.describe(&b)
+                );
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The value that is `a` or `b`, which differ in numbers alone; `nodes` gives the number that a leaf is.
+    fn merge(&mut self, a: &Val, b: &Val, nodes: &mut impl Iterator<Item = NodeId>) -> Val {
+        match (a, b) {
+            (Val::Pair(x), Val::Pair(_)) => {
+                // along the list, so that long lists do not nest the machine stack
+                let (mut items, mut rest) = (Vec::new(), (a.clone(), b.clone()));
+                let _ = x;
+                while let (Val::Pair(x), Val::Pair(y)) = &rest {
+                    let (x, y) = (self.heap.pair(*x).clone(), self.heap.pair(*y).clone());
+                    items.push(self.merge(&x.0, &y.0, nodes));
+                    rest = (x.1, y.1);
+                }
+                let tail = self.merge(&rest.0, &rest.1, nodes);
+                self.heap.list(items, tail)
+            }
+            (Val::Closure(f, x), Val::Closure(_, y)) => {
+                let captures: Vec<Val> = x
+                    .iter()
+                    .zip(y.iter())
+                    .map(|(x, y)| self.merge(x, y, nodes))
+                    .collect();
+                Val::Closure(*f, captures.into())
+            }
+            (x, y) if x.is_numeric() && y.is_numeric() => {
+                let node = nodes.next();
+                match (x, y, node) {
+                    (Val::Constant(x), Val::Constant(y), _) if same_bits(x, y) => {
+                        Val::Constant(x.clone())
+                    }
+                    (Val::Node(x), Val::Node(y), _) if x == y => Val::Node(*x),
+                    (_, _, Some(node)) => Val::Node(node),
+                    _ => Val::Unset,
+                }
+            }
+            _ => a.clone(),
+        }
+    }
+
+    /// The graph whose value is `value`.
+    fn finish(mut self, value: Val) -> Result<Graph> {
+        let mut numbers = Vec::new();
+        let shape = self.shape(&value, &mut numbers, 0)?;
+        let single = shape == Value::Output(0);
+        let outputs = numbers.into_iter().enumerate().map(|(i, node)| Output {
+            name: if single {
+                Arc::from("value")
+            } else {
+                Arc::from(format!("value.{i}"))
+            },
+            node,
+        });
+        Ok(self.builder.finish(outputs.collect(), shape))
+    }
+
+    fn shape(&mut self, value: &Val, numbers: &mut Vec<NodeId>, depth: usize) -> Result<Value> {
+        if depth > MAX_VALUE_DEPTH {
+            return Err(fail(format!(
+                "the program's value nests more than {MAX_VALUE_DEPTH} lists"
+            )));
+        }
+        Ok(match value {
+            value if value.is_numeric() => {
+                let node = self.node(value)?;
+                numbers.push(node);
+                Value::Output(numbers.len() - 1)
+            }
+            Val::Constant(constant) => Value::Constant(constant.clone()),
+            Val::Pair(_) => {
+                let (items, rest) = self.heap.items(value);
+                let mut shapes = Vec::with_capacity(items.len());
+                for item in &items {
+                    shapes.push(self.shape(item, numbers, depth + 1)?);
+                }
+                let tail = match rest.is_nil() {
+                    true => None,
+                    false => Some(Box::new(self.shape(&rest, numbers, depth + 1)?)),
+                };
+                Value::List(shapes, tail)
+            }
+            Val::Closure(..) | Val::Primitive(_) => Value::Procedure,
+            _ => return Err(fail("the program has no value".into())),
+        })
+    }
+
+    /// What a value is, in words for errors.
+    pub fn describe(&self, value: &Val) -> String {
+        match value {
+            Val::Constant(Constant::List(..)) => "the empty list".into(),
+            Val::Constant(Constant::Symbol(name)) => format!("the symbol {name}"),
+            Val::Constant(Constant::Str(text)) => format!("the string {text:?}"),
+            Val::Constant(Constant::Char(_)) => "a character".into(),
+            Val::Constant(constant) => {
+                format!("the number {constant}").replace("number #", "boolean #")
+            }
+            Val::Node(node) => match self.builder.graph().node(*node).ty {
+                Type::Scalar(Elem::Bool) => "a boolean".into(),
+                _ => "a number".into(),
+            },
+            Val::Pair(_) => "a pair".into(),
+            Val::Closure(function, _) => {
+                let name = &self.graph.functions[function.0 as usize].name;
+                match name.starts_with('%') {
+                    true => "a procedure".into(),
+                    false => format!("the procedure {name}"),
+                }
+            }
+            Val::Primitive(op) => format!("the procedure {}", op.name()),
+            Val::Unset | Val::Tuple(_) => "nothing".into(),
+        }
+    }
+}
+
+/// Whether two constants are the same number to the bit.
+fn same_bits(a: &Constant, b: &Constant) -> bool {
+    match (a, b) {
+        (Constant::Real(a), Constant::Real(b)) => a.to_bits() == b.to_bits(),
+        (a, b) => a == b,
+    }
+}

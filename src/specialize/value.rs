@@ -1,0 +1,104 @@
+//! The values of the partial evaluator.
+
+use std::rc::Rc;
+
+use crate::graph::{FunctionId, NodeId};
+use crate::ops::Op;
+use crate::syntax::ast::Constant;
+
+/// A value: concrete structure, numbers concrete or symbolic.
+#[derive(Clone, Debug)]
+pub enum Val {
+    /// Not computed yet.
+    Unset,
+    /// A concrete atom; never a non-empty list.
+    Constant(Constant),
+    /// A number that is known only when the graph runs: a node of the result.
+    Node(NodeId),
+    /// A pair: an address of the heap.
+    Pair(u32),
+    /// A function with what it captures.
+    Closure(FunctionId, Rc<[Val]>),
+    /// A primitive.
+    Primitive(Op),
+    /// The values of an `if`.
+    Tuple(Rc<[Val]>),
+}
+
+impl Val {
+    pub fn nil() -> Val {
+        Val::Constant(Constant::nil())
+    }
+
+    pub fn bool(value: bool) -> Val {
+        Val::Constant(Constant::Bool(value))
+    }
+
+    pub fn is_nil(&self) -> bool {
+        matches!(self, Val::Constant(Constant::List(items, None)) if items.is_empty())
+    }
+
+    /// Whether this is a number or a boolean, concrete or symbolic.
+    pub fn is_numeric(&self) -> bool {
+        match self {
+            Val::Constant(constant) => constant.as_real().is_some(),
+            Val::Node(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Pairs, written once. Addresses grow, so that no pair contains itself.
+#[derive(Default)]
+pub struct Heap {
+    cells: Vec<(Val, Val)>,
+}
+
+impl Heap {
+    pub fn cons(&mut self, car: Val, cdr: Val) -> Val {
+        self.cells.push((car, cdr));
+        Val::Pair(self.cells.len() as u32 - 1)
+    }
+
+    pub fn pair(&self, address: u32) -> &(Val, Val) {
+        &self.cells[address as usize]
+    }
+
+    pub fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The list of `items` before `tail`.
+    pub fn list(&mut self, items: Vec<Val>, tail: Val) -> Val {
+        items
+            .into_iter()
+            .rev()
+            .fold(tail, |tail, item| self.cons(item, tail))
+    }
+
+    /// A constant as a value: its lists as pairs.
+    pub fn constant(&mut self, constant: &Constant) -> Val {
+        match constant {
+            Constant::List(items, tail) if !items.is_empty() => {
+                let items: Vec<Val> = items.iter().map(|item| self.constant(item)).collect();
+                let tail = match tail {
+                    Some(tail) => self.constant(tail),
+                    None => Val::nil(),
+                };
+                self.list(items, tail)
+            }
+            atom => Val::Constant(atom.clone()),
+        }
+    }
+
+    /// The items of a list, and what stands behind its last pair: nil for a proper list.
+    pub fn items(&self, list: &Val) -> (Vec<Val>, Val) {
+        let (mut items, mut rest) = (Vec::new(), list.clone());
+        while let Val::Pair(address) = rest {
+            let (car, cdr) = self.pair(address);
+            items.push(car.clone());
+            rest = cdr.clone();
+        }
+        (items, rest)
+    }
+}
