@@ -26,7 +26,9 @@ fn generate(folder: &Path) -> String {
         .out_dir(&out)
         .compile_fds(schema)
         .unwrap();
-    let mut text = String::from("// SPDX-License-Identifier: Apache-2.0\n// Generated from onnx.proto by tests/onnx_proto.rs.\n\n");
+    let mut text = String::from(
+        "// SPDX-License-Identifier: Apache-2.0\n// Generated from onnx.proto by tests/onnx_proto.rs.\n\n",
+    );
     text.push_str(&fs::read_to_string(out.join("onnx.rs")).unwrap());
     text
 }

@@ -48,8 +48,8 @@ impl Drop for NativeGuard {
 #[derive(Debug)]
 pub struct ForeignGuard {
     /// Declared first, so that it is restored first: no trap of the caller's can be on while it runs.
-    x87: arch::X87,
-    simd: NativeGuard,
+    _x87: arch::X87,
+    _simd: NativeGuard,
 }
 
 impl ForeignGuard {
@@ -58,7 +58,10 @@ impl ForeignGuard {
     pub fn new() -> ForeignGuard {
         let simd = NativeGuard::new();
         let x87 = arch::X87::enter_default();
-        ForeignGuard { x87, simd }
+        ForeignGuard {
+            _x87: x87,
+            _simd: simd,
+        }
     }
 }
 
@@ -161,7 +164,9 @@ mod arch {
             match &self.stored {
                 // SAFETY: loads what `fnstenv` stored on this thread; the register stack is as it was then, as the calling
                 // convention wants it empty at both places.
-                Some(stored) => unsafe { asm!("fldenv [{}]", in(reg) stored, options(nostack, readonly)) },
+                Some(stored) => unsafe {
+                    asm!("fldenv [{}]", in(reg) stored, options(nostack, readonly))
+                },
                 None => load_control(&self.control),
             }
         }
@@ -181,7 +186,9 @@ mod arch {
         pub fn read() -> Simd {
             let (control, status): (u64, u64);
             // SAFETY: reads two registers and changes nothing.
-            unsafe { asm!("mrs {}, fpcr", "mrs {}, fpsr", out(reg) control, out(reg) status, options(nomem, nostack)) };
+            unsafe {
+                asm!("mrs {}, fpcr", "mrs {}, fpsr", out(reg) control, out(reg) status, options(nomem, nostack))
+            };
             Simd(control, status)
         }
 
@@ -195,7 +202,9 @@ mod arch {
         #[inline]
         pub fn write(self) {
             // SAFETY: loads the default, which is what compiled code expects, or what this thread had on entry.
-            unsafe { asm!("msr fpcr, {}", "msr fpsr, {}", in(reg) self.0, in(reg) self.1, options(nomem, nostack)) };
+            unsafe {
+                asm!("msr fpcr, {}", "msr fpsr, {}", in(reg) self.0, in(reg) self.1, options(nomem, nostack))
+            };
         }
     }
 
@@ -252,13 +261,17 @@ mod tests {
     /// Divides by zero on the x87 unit, which sets its flag.
     fn divide_by_zero_on_x87() {
         // SAFETY: pushes two values and pops both, so the register stack is as before.
-        unsafe { asm!("fldz", "fld1", "fdivrp", "fstp st(0)", out("st(0)") _, out("st(1)") _, options(nostack)) };
+        unsafe {
+            asm!("fldz", "fld1", "fdivrp", "fstp st(0)", out("st(0)") _, out("st(1)") _, options(nostack))
+        };
     }
 
     fn x87() -> (u16, u16) {
         let (mut control, mut status) = (0u16, 0u16);
         // SAFETY: stores two bytes to each of two live locals.
-        unsafe { asm!("fnstcw [{}]", "fnstsw [{}]", in(reg) &mut control, in(reg) &mut status, options(nostack)) };
+        unsafe {
+            asm!("fnstcw [{}]", "fnstsw [{}]", in(reg) &mut control, in(reg) &mut status, options(nostack))
+        };
         (control, status & 0xff)
     }
 
@@ -279,7 +292,10 @@ mod tests {
     #[test]
     fn native_guard_gives_the_default_inside_and_the_callers_state_back() {
         // Inexact flag, flush-to-zero, round up; then traps for zero division and overflow.
-        for mxcsr in [MASKED | FLUSH | ROUND_UP | 0x20, MASKED & !(0x0200 | 0x0400)] {
+        for mxcsr in [
+            MASKED | FLUSH | ROUND_UP | 0x20,
+            MASKED & !(0x0200 | 0x0400),
+        ] {
             arch::Simd(mxcsr).write();
             let guard = NativeGuard::new();
             let inside = arch::Simd::read();

@@ -37,7 +37,11 @@ pub fn decode(bytes: &[u8]) -> Result<ModelProto> {
 /// Reads an ONNX model; bytes that are not one, or that pass a limit, give an error of kind `Format`.
 pub fn decode_within(bytes: &[u8], limits: &DecodeLimits) -> Result<ModelProto> {
     if bytes.len() > limits.bytes {
-        let message = format!("the ONNX model has {} bytes, more than the limit of {}", bytes.len(), limits.bytes);
+        let message = format!(
+            "the ONNX model has {} bytes, more than the limit of {}",
+            bytes.len(),
+            limits.bytes
+        );
         return Err(Error::new(ErrorKind::Format, message));
     }
     let mut scan = Scan {
@@ -92,7 +96,10 @@ impl Kind {
 
     /// Whether that field is a message with fields to count, and not a string.
     fn is_message(self, number: u64) -> bool {
-        let tensor = matches!((self, number), (Kind::Graph, 5) | (Kind::Attribute, 5 | 10) | (Kind::Sparse, 1 | 2));
+        let tensor = matches!(
+            (self, number),
+            (Kind::Graph, 5) | (Kind::Attribute, 5 | 10) | (Kind::Sparse, 1 | 2)
+        );
         tensor || !matches!(self.field(number), Kind::Leaf | Kind::Dense)
     }
 }
@@ -105,7 +112,10 @@ struct Scan {
 impl Scan {
     fn message(&mut self, kind: Kind, mut bytes: &[u8], depth: usize) -> Result<()> {
         if depth == 0 {
-            return Err(malformed(&format!("messages are nested more than {} deep", self.limits.depth)));
+            return Err(malformed(&format!(
+                "messages are nested more than {} deep",
+                self.limits.depth
+            )));
         }
         while !bytes.is_empty() {
             let key = varint(&mut bytes)?;
@@ -139,7 +149,10 @@ impl Scan {
     fn count(&mut self, fields: usize) -> Result<()> {
         self.fields += fields;
         if self.fields > self.limits.fields {
-            return Err(malformed(&format!("it has more than {} fields", self.limits.fields)));
+            return Err(malformed(&format!(
+                "it has more than {} fields",
+                self.limits.fields
+            )));
         }
         Ok(())
     }
@@ -203,7 +216,9 @@ mod tests {
 
     #[test]
     fn refuses_deep_nesting_many_fields_and_large_files() {
-        assert!(message_of(decode(&nested(60).encode_to_vec())).contains("nested more than 100 deep"));
+        assert!(
+            message_of(decode(&nested(60).encode_to_vec())).contains("nested more than 100 deep")
+        );
         // 33 nested graphs are 100 messages, which is as deep as the protobuf library goes.
         assert!(decode(&nested(32).encode_to_vec()).is_ok());
         let empty_nodes = [0x0a, 0x00].repeat(5_000_000);
