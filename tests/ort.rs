@@ -558,3 +558,64 @@ fn timing() {
     });
     assert_eq!(y, [8.0]);
 }
+
+/// A host that runs with traps on, rounding up and flushing to zero gets the same bits and its own state back.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn leaves_the_floating_point_environment_alone() {
+    use std::arch::asm;
+
+    fn read() -> u32 {
+        let mut mxcsr = 0u32;
+        // SAFETY: stores four bytes to a live local.
+        unsafe { asm!("stmxcsr [{}]", in(reg) &mut mxcsr, options(nostack)) };
+        mxcsr
+    }
+    fn write(mxcsr: u32) {
+        // SAFETY: loads a valid value, on a thread that ends with this test.
+        unsafe { asm!("ldmxcsr [{}]", in(reg) &mxcsr, options(nostack)) };
+    }
+
+    if !have_runtime("leaves_the_floating_point_environment_alone") {
+        return;
+    }
+    let model = line_and_exp(DataType::Double);
+    // Overflow, underflow to a subnormal, invalid.
+    let mut x = vec![1000.0, -740.0, f64::INFINITY, f64::NAN, 0.5];
+    x.resize(100_000, -0.3);
+    let expected = run_f64(&open(&model), &x, 0.0);
+    // Flush-to-zero, denormals-are-zero, round up; traps for invalid, zero division, overflow and underflow.
+    let host = 0x8040 | 0x4000 | (0x1f80 & !(0x80 | 0x200 | 0x400 | 0x800));
+    for threads in [1, 2] {
+        let config = OrtConfig {
+            threads,
+            ..OrtConfig::default()
+        };
+        let usual = read();
+        write(host);
+        let session = OrtSession::new(&model, &config);
+        let made = read();
+        let session = session.unwrap();
+        let dims = [x.len() as i64];
+        let (mut y, mut e) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+        let inputs = [TensorRef::new(&dims, &x), TensorRef::new(&[], &[0.0])];
+        let result = session.run(
+            &inputs,
+            &mut [TensorMut::new(&dims, &mut y), TensorMut::new(&dims, &mut e)],
+        );
+        let after = read();
+        drop(session);
+        let dropped = read();
+        write(usual);
+        result.unwrap();
+        assert_eq!((made, after, dropped), (host, host, host));
+        let bits = |values: &[f64]| {
+            values
+                .iter()
+                .map(|value| value.to_bits())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!((bits(&y), bits(&e)), (bits(&expected.0), bits(&expected.1)));
+        assert!(e[0] == f64::INFINITY && e[1] > 0.0 && e[1].is_subnormal());
+    }
+}
