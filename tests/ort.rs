@@ -363,8 +363,12 @@ fn names_what_does_not_fit() {
         (&[0][..], 0),
     ] {
         let message = attempt(good_x, good_p, dims, length);
+        // The text of ONNX Runtime differs between versions; the shape that it computed is always in it.
         let ours = message.starts_with("output \"y\" has dimensions [4, 1]; the model wants f64");
-        assert!(ours || message.contains("has shape {"), "{message}");
+        assert!(
+            ours || message.contains("hape") && message.contains("{4}"),
+            "{message}"
+        );
     }
     assert!(attempt(good_x, good_p, &[i64::MAX, i64::MAX], 4).contains("and 4 elements"));
     assert!(
