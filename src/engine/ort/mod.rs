@@ -1,14 +1,16 @@
 //! ONNX Runtime: finding its library, and sessions over the caller's memory.
 //!
 //! Everything that touches the crate `ort` is here. That crate panics when it is used before a library is loaded, so each
-//! way in goes through [`load`], which has made sure of it.
+//! way in goes through `load`, which has made sure of it.
 
+mod config;
 mod load;
 mod place;
 mod session;
 
+pub use config::{Device, OrtConfig};
 pub use load::{Loaded, probe};
-pub use session::{Device, OrtConfig, OrtSession};
+pub use session::OrtSession;
 
 use crate::error::{Error, ErrorKind};
 
