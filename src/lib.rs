@@ -8,4 +8,10 @@ pub mod ops;
 pub mod specialize;
 pub mod syntax;
 
+/// ONNX models: protobuf types and reading.
+pub mod onnx;
+
+/// What runs a graph.
+pub mod engine;
+
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,4 @@
+//! What runs a graph.
+
+pub mod fpenv;
+pub mod ort;

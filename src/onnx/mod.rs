@@ -1,0 +1,10 @@
+//! ONNX models: the protobuf types and reading them from bytes.
+
+/// The messages of `onnx.proto`, as prost writes them. `tests/onnx_proto.rs` keeps the two files together.
+#[allow(missing_docs, clippy::all)]
+#[rustfmt::skip]
+pub mod proto;
+
+mod decode;
+
+pub use decode::{DecodeLimits, decode, decode_within};
