@@ -10,6 +10,7 @@ mod numeric;
 pub mod real;
 mod table;
 
+pub use adjoint::Site;
 pub use emit::{Emit, NodeId};
 pub use fold::fold;
 pub use table::{OnnxForm, Op, Role, Row, all, find, nearest};

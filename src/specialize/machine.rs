@@ -11,7 +11,7 @@ use crate::graph::{
     Builder, Elem, FunctionId, Graph, NodeId, NodeKind, Output, RegionId, Type, Value,
 };
 use crate::lower::arity_message;
-use crate::ops::{Emit, Op};
+use crate::ops::Op;
 use crate::syntax::ast::Constant;
 
 /// Deepest nesting of lists in a program's value.
