@@ -1,4 +1,48 @@
-//! What runs a graph.
+//! What runs numeric graphs. An engine prepares a [`Program`] from a graph once; the program then runs on batches.
 
 pub mod fpenv;
 pub mod ort;
+
+use std::sync::atomic::AtomicBool;
+
+use crate::error::Result;
+use crate::ops::real::Real;
+
+/// The values of a graph's ports for a batch of samples.
+pub trait Inputs<T: Real> {
+    /// The value of a parameter.
+    fn uniform(&self, port: usize) -> T;
+
+    /// Copies the values of an input for the samples from `start` on; `out` says how many.
+    fn gather(&self, port: usize, start: usize, out: &mut [T]);
+
+    /// The values of an input for `count` samples from `start` on, if they lie side by side in memory.
+    fn contiguous(&self, port: usize, start: usize, count: usize) -> Option<&[T]>;
+}
+
+/// Where the values of a graph's outputs go.
+pub trait Outputs<T: Real> {
+    /// Takes the values of an output that differs from sample to sample, for the samples from `start` on.
+    fn scatter(&mut self, output: usize, start: usize, values: &[T]);
+
+    /// Takes the value of an output that is one for the whole batch; called once a run.
+    fn uniform(&mut self, output: usize, value: T);
+
+    /// The memory for `count` values of an output from `start` on, if they lie side by side.
+    fn contiguous(&mut self, output: usize, start: usize, count: usize) -> Option<&mut [T]>;
+}
+
+/// A graph, prepared by an engine.
+pub trait Program<T: Real>: Send {
+    /// Runs on `samples` samples, which may be none. A sample's values do not depend on the others, nor on its place.
+    ///
+    /// # Errors
+    /// `Engine` where the engine fails. Returns early, with the outputs partly written, when `cancel` is set.
+    fn run(
+        &mut self,
+        samples: usize,
+        inputs: &dyn Inputs<T>,
+        outputs: &mut dyn Outputs<T>,
+        cancel: Option<&AtomicBool>,
+    ) -> Result<()>;
+}
