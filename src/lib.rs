@@ -24,6 +24,12 @@
 /// The one error type: kind, message, place.
 pub mod error;
 
+/// Near names, for errors.
+pub mod suggest;
+
+/// The named settings: one table.
+pub mod options;
+
 /// Text → data with spans → core AST.
 pub mod syntax;
 

@@ -7,6 +7,7 @@ use super::adjoint::{self, Adjoint};
 use super::emit::{Emit, NodeId};
 use super::kernel::{Kernel, binary, unary};
 use super::{decompose, numeric as n};
+use crate::suggest;
 
 /// What an operation is to the stages after the front end.
 #[derive(Clone, Copy)]
@@ -256,30 +257,10 @@ pub fn find(name: &str) -> Option<Op> {
     BY_NAME.get(name).copied()
 }
 
-/// The public name nearest to `name` by edit distance, if one is near.
+/// The public name nearest to `name`, or the nearest of `others`, if one is near.
 pub fn nearest<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<String> {
     let public = ROWS.iter().filter(|row| row.public).map(|row| row.name);
-    let limit = (name.chars().count() / 3).max(1) + 1;
-    let (distance, best) = public
-        .chain(others)
-        .map(|candidate| (edit_distance(name, candidate), candidate))
-        .min()?;
-    (distance <= limit).then(|| best.to_string())
-}
-
-/// Levenshtein's distance, in characters.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut previous: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut current = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let change = previous[j] + usize::from(x != *y);
-            current.push(change.min(previous[j + 1] + 1).min(current[j] + 1));
-        }
-        previous = current;
-    }
-    previous[b.len()]
+    suggest::closest(name, public.chain(others))
 }
 
 #[cfg(test)]
