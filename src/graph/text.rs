@@ -124,8 +124,8 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn print_region(
-        &self,
+    fn region(
+        &mut self,
         f: &mut fmt::Formatter<'_>,
         region: RegionId,
         indent: usize,
@@ -139,8 +139,8 @@ impl Printer<'_> {
         writeln!(f)
     }
 
-    fn print_nodes(
-        &self,
+    fn nodes(
+        &mut self,
         f: &mut fmt::Formatter<'_>,
         region: RegionId,
         indent: usize,
