@@ -1,0 +1,494 @@
+//! Levenberg–Marquardt with a trust region, column scaling, box bounds and exact Jacobians.
+//!
+//! The method is Moré's (MINPACK `lmder`, 1978): each Jacobian is reduced once, by Householder reflections, to a small triangle; steps
+//! come from that triangle alone. Four things are added. Bounds are an active set, so the result is the constrained optimum. Near the
+//! optimum, where the loss no longer resolves a step, a step is judged by the gradient it leaves behind (the sine between the
+//! residuals and their tangent space, Bates and Watts 1981), so that parameters reach the accuracy of the problem rather than
+//! its square root. Values that are not finite reject a step. And where a run ends at a singular Jacobian, as when a step has
+//! thrown a peak out of the data, the fit is run again from its start with a more careful strategy, and the best end wins.
+
+use super::linalg::{dot, jacobi_svd, norm, reduce_with, reduce_work_len, triangle_len};
+use super::step::{Forecast, Step};
+use super::{Bounds, Monitor, Outcome, Progress, Residuals, Settings, Stop, seconds_since};
+use crate::{Error, ErrorKind, Result};
+use std::time::Instant;
+
+/// Iterations allowed when the settings name no limit.
+pub const MAX_ITERATIONS: u64 = 5000;
+
+/// How a run scales parameters and how far it dares to go at first.
+#[derive(Clone, Copy, Debug)]
+struct Strategy {
+    /// Radius at the start, in units of `|D p|`.
+    factor: f64,
+    /// Keep the largest column length seen so far (Moré) rather than the present one (Marquardt).
+    monotone: bool,
+    /// Correct steps for curvature, at one more evaluation of the residuals each.
+    geodesic: bool,
+}
+
+/// The strategies in the order they are tried.
+const STRATEGIES: [Strategy; 4] = [
+    Strategy { factor: 1.0, monotone: true, geodesic: false },
+    Strategy { factor: 0.1, monotone: false, geodesic: true },
+    Strategy { factor: 0.01, monotone: true, geodesic: true },
+    Strategy { factor: 100.0, monotone: false, geodesic: false },
+];
+
+/// Smallest singular value, relative to the largest, of a Jacobian with unit columns at an end that is trusted.
+const HEALTHY: f64 = 1e-10;
+
+/// How far a fit has come: everything that [`minimize`] needs to go on with the same bits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Where the fit began.
+    pub start: Vec<f64>,
+    /// The current parameters.
+    pub params: Vec<f64>,
+    /// Diagonal of the scaling `D`; empty before the first evaluation.
+    pub scale: Vec<f64>,
+    /// Trust radius, in units of `|D s|`.
+    pub radius: f64,
+    /// Iterations over all runs.
+    pub iterations: u64,
+    /// Index of the strategy in use.
+    pub strategy: usize,
+    /// Steps in a row that failed to lower the gradient at rounding level.
+    pub stalls: u32,
+    /// Whether the last step was forecast well, so that the next is evaluated together with its Jacobian.
+    pub confident: bool,
+    /// Loss and parameters at the best end of an earlier strategy.
+    pub best: Option<(f64, Vec<f64>)>,
+}
+
+impl State {
+    /// A fit that has not begun.
+    pub fn new(start: &[f64]) -> State {
+        State {
+            start: start.to_vec(),
+            params: start.to_vec(),
+            scale: Vec::new(),
+            radius: 0.0,
+            iterations: 0,
+            strategy: 0,
+            stalls: 0,
+            confident: false,
+            best: None,
+        }
+    }
+}
+
+/// All memory of a run, allocated before the first iteration.
+struct Workspace {
+    m: usize,
+    n: usize,
+    jacobian: Vec<f64>,
+    residuals: Vec<f64>,
+    trial_residuals: Vec<f64>,
+    trial: Vec<f64>,
+    triangle: Vec<f64>,
+    trial_triangle: Vec<f64>,
+    reduce: Vec<f64>,
+    bend: Vec<f64>,
+    held: Vec<bool>,
+    trial_held: Vec<bool>,
+    step: Step,
+    loss: f64,
+    /// Length of the part of the residuals that free parameters can remove, to first order.
+    removable: f64,
+    evaluations: u64,
+}
+
+impl Workspace {
+    fn new(m: usize, n: usize) -> Result<Workspace> {
+        let too_big = || {
+            let message = format!("a Jacobian of {m} residuals by {n} parameters is too large");
+            Error::new(ErrorKind::Memory, message)
+        };
+        let entries = m.checked_mul(n).ok_or_else(too_big)?;
+        let mut jacobian = Vec::new();
+        jacobian.try_reserve_exact(entries).map_err(|_| too_big())?;
+        jacobian.resize(entries, 0.0);
+        Ok(Workspace {
+            m,
+            n,
+            jacobian,
+            residuals: vec![0.0; m],
+            trial_residuals: vec![0.0; m],
+            trial: vec![0.0; n],
+            triangle: vec![0.0; triangle_len(n)],
+            trial_triangle: vec![0.0; triangle_len(n)],
+            reduce: vec![0.0; reduce_work_len(m, n)],
+            bend: vec![0.0; n],
+            held: vec![false; n],
+            trial_held: vec![false; n],
+            step: Step::new(n),
+            loss: f64::NAN,
+            removable: f64::NAN,
+            evaluations: 0,
+        })
+    }
+
+    /// Evaluates residuals and Jacobian at `params`, which must be a place the fit can stand on.
+    fn start(&mut self, problem: &mut dyn Residuals, params: &[f64], bounds: &Bounds) -> Result<()> {
+        self.evaluations += 1;
+        problem.evaluate(params, &mut self.residuals, Some(&mut self.jacobian))?;
+        self.loss = dot(&self.residuals, &self.residuals);
+        check_finite(&self.residuals, &self.jacobian, self.loss)?;
+        self.reduce_start();
+        if !self.triangle.iter().all(|x| x.is_finite()) {
+            let message = "the Jacobian at the initial values is too large to square; rescale the parameters";
+            return Err(Error::new(ErrorKind::Numeric, message));
+        }
+        self.removable = self.step.hold(&self.triangle, params, bounds, &mut self.held);
+        Ok(())
+    }
+
+    fn reduce_start(&mut self) {
+        let (j, r) = (&self.jacobian, &self.residuals);
+        reduce_with(j, r, self.n, &mut self.triangle, &mut self.reduce);
+    }
+
+    /// Loss at the trial parameters; infinite where it is not a number.
+    fn try_residuals(&mut self, problem: &mut dyn Residuals, with_jacobian: bool) -> Result<f64> {
+        self.evaluations += 1;
+        let jacobian = with_jacobian.then_some(&mut self.jacobian[..]);
+        problem.evaluate(&self.trial, &mut self.trial_residuals, jacobian)?;
+        let loss = dot(&self.trial_residuals, &self.trial_residuals);
+        Ok(if loss.is_nan() { f64::INFINITY } else { loss })
+    }
+
+    /// Reduces the Jacobian at the trial parameters; `None` if it is not finite, else the removable length there.
+    fn try_jacobian(
+        &mut self,
+        problem: &mut dyn Residuals,
+        evaluated: bool,
+        bounds: &Bounds,
+    ) -> Result<Option<f64>> {
+        if !evaluated {
+            self.evaluations += 1;
+            let jacobian = Some(&mut self.jacobian[..]);
+            problem.evaluate(&self.trial, &mut self.trial_residuals, jacobian)?;
+        }
+        let (j, r) = (&self.jacobian, &self.trial_residuals);
+        reduce_with(j, r, self.n, &mut self.trial_triangle, &mut self.reduce);
+        if !self.trial_triangle.iter().all(|x| x.is_finite()) {
+            return Ok(None);
+        }
+        let (t, p, h) = (&self.trial_triangle, &self.trial, &mut self.trial_held);
+        Ok(Some(self.step.hold(t, p, bounds, h)))
+    }
+
+    /// Moves to the trial point.
+    fn accept(&mut self, state: &mut State, loss: f64, removable: f64) {
+        std::mem::swap(&mut self.residuals, &mut self.trial_residuals);
+        std::mem::swap(&mut self.triangle, &mut self.trial_triangle);
+        std::mem::swap(&mut self.held, &mut self.trial_held);
+        state.params.copy_from_slice(&self.trial);
+        self.loss = loss;
+        self.removable = removable;
+    }
+
+    /// The sine of the angle between the residuals and what cannot be removed from them.
+    fn sine(&self) -> f64 {
+        if self.loss == 0.0 {
+            return 0.0;
+        }
+        self.removable / self.loss.sqrt()
+    }
+
+    /// Updates `D` from the present columns. A column of zeros gets the scale of its parameter, or one.
+    fn rescale(&self, scale: &mut Vec<f64>, params: &[f64], monotone: bool) {
+        let n = self.n;
+        let first = scale.is_empty();
+        scale.resize(n, 0.0);
+        for j in 0..n {
+            let length = norm(&self.triangle[j * (n + 1)..j * (n + 1) + j + 1]);
+            let length = if length > 0.0 { length } else { scale[j] };
+            scale[j] = if monotone { scale[j].max(length) } else { length };
+            if scale[j] <= 0.0 || (first && length == 0.0) {
+                scale[j] = 1.0 / params[j].abs().clamp(1e-8, 1e8);
+            }
+        }
+    }
+
+    /// Smallest over largest singular value of the free columns, each scaled to length one.
+    fn health(&mut self) -> f64 {
+        let n = self.n;
+        let mut a = Vec::with_capacity(n * n);
+        for j in (0..n).filter(|&j| !self.held[j]) {
+            let column = &self.triangle[j * (n + 1)..j * (n + 1) + n];
+            let length = norm(&column[..j + 1]);
+            if length == 0.0 {
+                return 0.0;
+            }
+            a.extend((0..n).map(|i| if i <= j { column[i] / length } else { 0.0 }));
+        }
+        let free = a.len() / n.max(1);
+        let mut v = vec![0.0; free * free];
+        jacobi_svd(&mut a, n, free, &mut v);
+        let sigma = a.chunks(n.max(1)).map(norm);
+        let (least, most) = sigma.fold((f64::INFINITY, 0.0), |(l, m), s| {
+            (f64::min(l, s), f64::max(m, s))
+        });
+        if free == 0 { 1.0 } else { least / most }
+    }
+}
+
+/// Says which residual or derivative spoils the start.
+fn check_finite(residuals: &[f64], jacobian: &[f64], loss: f64) -> Result<()> {
+    let fail = |message: String| Err(Error::new(ErrorKind::Numeric, message));
+    let m = residuals.len();
+    if let Some(i) = residuals.iter().position(|r| !r.is_finite()) {
+        let value = residuals[i];
+        return fail(format!(
+            "residual {i} is {value} at the initial values; start elsewhere or remove that observation"
+        ));
+    }
+    if !loss.is_finite() {
+        return fail("the sum of squares overflows at the initial values".to_string());
+    }
+    if let Some(k) = jacobian.iter().position(|x| !x.is_finite()) {
+        let (i, j, value) = (k % m, k / m, jacobian[k]);
+        return fail(format!(
+            "the derivative of residual {i} by parameter {j} is {value} at the initial values"
+        ));
+    }
+    Ok(())
+}
+
+/// Minimises the sum of squared residuals from `start`. See [`minimize`].
+pub fn fit(
+    problem: &mut dyn Residuals,
+    start: &[f64],
+    bounds: &Bounds,
+    settings: &Settings,
+    monitor: &mut Monitor,
+) -> Result<Outcome> {
+    minimize(problem, bounds, settings, monitor, &mut State::new(start))
+}
+
+/// Minimises the sum of squared residuals, going on from `state`, which always holds the current place of the fit.
+///
+/// A limit or a request to stop is an outcome, not an error. Errors: `Argument` for bounds, settings or sizes that do not fit;
+/// `Numeric` when the loss or a derivative is not finite where the fit begins, naming the first; `Memory` for a Jacobian that
+/// cannot be allocated; and whatever the problem returns.
+pub fn minimize(
+    problem: &mut dyn Residuals,
+    bounds: &Bounds,
+    settings: &Settings,
+    monitor: &mut Monitor,
+    state: &mut State,
+) -> Result<Outcome> {
+    let began = Instant::now();
+    let (m, n) = (problem.residual_count(), problem.parameter_count());
+    settings.check()?;
+    if state.params.len() != n || state.start.len() != n {
+        let given = state.params.len();
+        let message = format!("{given} initial values for {n} parameters");
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
+    bounds.check(&state.params)?;
+    if m == 0 {
+        return Err(Error::new(ErrorKind::Argument, "there are no residuals to fit"));
+    }
+    let mut w = Workspace::new(m, n)?;
+    let first_iteration = state.iterations;
+    w.start(problem, &state.params, bounds)?;
+    let mut stop;
+    loop {
+        stop = run(problem, bounds, settings, monitor, state, &mut w, (began, first_iteration))?;
+        if !stop.converged() {
+            break;
+        }
+        let next = state.strategy + 1;
+        let healthy = w.health() > HEALTHY;
+        keep_best(state, w.loss);
+        if healthy || next >= STRATEGIES.len() || next > settings.restarts {
+            break;
+        }
+        state.strategy = next;
+        state.params.copy_from_slice(&state.start);
+        state.scale.clear();
+        state.stalls = 0;
+        state.confident = false;
+        w.start(problem, &state.params, bounds)?;
+    }
+    if let Some((loss, params)) = &state.best
+        && *loss < w.loss
+    {
+        state.params.copy_from_slice(params);
+        w.start(problem, &state.params, bounds)?;
+    }
+    Ok(Outcome {
+        params: state.params.clone(),
+        loss: w.loss,
+        iterations: state.iterations - first_iteration,
+        evaluations: w.evaluations,
+        seconds: seconds_since(began),
+        stop,
+        gradient_norm: w.sine(),
+        held: w.held,
+        triangle: Some(w.triangle),
+    })
+}
+
+fn keep_best(state: &mut State, loss: f64) {
+    let better = state.best.as_ref().is_none_or(|(best, _)| loss < *best);
+    if better {
+        state.best = Some((loss, state.params.clone()));
+    }
+}
+
+/// One strategy, from `state.params` (already evaluated in `w`) to a stop.
+fn run(
+    problem: &mut dyn Residuals,
+    bounds: &Bounds,
+    settings: &Settings,
+    monitor: &mut Monitor,
+    state: &mut State,
+    w: &mut Workspace,
+    (began, first_iteration): (Instant, u64),
+) -> Result<Stop> {
+    let strategy = STRATEGIES[state.strategy.min(STRATEGIES.len() - 1)];
+    if state.scale.is_empty() {
+        w.rescale(&mut state.scale, &state.params, strategy.monotone);
+        let size = scaled_norm(&state.scale, &state.params);
+        state.radius = strategy.factor * if size > 0.0 { size } else { 1.0 };
+    }
+    loop {
+        let progress = Progress {
+            iteration: state.iterations,
+            loss: w.loss,
+            gradient_norm: w.sine(),
+            seconds: seconds_since(began),
+            params: &state.params,
+        };
+        if w.loss == 0.0 || w.removable <= settings.gtol * w.loss.sqrt() {
+            return Ok(Stop::Gradient);
+        }
+        let spent = state.iterations - first_iteration;
+        if let Some(stop) = monitor.check(settings, MAX_ITERATIONS, spent, &progress) {
+            return Ok(stop);
+        }
+        state.iterations += 1;
+        let (t, d) = (&w.triangle, &state.scale);
+        let mut forecast = w.step.solve(t, &state.params, bounds, d, state.radius, &w.held);
+        if strategy.geodesic && forecast.unconstrained {
+            accelerate(problem, state, w, &mut forecast)?;
+        }
+        if within(&w.step.s, &state.params, settings.xtol) {
+            return Ok(Stop::Step);
+        }
+        for j in 0..w.n {
+            w.trial[j] = (state.params[j] + w.step.s[j]).clamp(bounds.lower[j], bounds.upper[j]);
+        }
+        if let Some(stop) = attempt(problem, bounds, settings, state, w, forecast, strategy)? {
+            return Ok(stop);
+        }
+    }
+}
+
+/// Evaluates the trial point, takes it or not, and sets the radius for the next; a stop if the fit has come to its end.
+fn attempt(
+    problem: &mut dyn Residuals,
+    bounds: &Bounds,
+    settings: &Settings,
+    state: &mut State,
+    w: &mut Workspace,
+    forecast: Forecast,
+    strategy: Strategy,
+) -> Result<Option<Stop>> {
+    let size = scaled_norm(&state.scale, &state.params);
+    let fused = state.confident && !strategy.geodesic;
+    let loss = w.try_residuals(problem, fused)?;
+    let actual = w.loss - loss;
+    let ratio = actual / forecast.predicted;
+    let clear = forecast.predicted > 0.0 && ratio > 1e-4 && actual > 1e-12 * w.loss;
+    // Where rounding hides the change of the loss, the gradient decides.
+    let tiny = forecast.predicted <= 1e-8 * w.loss || forecast.length <= 1e-6 * size;
+    let hidden = (!clear || ratio < 0.25) && tiny && loss <= w.loss * (1.0 + 1e-3);
+    let mut taken = false;
+    if clear || hidden {
+        let removable = w.try_jacobian(problem, fused, bounds)?;
+        let before = (w.loss, w.removable);
+        if let Some(removable) = removable
+            && (clear || removable < 0.9 * before.1)
+        {
+            w.accept(state, loss, removable);
+            taken = true;
+        }
+    }
+    state.confident = taken && ratio > 0.5;
+    if !taken {
+        state.radius = 0.25 * forecast.length.min(state.radius);
+        state.stalls += u32::from(hidden);
+        if strategy.geodesic && hidden {
+            // The acceleration reads the Jacobian, which now belongs to the refused point.
+            w.start(problem, &state.params, bounds)?;
+        }
+        if state.stalls >= 3 {
+            return Ok(Some(Stop::Loss));
+        }
+        let spent = state.radius <= 1e-16 * size || state.radius < f64::MIN_POSITIVE;
+        return Ok(spent.then_some(Stop::Loss));
+    }
+    state.stalls = 0;
+    if clear && ratio < 0.25 {
+        state.radius = 0.25 * forecast.length;
+    } else if ratio > 0.75 && !forecast.newton {
+        state.radius = state.radius.max(2.0 * forecast.length);
+    }
+    w.rescale(&mut state.scale, &state.params, strategy.monotone);
+    let small = settings.ftol * (w.loss + actual);
+    let flat = actual.abs() <= small && forecast.predicted <= small;
+    Ok((flat && ratio <= 2.0).then_some(Stop::Loss))
+}
+
+/// Bends the step along the curvature of the residuals, measured by one evaluation a tenth of the way.
+fn accelerate(
+    problem: &mut dyn Residuals,
+    state: &State,
+    w: &mut Workspace,
+    forecast: &mut Forecast,
+) -> Result<()> {
+    const H: f64 = 0.1;
+    let (m, n) = (w.m, w.n);
+    if forecast.predicted <= 1e-8 * w.loss {
+        return Ok(());
+    }
+    for j in 0..n {
+        w.trial[j] = state.params[j] + H * w.step.s[j];
+    }
+    w.try_residuals(problem, false)?;
+    // Second derivative along the step: 2/h ((r(p + h s) - r) / h - J s).
+    for i in 0..m {
+        w.trial_residuals[i] = (w.trial_residuals[i] - w.residuals[i]) / H;
+    }
+    for j in 0..n {
+        let s = w.step.s[j];
+        for (x, &d) in w.trial_residuals.iter_mut().zip(&w.jacobian[j * m..(j + 1) * m]) {
+            *x -= s * d;
+        }
+    }
+    for j in 0..n {
+        w.bend[j] = 2.0 / H * dot(&w.trial_residuals, &w.jacobian[j * m..(j + 1) * m]);
+    }
+    if w.bend.iter().all(|x| x.is_finite()) {
+        w.step.accelerate(&mut w.bend, &state.scale);
+    }
+    Ok(())
+}
+
+/// `|D p|`.
+fn scaled_norm(scale: &[f64], params: &[f64]) -> f64 {
+    let sum: f64 = scale.iter().zip(params).map(|(d, p)| (d * p).powi(2)).sum();
+    sum.sqrt()
+}
+
+/// Whether no entry of the step moves its parameter by more than `tolerance` of its size.
+fn within(step: &[f64], params: &[f64], tolerance: f64) -> bool {
+    step.iter()
+        .zip(params)
+        .all(|(s, p)| s.abs() <= tolerance * p.abs())
+}
