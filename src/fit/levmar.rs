@@ -28,11 +28,22 @@ struct Strategy {
 }
 
 /// The strategies in the order they are tried.
-const STRATEGIES: [Strategy; 4] = [
-    Strategy { factor: 1.0, monotone: true, geodesic: false },
-    Strategy { factor: 0.1, monotone: false, geodesic: true },
-    Strategy { factor: 0.01, monotone: true, geodesic: true },
-    Strategy { factor: 100.0, monotone: false, geodesic: false },
+const STRATEGIES: [Strategy; 3] = [
+    Strategy {
+        factor: 1.0,
+        monotone: true,
+        geodesic: false,
+    },
+    Strategy {
+        factor: 0.01,
+        monotone: true,
+        geodesic: true,
+    },
+    Strategy {
+        factor: 0.1,
+        monotone: false,
+        geodesic: true,
+    },
 ];
 
 /// Smallest singular value, relative to the largest, of a Jacobian with unit columns at an end that is trusted.
@@ -130,17 +141,25 @@ impl Workspace {
     }
 
     /// Evaluates residuals and Jacobian at `params`, which must be a place the fit can stand on.
-    fn start(&mut self, problem: &mut dyn Residuals, params: &[f64], bounds: &Bounds) -> Result<()> {
+    fn start(
+        &mut self,
+        problem: &mut dyn Residuals,
+        params: &[f64],
+        bounds: &Bounds,
+    ) -> Result<()> {
         self.evaluations += 1;
         problem.evaluate(params, &mut self.residuals, Some(&mut self.jacobian))?;
         self.loss = dot(&self.residuals, &self.residuals);
         check_finite(&self.residuals, &self.jacobian, self.loss)?;
         self.reduce_start();
         if !self.triangle.iter().all(|x| x.is_finite()) {
-            let message = "the Jacobian at the initial values is too large to square; rescale the parameters";
+            let message =
+                "the Jacobian at the initial values is too large to square; rescale the parameters";
             return Err(Error::new(ErrorKind::Numeric, message));
         }
-        self.removable = self.step.hold(&self.triangle, params, bounds, &mut self.held);
+        self.removable = self
+            .step
+            .hold(&self.triangle, params, bounds, &mut self.held);
         Ok(())
     }
 
@@ -205,7 +224,11 @@ impl Workspace {
         for j in 0..n {
             let length = norm(&self.triangle[j * (n + 1)..j * (n + 1) + j + 1]);
             let length = if length > 0.0 { length } else { scale[j] };
-            scale[j] = if monotone { scale[j].max(length) } else { length };
+            scale[j] = if monotone {
+                scale[j].max(length)
+            } else {
+                length
+            };
             if scale[j] <= 0.0 || (first && length == 0.0) {
                 scale[j] = 1.0 / params[j].abs().clamp(1e-8, 1e8);
             }
@@ -290,14 +313,25 @@ pub fn minimize(
     }
     bounds.check(&state.params)?;
     if m == 0 {
-        return Err(Error::new(ErrorKind::Argument, "there are no residuals to fit"));
+        return Err(Error::new(
+            ErrorKind::Argument,
+            "there are no residuals to fit",
+        ));
     }
     let mut w = Workspace::new(m, n)?;
     let first_iteration = state.iterations;
     w.start(problem, &state.params, bounds)?;
     let mut stop;
     loop {
-        stop = run(problem, bounds, settings, monitor, state, &mut w, (began, first_iteration))?;
+        stop = run(
+            problem,
+            bounds,
+            settings,
+            monitor,
+            state,
+            &mut w,
+            (began, first_iteration),
+        )?;
         if !stop.converged() {
             break;
         }
@@ -373,7 +407,9 @@ fn run(
         }
         state.iterations += 1;
         let (t, d) = (&w.triangle, &state.scale);
-        let mut forecast = w.step.solve(t, &state.params, bounds, d, state.radius, &w.held);
+        let mut forecast = w
+            .step
+            .solve(t, &state.params, bounds, d, state.radius, &w.held);
         if strategy.geodesic && forecast.unconstrained {
             accelerate(problem, state, w, &mut forecast)?;
         }
@@ -467,7 +503,11 @@ fn accelerate(
     }
     for j in 0..n {
         let s = w.step.s[j];
-        for (x, &d) in w.trial_residuals.iter_mut().zip(&w.jacobian[j * m..(j + 1) * m]) {
+        for (x, &d) in w
+            .trial_residuals
+            .iter_mut()
+            .zip(&w.jacobian[j * m..(j + 1) * m])
+        {
             *x -= s * d;
         }
     }

@@ -236,9 +236,7 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
         }
     }
     let rest: f64 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
-    ((sums[0] + sums[1]) + (sums[2] + sums[3]))
-        + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
-        + rest
+    ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7])) + rest
 }
 
 /// The Euclidean length.
@@ -263,8 +261,14 @@ mod tests {
         for a in 0..=n {
             for b in 0..=n {
                 let exact = dot(&all[a * m..(a + 1) * m], &all[b * m..(b + 1) * m]);
-                let got = dot(&t[a * (n + 1)..(a + 1) * (n + 1)], &t[b * (n + 1)..(b + 1) * (n + 1)]);
-                assert!((exact - got).abs() < 1e-10 * exact.abs().max(1.0), "{a} {b}");
+                let got = dot(
+                    &t[a * (n + 1)..(a + 1) * (n + 1)],
+                    &t[b * (n + 1)..(b + 1) * (n + 1)],
+                );
+                assert!(
+                    (exact - got).abs() < 1e-10 * exact.abs().max(1.0),
+                    "{a} {b}"
+                );
             }
         }
     }

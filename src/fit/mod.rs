@@ -127,7 +127,7 @@ impl Default for Settings {
             ftol: 0.0,
             xtol: 1e-13,
             learning_rate: 0.01,
-            restarts: 3,
+            restarts: 2,
         }
     }
 }

@@ -207,7 +207,13 @@ impl Step {
         for _ in 0..20 {
             self.damped[..f * f].copy_from_slice(&self.a[..f * f]);
             self.damped_rhs[..f].copy_from_slice(&self.c[..f]);
-            damp(&mut self.damped, &mut self.damped_rhs, f, lambda, &mut self.row);
+            damp(
+                &mut self.damped,
+                &mut self.damped_rhs,
+                f,
+                lambda,
+                &mut self.row,
+            );
             for (y, &c) in self.y[..f].iter_mut().zip(&self.damped_rhs) {
                 *y = -c;
             }

@@ -43,7 +43,11 @@ impl Dual {
         let (by_base, by_power) = (other.0 * self.0.powf(other.0 - 1.0), value * self.0.ln());
         let mut out = Dual::constant(value);
         for i in 0..9 {
-            let power = if other.1[i] == 0.0 { 0.0 } else { by_power * other.1[i] };
+            let power = if other.1[i] == 0.0 {
+                0.0
+            } else {
+                by_power * other.1[i]
+            };
             out.1[i] = by_base * self.1[i] + power;
         }
         out
@@ -71,7 +75,10 @@ impl Sub for Dual {
 impl Mul for Dual {
     type Output = Dual;
     fn mul(self, o: Dual) -> Dual {
-        Dual(self.0 * o.0, std::array::from_fn(|i| self.0 * o.1[i] + self.1[i] * o.0))
+        Dual(
+            self.0 * o.0,
+            std::array::from_fn(|i| self.0 * o.1[i] + self.1[i] * o.0),
+        )
     }
 }
 
@@ -142,7 +149,12 @@ impl Residuals for Curve {
         self.y.len()
     }
 
-    fn evaluate(&mut self, p: &[f64], residuals: &mut [f64], jacobian: Option<&mut [f64]>) -> Result<()> {
+    fn evaluate(
+        &mut self,
+        p: &[f64],
+        residuals: &mut [f64],
+        jacobian: Option<&mut [f64]>,
+    ) -> Result<()> {
         let m = self.y.len();
         let values: Vec<Dual> = self.x.iter().map(|x| self.value(p, x)).collect();
         for i in 0..m {
@@ -191,17 +203,27 @@ pub fn formula(name: &str) -> Formula {
         },
         "MGH10" => |b, x| b[0] * (b[1] / (x[0] + b[2])).exp(),
         "Rat42" => |b, x| b[0] / (1.0 + (b[1] - x[0] * b[2]).exp()),
-        "Rat43" => |b, x| b[0] * (1.0 + (b[1] - x[0] * b[2]).exp()).pow(Dual::constant(-1.0) / b[3]),
+        "Rat43" => {
+            |b, x| b[0] * (1.0 + (b[1] - x[0] * b[2]).exp()).pow(Dual::constant(-1.0) / b[3])
+        }
         "Eckerle4" => |b, x| b[0] / b[1] * (-0.5 * ((x[0] - b[2]) / b[1]).square()).exp(),
-        "Roszman1" => |b, x| {
-            b[0] - x[0] * b[1] - std::f64::consts::FRAC_1_PI * (b[2] / (x[0] - b[3])).atan()
-        },
+        "Roszman1" => {
+            |b, x| b[0] - x[0] * b[1] - std::f64::consts::FRAC_1_PI * (b[2] / (x[0] - b[3])).atan()
+        }
         "Bennett5" => |b, x| b[0] * (x[0] + b[1]).pow(-(Dual::constant(1.0) / b[2])),
         "ENSO" => |b, x| {
             let turn = std::f64::consts::TAU * x[0];
-            let (year, u, v) = (turn / 12.0, Dual::constant(turn) / b[3], Dual::constant(turn) / b[6]);
-            b[0] + year.cos() * b[1] + year.sin() * b[2]
-                + b[4] * u.cos() + b[5] * u.sin() + b[7] * v.cos() + b[8] * v.sin()
+            let (year, u, v) = (
+                turn / 12.0,
+                Dual::constant(turn) / b[3],
+                Dual::constant(turn) / b[6],
+            );
+            b[0] + year.cos() * b[1]
+                + year.sin() * b[2]
+                + b[4] * u.cos()
+                + b[5] * u.sin()
+                + b[7] * v.cos()
+                + b[8] * v.sin()
         },
         _ => |_, _| Dual::constant(f64::NAN),
     }
