@@ -180,11 +180,7 @@ impl fmt::Display for Error {
         if let Some(place) = &self.place {
             let number = place.line.to_string();
             let gutter = " ".repeat(number.len());
-            write!(
-                f,
-                "\n{gutter}--> line {}, column {}",
-                place.line, place.column
-            )?;
+            write!(f, "\n{gutter}--> line {}, column {}", place.line, place.column)?;
             write!(f, "\n{gutter} |\n{number} | {}", place.excerpt)?;
             let (indent, carets) = (" ".repeat(place.caret), "^".repeat(place.width));
             write!(f, "\n{gutter} | {indent}{carets}")?;

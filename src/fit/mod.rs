@@ -15,6 +15,7 @@ pub mod plot;
 pub mod report;
 pub mod statistics;
 mod step;
+mod workspace;
 
 pub use linalg::{reduce, triangle_len};
 

@@ -29,7 +29,11 @@ pub struct Plot<'a> {
     pub curve_y: &'a [f64],
 }
 
+/// Width and height of the picture.
 const SIZE: (u32, u32) = (860, 640);
+/// The drawing is this much larger inside, because the backend rounds to whole units and curves would show steps.
+const K: u32 = 8;
+const KI: i32 = K as i32;
 const INK: RGBColor = RGBColor(34, 40, 49);
 const FAINT: RGBColor = RGBColor(120, 128, 138);
 const GRID: RGBColor = RGBColor(232, 235, 239);
@@ -77,11 +81,13 @@ pub fn svg(plot: &Plot) -> Result<String> {
     }
     let mut out = String::new();
     {
-        let root = SVGBackend::with_string(&mut out, SIZE).into_drawing_area();
+        let root = SVGBackend::with_string(&mut out, (SIZE.0 * K, SIZE.1 * K)).into_drawing_area();
         draw(&root, plot)?;
         root.present().map_err(drawing_failed)?;
     }
-    Ok(out)
+    let inside = format!("width=\"{}\" height=\"{}\"", SIZE.0 * K, SIZE.1 * K);
+    let outside = format!("width=\"{}\" height=\"{}\"", SIZE.0, SIZE.1);
+    Ok(out.replacen(&inside, &outside, 1))
 }
 
 fn drawing_failed(error: impl std::fmt::Display) -> Error {
@@ -131,97 +137,107 @@ fn draw(root: &Area, plot: &Plot) -> Result<()> {
 
     let lines = wrap(plot.caption, 110);
     let head = 44 + 18 * lines.len() as u32;
-    let (heading, body) = root.split_vertically(head);
+    let (heading, body) = root.split_vertically(head * K);
     let centre = Pos::new(HPos::Center, VPos::Center);
     let style = |size: i32, color: &'static RGBColor| {
-        TextStyle::from(("sans-serif", size).into_font())
+        TextStyle::from(("sans-serif", size * KI).into_font())
             .color(color)
             .pos(centre)
     };
-    let middle = SIZE.0 as i32 / 2;
+    let middle = SIZE.0 as i32 / 2 * KI;
     let title = style(22, &INK);
     heading
-        .draw(&Text::new(plot.title, (middle, 26), title))
+        .draw(&Text::new(plot.title, (middle, 26 * KI), title))
         .map_err(drawing_failed)?;
     for (i, line) in lines.iter().enumerate() {
-        let place = (middle, 52 + 18 * i as i32);
+        let place = (middle, (52 + 18 * i as i32) * KI);
         let text = Text::new(line.as_str(), place, style(14, &FAINT));
         heading.draw(&text).map_err(drawing_failed)?;
     }
 
-    let (upper, lower) = body.split_vertically((SIZE.1 - head) * 68 / 100);
+    let (upper, lower) = body.split_vertically((SIZE.1 - head) * K * 68 / 100);
     let (radius, alpha) = if plot.x.len() > MANY {
         (2, 0.35)
     } else {
         (4, 0.75)
     };
-    let dot = |&p: &(f64, f64)| Circle::new(p, radius, DOTS.mix(alpha).filled());
+    let dot = |&p: &(f64, f64)| Circle::new(p, radius * KI, DOTS.mix(alpha).filled());
 
     let mut chart = ChartBuilder::on(&upper)
-        .margin_right(24)
-        .margin_top(8)
-        .x_label_area_size(10)
-        .y_label_area_size(84)
+        .margin_left(14 * K)
+        .margin_right(24 * K)
+        .margin_top(8 * K)
+        .x_label_area_size(10 * K)
+        .y_label_area_size(78 * K)
         .build_cartesian_2d(x_range.0..x_range.1, y_range.0..y_range.1)
         .map_err(drawing_failed)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(FAINT)
+        .bold_line_style(GRID.stroke_width(K))
+        .axis_style(FAINT.stroke_width(K))
+        .set_all_tick_mark_size(5 * K)
         .x_labels(8)
         .y_labels(7)
         .x_label_formatter(&|_| String::new())
         .y_label_formatter(&|y| tick(*y, y_range))
         .y_desc(plot.y_label)
-        .label_style(("sans-serif", 14).into_font().color(&INK))
-        .axis_desc_style(("sans-serif", 16).into_font().color(&INK))
+        .label_style(("sans-serif", 14 * K).into_font().color(&INK))
+        .axis_desc_style(("sans-serif", 16 * K).into_font().color(&INK))
         .draw()
         .map_err(drawing_failed)?;
     chart
         .draw_series(data.iter().map(dot))
         .map_err(drawing_failed)?
         .label("observed")
-        .legend(|(x, y)| Circle::new((x + 10, y), 4, DOTS.mix(0.75).filled()));
+        .legend(|(x, y)| Circle::new((x + 12 * KI, y), 4 * KI, DOTS.mix(0.75).filled()));
     chart
-        .draw_series(LineSeries::new(curve, CURVE.stroke_width(2)))
+        .draw_series(LineSeries::new(curve, CURVE.stroke_width(2 * K)))
         .map_err(drawing_failed)?
         .label("fitted")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 20, y)], CURVE.stroke_width(2)));
+        .legend(|(x, y)| {
+            PathElement::new(
+                [(x + 2 * KI, y), (x + 22 * KI, y)],
+                CURVE.stroke_width(2 * K),
+            )
+        });
     chart
         .configure_series_labels()
         .position(emptiest_corner(&data, x_range, y_range))
-        .margin(12)
+        .margin(12 * K)
+        .legend_area_size(34 * K)
         .background_style(WHITE.mix(0.85))
-        .label_font(("sans-serif", 14).into_font().color(&INK))
+        .label_font(("sans-serif", 14 * K).into_font().color(&INK))
         .draw()
         .map_err(drawing_failed)?;
 
     let mut chart = ChartBuilder::on(&lower)
-        .margin_right(24)
-        .margin_bottom(8)
-        .x_label_area_size(48)
-        .y_label_area_size(84)
+        .margin_left(14 * K)
+        .margin_right(24 * K)
+        .margin_bottom(8 * K)
+        .x_label_area_size(48 * K)
+        .y_label_area_size(78 * K)
         .build_cartesian_2d(x_range.0..x_range.1, -largest..largest)
         .map_err(drawing_failed)?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(FAINT)
+        .bold_line_style(GRID.stroke_width(K))
+        .axis_style(FAINT.stroke_width(K))
+        .set_all_tick_mark_size(5 * K)
         .x_labels(8)
         .y_labels(5)
         .x_label_formatter(&|x| tick(*x, x_range))
         .y_label_formatter(&|y| tick(*y, (-largest, largest)))
         .x_desc(plot.x_label)
         .y_desc("residual")
-        .label_style(("sans-serif", 14).into_font().color(&INK))
-        .axis_desc_style(("sans-serif", 16).into_font().color(&INK))
+        .label_style(("sans-serif", 14 * K).into_font().color(&INK))
+        .axis_desc_style(("sans-serif", 16 * K).into_font().color(&INK))
         .draw()
         .map_err(drawing_failed)?;
     let zero = [(x_range.0, 0.0), (x_range.1, 0.0)];
     chart
-        .draw_series(LineSeries::new(zero, CURVE.stroke_width(2)))
+        .draw_series(LineSeries::new(zero, CURVE.stroke_width(2 * K)))
         .map_err(drawing_failed)?;
     chart
         .draw_series(residuals.iter().map(dot))

@@ -1,5 +1,5 @@
 //! Nonlinear regression models with exact derivatives, for the tests of fitting.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::suspicious_arithmetic_impl)]
 
 use ncg::Result;
 use ncg::fit::Residuals;
