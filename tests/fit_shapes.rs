@@ -226,7 +226,7 @@ fn agreement(far: &Outcome, near: &Outcome) -> f64 {
 
 #[test]
 fn far_starts_end_where_near_starts_end() {
-    // The environment asks for more seeds; every one of the first forty passes.
+    // The environment asks for more seeds.
     let seeds: u64 = std::env::var("NCG_TEST_SEEDS").map_or(3, |s| s.parse().unwrap());
     let mut failed = Vec::new();
     for shape in catalogue() {

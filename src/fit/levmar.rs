@@ -4,8 +4,8 @@
 //! come from that triangle alone. Four things are added. Bounds are an active set, so the result is the constrained optimum. Near the
 //! optimum, where the loss no longer resolves a step, a step is judged by the gradient it leaves behind (the sine between the
 //! residuals and their tangent space, Bates and Watts 1981), so that parameters reach the accuracy of the problem rather than
-//! its square root. Values that are not finite reject a step. And where a run ends at a singular Jacobian, as when a step has
-//! thrown a peak out of the data, the fit is run again from its start with a more careful strategy, and the best end wins.
+//! its square root. Values that are not finite reject a step. And where a run ends at a singular Jacobian or with little achieved, as when a step
+//! has thrown a peak out of the data, the fit is run again from its start with a more careful strategy, and the best end wins.
 
 use super::linalg::dot;
 use super::step::Forecast;
@@ -50,6 +50,12 @@ const STRATEGIES: [Strategy; 3] = [
 /// Smallest singular value, relative to the largest, of a Jacobian with unit columns at an end that is trusted.
 const HEALTHY: f64 = 1e-10;
 
+/// An end that keeps more than this part of the loss at the start, while a parameter has next to no effect, is not trusted either: a
+/// peak may have found a lone observation to fit.
+const FRUITLESS: f64 = 0.3;
+/// Such a parameter: its size times the length of its column is less than this part of the length of the residuals.
+const WEAK: f64 = 0.2;
+
 /// How far a fit has come: everything that [`minimize`] needs to go on with the same bits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
@@ -69,6 +75,8 @@ pub struct State {
     pub stalls: u32,
     /// Whether the last step was forecast well, so that the next is evaluated together with its Jacobian.
     pub confident: bool,
+    /// The loss at `start`; `None` before the first evaluation.
+    pub start_loss: Option<f64>,
     /// Loss and parameters at the best end of an earlier strategy.
     pub best: Option<(f64, Vec<f64>)>,
 }
@@ -85,6 +93,7 @@ impl State {
             strategy: 0,
             stalls: 0,
             confident: false,
+            start_loss: None,
             best: None,
         }
     }
@@ -131,6 +140,7 @@ pub fn minimize(
     let mut w = Workspace::new(m, n)?;
     let first_iteration = state.iterations;
     w.start(problem, &state.params, bounds)?;
+    let start_loss = *state.start_loss.get_or_insert(w.loss);
     let mut stop;
     loop {
         stop = run(
@@ -146,7 +156,8 @@ pub fn minimize(
             break;
         }
         let next = state.strategy + 1;
-        let healthy = w.health() > HEALTHY;
+        let fruitless = w.loss > FRUITLESS * start_loss && w.weakest(&state.params) < WEAK;
+        let healthy = w.health() > HEALTHY && !fruitless;
         keep_best(state, w.loss);
         if healthy || next >= STRATEGIES.len() || next > settings.restarts {
             break;

@@ -115,7 +115,7 @@ pub struct Settings {
     pub xtol: f64,
     /// Step of Adam, in units of the parameter.
     pub learning_rate: f64,
-    /// How many further strategies Levenberg–Marquardt may try from the same start when it ends where the Jacobian is singular.
+    /// How many further strategies Levenberg–Marquardt may try from the same start when it ends at a singular Jacobian or has achieved little.
     pub restarts: usize,
 }
 

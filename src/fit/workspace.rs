@@ -156,6 +156,16 @@ impl Workspace {
         }
     }
 
+    /// The least effect that a free parameter has: its size times the length of its column, over the length of the residuals.
+    pub fn weakest(&self, params: &[f64]) -> f64 {
+        let n = self.n;
+        let column = |j: usize| norm(&self.triangle[j * (n + 1)..j * (n + 1) + j + 1]);
+        let effects = (0..n)
+            .filter(|&j| !self.held[j])
+            .map(|j| params[j].abs() * column(j));
+        effects.fold(f64::INFINITY, f64::min) / self.loss.sqrt()
+    }
+
     /// Smallest over largest singular value of the free columns, each scaled to length one.
     pub fn health(&mut self) -> f64 {
         let n = self.n;
