@@ -23,6 +23,7 @@
 
 /// The one error type: kind, message, place.
 pub mod error;
+pub mod fit;
 
 /// Near names, for errors.
 pub mod suggest;
