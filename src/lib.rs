@@ -23,7 +23,6 @@
 
 /// The one error type: kind, message, place.
 pub mod error;
-pub mod fit;
 
 /// Near names, for errors.
 pub mod suggest;
@@ -60,5 +59,11 @@ pub mod onnx;
 
 /// What runs a graph.
 pub mod engine;
+
+/// Graph + engine + options + memory: evaluates, differentiates.
+pub mod session;
+
+/// Fitting: problem, optimisers, statistics, report.
+pub mod fit;
 
 pub use error::{Error, ErrorKind, Result};

@@ -12,6 +12,15 @@ pub use config::{Device, OrtConfig};
 pub use load::{Loaded, probe};
 pub use session::OrtSession;
 
+/// stub
+pub fn prepare<T: crate::ops::real::Real>(
+    _g: &crate::graph::Graph,
+    _c: &OrtConfig,
+    _chunk: usize,
+) -> crate::error::Result<Box<dyn super::Program<T>>> {
+    todo!()
+}
+
 use crate::error::{Error, ErrorKind};
 
 /// The type of the elements of a tensor.
