@@ -7,6 +7,7 @@ mod emit;
 pub mod kernel;
 mod numeric;
 pub mod real;
+mod special;
 mod table;
 
 pub use emit::{Emit, NodeId};
