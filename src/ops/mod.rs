@@ -8,6 +8,7 @@ mod fold;
 pub mod kernel;
 mod numeric;
 pub mod real;
+mod special;
 mod table;
 
 pub use adjoint::Site;
