@@ -57,40 +57,6 @@ impl Model {
         name_parameters(&mut model.graph, options.str("params"))?;
         Ok(model)
     }
-
-    /// The same model with other initial values of its parameters, given by name.
-    ///
-    /// # Errors
-    /// `Argument` for a name that is no parameter, and for a value outside its bounds.
-    pub fn with_parameters(&self, values: &[(&str, f64)]) -> Result<Model> {
-        let mut model = self.clone();
-        for (name, value) in values {
-            let port = model
-                .graph
-                .ports
-                .iter_mut()
-                .find(|port| port.is_parameter() && &*port.name == *name);
-            let Some(PortKind::Parameter {
-                initial,
-                lower,
-                upper,
-            }) = port.map(|port| &mut port.kind)
-            else {
-                return Err(Error::new(
-                    ErrorKind::Argument,
-                    format!("the model has no parameter \"{name}\""),
-                ));
-            };
-            if !(*lower..=*upper).contains(value) {
-                let message = format!(
-                    "parameter \"{name}\" cannot be {value}: its bounds are {lower} and {upper}"
-                );
-                return Err(Error::new(ErrorKind::Argument, message));
-            }
-            *initial = *value;
-        }
-        Ok(model)
-    }
 }
 
 /// Compiles `source`, keeping what each stage makes. Errors carry their place in the source.

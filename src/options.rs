@@ -145,9 +145,9 @@ pub static TABLE: &[Setting] = &[
     ),
     choice(
         "loss",
-        "mse",
-        "Fit: what is minimised: the weighted mean of squared residuals.",
-        &["mse"],
+        "squares",
+        "Fit: what is minimised: the weighted sum of squared residuals.",
+        &["squares"],
     ),
     int(
         "max_iterations",

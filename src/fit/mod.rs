@@ -1,7 +1,7 @@
 //! Fitting: least squares and gradient descent over anything that can evaluate itself, with the statistics of the result.
 //!
-//! This module knows nothing of models, graphs or engines. A problem is a [`Residuals`] (for [`levmar`]) or an [`Objective`] (for
-//! [`adam`]); the caller owns the data. Nothing here prints, starts a thread or panics on what a problem returns.
+//! The optimisers know nothing of models, graphs or engines. A problem is a [`Residuals`] (for [`levmar`]) or an [`Objective`] (for
+//! [`adam`]); [`problem`] makes one of a session and data, and [`fitter`] leads a fit from start to report. Nothing here prints, starts a thread or panics on what a problem returns.
 //!
 //! - [`levmar`]: trust-region Levenberg–Marquardt with box bounds
 //! - [`adam`]: projected Adam
@@ -9,9 +9,11 @@
 //! - [`report`]: the result as text and JSON; [`plot`]: as SVG
 
 pub mod adam;
+pub mod fitter;
 pub mod levmar;
 mod linalg;
 pub mod plot;
+pub mod problem;
 pub mod report;
 pub mod statistics;
 mod step;

@@ -8,3 +8,18 @@ pub mod proto;
 mod decode;
 
 pub use decode::{DecodeLimits, decode, decode_within};
+
+/// stub
+pub fn read(
+    _d: &[u8],
+    _o: &crate::options::Options,
+) -> crate::error::Result<crate::compile::Model> {
+    todo!()
+}
+/// stub
+pub fn write(
+    _m: &crate::compile::Model,
+    _o: &crate::options::Options,
+) -> crate::error::Result<Vec<u8>> {
+    todo!()
+}
