@@ -1,6 +1,7 @@
 //! What runs numeric graphs. An engine prepares a [`Program`] from a graph once; the program then runs on batches.
 
 pub mod fpenv;
+pub mod native;
 pub mod ort;
 
 use std::sync::atomic::AtomicBool;
