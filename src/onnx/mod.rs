@@ -1,4 +1,4 @@
-//! ONNX models: the protobuf types and reading them from bytes.
+//! ONNX models: the protobuf types, numeric graphs as models and back.
 
 /// The messages of `onnx.proto`, as prost writes them. `tests/onnx_proto.rs` keeps the two files together.
 #[allow(missing_docs, clippy::all)]
@@ -7,4 +7,19 @@ pub mod proto;
 
 mod decode;
 
+mod metadata;
+
+pub(crate) mod form;
+
+mod export;
+
+mod training;
+
+mod import;
+
+pub(crate) use export::export_form;
+
 pub use decode::{DecodeLimits, decode, decode_within};
+pub use export::{Element, export};
+pub use import::{Imported, import};
+pub use training::{export_training, training_step};

@@ -6,10 +6,12 @@
 mod config;
 mod load;
 mod place;
+mod program;
 mod session;
 
 pub use config::{Device, OrtConfig};
 pub use load::{Loaded, probe};
+pub use program::{DEFAULT_CHUNK, prepare};
 pub use session::OrtSession;
 
 use crate::error::{Error, ErrorKind};
