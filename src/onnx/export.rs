@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use super::form::{Count, onnx_form};
+use super::form::{Count, Element, onnx_form};
 use super::metadata::{self, Entry};
 use super::proto::attribute_proto::AttributeType;
 use super::proto::tensor_proto::DataType;
@@ -27,15 +27,6 @@ use crate::syntax::ast::Constant;
 const IR_VERSION: i64 = 8;
 /// The version of the default domain that is written: likewise.
 const OPSET: i64 = 17;
-
-/// The element type of a model's tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Element {
-    /// Double precision.
-    F64,
-    /// Single precision.
-    F32,
-}
 
 impl Element {
     pub(super) fn data_type(self) -> DataType {
@@ -59,7 +50,7 @@ impl Element {
 /// # Errors
 /// `Unsupported` for a graph that is not numeric.
 pub fn export(graph: &Graph, element: Element) -> Result<Vec<u8>> {
-    let form = onnx_form(graph, Count::Size)?;
+    let form = onnx_form(graph, element, Count::Size)?;
     let mut names = Names::default();
     let ports = names.ports(&form);
     let written = write(&form, element, &ports, &mut names);

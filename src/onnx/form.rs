@@ -8,6 +8,15 @@ use crate::graph::{Builder, Elem, Graph, NodeId, NodeKind, Output, Port, PortKin
 use crate::ops::{Emit, OnnxForm, Op, Role};
 use crate::syntax::ast::Constant;
 
+/// The element type of a model's tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// Double precision.
+    F64,
+    /// Single precision.
+    F32,
+}
+
 /// Where the number of samples comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Count {
@@ -18,10 +27,10 @@ pub(crate) enum Count {
 }
 
 /// Real exponents up to this one become products, which differ from the power by less than four units in the last place.
-const LARGEST_PRODUCT: f64 = 8.0;
+const LARGEST_PRODUCT: f64 = 6.0;
 
 /// The graph in ONNX form. An output that is a number stays one: a truth value in its place becomes a product with 1.
-pub(crate) fn onnx_form(graph: &Graph, count: Count) -> Result<Graph> {
+pub(crate) fn onnx_form(graph: &Graph, element: Element, count: Count) -> Result<Graph> {
     for (i, node) in graph.nodes.iter().enumerate() {
         let numeric = match &node.kind {
             NodeKind::Constant(value) => value.as_real().is_some(),
@@ -49,6 +58,7 @@ pub(crate) fn onnx_form(graph: &Graph, count: Count) -> Result<Graph> {
         });
     }
     let mut form = Form {
+        element,
         count: (count == Count::Port).then(|| NodeId(flat.ports.len() as u32)),
         batched: Batched::default(),
         builder: Builder::new(ports),
@@ -78,6 +88,7 @@ pub(crate) fn onnx_form(graph: &Graph, count: Count) -> Result<Graph> {
 }
 
 struct Form {
+    element: Element,
     builder: Builder,
     count: Option<NodeId>,
     batched: Batched,
@@ -139,6 +150,36 @@ impl Form {
         self.builder.op(Op::Or, &[a, b])
     }
 
+    /// The cosine in double precision, for which ONNX Runtime 1.20 to 1.23 have no kernel, from sines.
+    ///
+    /// `sin(x + π/2)`, corrected for what rounding has taken from `t ≈ x + π/2`; far from 0, where that correction would
+    /// be large, `1 - 2 sin²(x/2)`.
+    fn cosine(&mut self, x: NodeId) -> NodeId {
+        const LOW_PART_OF_HALF_PI: f64 = 6.123_233_995_736_766e-17;
+        let [half, two, one] = [0.5, 2.0, 1.0].map(|value| self.builder.real(value));
+        let [limit, high, low] = [1e6, std::f64::consts::FRAC_PI_2, LOW_PART_OF_HALF_PI]
+            .map(|value| self.builder.real(value));
+        let mut op = |op: Op, args: &[NodeId]| self.builder.op(op, args);
+        let size = op(Op::Abs, &[x]);
+        let near = op(Op::LessEqual, &[size, limit]);
+        let t = op(Op::Add, &[x, high]);
+        // t = x + high - lost, exactly (Knuth's two-sum)
+        let high_of_t = op(Op::Sub, &[t, x]);
+        let x_of_t = op(Op::Sub, &[t, high_of_t]);
+        let (lost_x, lost_high) = (op(Op::Sub, &[x, x_of_t]), op(Op::Sub, &[high, high_of_t]));
+        let lost = op(Op::Add, &[lost_x, lost_high]);
+        let rest = op(Op::Add, &[lost, low]);
+        let halved = op(Op::Mul, &[x, half]);
+        let angle = op(Op::Select, &[near, t, halved]);
+        let (sine, sine_of_x) = (op(Op::Sin, &[angle]), op(Op::Sin, &[x]));
+        let correction = op(Op::Mul, &[rest, sine_of_x]);
+        let corrected = op(Op::Sub, &[sine, correction]);
+        let square = op(Op::Mul, &[sine, sine]);
+        let twice = op(Op::Mul, &[two, square]);
+        let far = op(Op::Sub, &[one, twice]);
+        op(Op::Select, &[near, corrected, far])
+    }
+
     /// `x^n` by squaring.
     fn power(&mut self, x: NodeId, n: u32) -> NodeId {
         match n {
@@ -182,6 +223,7 @@ impl Emit for Form {
                     return self.power(*x, n as u32);
                 }
             }
+            (Op::Cos, [x]) if self.element == Element::F64 => return self.cosine(*x),
             (Op::BatchCount, []) => {
                 if let Some(port) = self.count {
                     return port;

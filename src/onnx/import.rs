@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::decode::decode;
-use super::export::Element;
-use super::form::Batched;
+use super::form::{Batched, Element};
 use super::metadata::{self, Metadata};
 use super::proto::tensor_proto::{DataLocation, DataType};
 use super::proto::tensor_shape_proto::dimension;

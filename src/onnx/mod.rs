@@ -20,6 +20,7 @@ mod import;
 pub(crate) use export::export_form;
 
 pub use decode::{DecodeLimits, decode, decode_within};
-pub use export::{Element, export};
+pub use export::export;
+pub use form::Element;
 pub use import::{Imported, import};
 pub use training::{export_training, training_step};

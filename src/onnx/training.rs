@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use super::export::{Element, Names, add_ports, describe, model, write};
-use super::form::{Count, onnx_form};
+use super::export::{Names, add_ports, describe, model, write};
+use super::form::{Count, Element, onnx_form};
 use super::proto::{StringStringEntryProto, TrainingInfoProto};
 use crate::error::Result;
 use crate::grad;
@@ -84,8 +84,8 @@ pub fn training_step(graph: &Graph, wrt: &[usize]) -> Graph {
 /// # Errors
 /// `Unsupported` for a graph that is not numeric.
 pub fn export_training(graph: &Graph, wrt: &[usize], element: Element) -> Result<Vec<u8>> {
-    let form = onnx_form(graph, Count::Size)?;
-    let step = onnx_form(&training_step(graph, wrt), Count::Size)?;
+    let form = onnx_form(graph, element, Count::Size)?;
+    let step = onnx_form(&training_step(graph, wrt), element, Count::Size)?;
     let mut names = Names::default();
     let mut ports = names.ports(&form);
     let written = write(&form, element, &ports, &mut names);

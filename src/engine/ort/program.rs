@@ -30,7 +30,6 @@ pub fn prepare<T: Real + Tensor>(
     config: &OrtConfig,
     chunk: usize,
 ) -> Result<Box<dyn Program<T>>> {
-    let form = onnx_form(graph, Count::Port)?;
     let element = match T::elements(&[]) {
         Elements::F32(_) => Element::F32,
         Elements::F64(_) => Element::F64,
@@ -39,6 +38,7 @@ pub fn prepare<T: Real + Tensor>(
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
     };
+    let form = onnx_form(graph, element, Count::Port)?;
     let mut used = vec![false; form.ports.len()];
     let nodes = form.nodes.iter().flat_map(|node| &node.args);
     for node in nodes.chain(form.outputs.iter().map(|output| &output.node)) {
