@@ -184,20 +184,21 @@ fn allocate(drafts: &[Draft], values: usize, slots: &FixedSlots) -> (Vec<Step>, 
             last[*arg] = position;
         }
     }
-    let first = (slots.uniforms + slots.inputs) as Slot;
+    let unread = (slots.uniforms + slots.inputs) as Slot;
+    let first = unread + 1;
     let mut slot = slots.slot.clone();
     let mut registers = 0;
     let mut free: Vec<Slot> = Vec::new();
     let mut steps = Vec::with_capacity(drafts.len());
     for (position, draft) in drafts.iter().enumerate() {
-        let out = match draft.out {
-            Out::Sum(i) | Out::Output(i) => i as u32,
+        let (out, index) = match draft.out {
+            Out::Sum(i) | Out::Output(i) => (unread, i as u32),
             Out::Value(i) => {
                 slot[i] = free.pop().unwrap_or_else(|| {
                     registers += 1;
                     first + registers - 1
                 });
-                slot[i]
+                (slot[i], 0)
             }
         };
         let mut args = [0; 3];
@@ -210,7 +211,8 @@ fn allocate(drafts: &[Draft], values: usize, slots: &FixedSlots) -> (Vec<Step>, 
         }
         steps.push(Step {
             code: draft.code,
-            out,
+            slot: out,
+            index,
             args,
         });
     }

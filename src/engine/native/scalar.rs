@@ -59,7 +59,7 @@ impl<T: Real> Scalar<'_, T> {
 
     #[inline(always)]
     fn set(&mut self, value: T) {
-        self.values[self.step.out as usize] = value;
+        self.values[self.step.slot as usize] = value;
     }
 }
 
@@ -100,14 +100,14 @@ impl<T: Real> Run<T> for Scalar<'_, T> {
     fn sum(&mut self, f: impl Fn(T, T) -> T) {
         // as in a block, where sums start from zero
         let value = T::ZERO + f(self.arg(0), self.arg(1));
-        self.values[self.sums[self.step.out as usize] as usize] = value;
+        self.values[self.sums[self.step.index as usize] as usize] = value;
     }
 
     #[inline(always)]
     fn store(&mut self) {
         let value = self.arg(0);
         if let Some(outputs) = &mut self.outputs {
-            outputs.scatter(self.step.out as usize, 0, &[value]);
+            outputs.scatter(self.step.index as usize, 0, &[value]);
         }
     }
 }

@@ -12,8 +12,10 @@ pub type Slot = u32;
 pub struct Step {
     /// What to compute.
     pub code: Code,
-    /// Where the result goes: a slot; of [`Code::Sum`] and [`Code::SumMul`] a sum; of [`Code::Store`] an output.
-    pub out: u32,
+    /// Where the result goes; never a slot that the arguments are in.
+    pub slot: Slot,
+    /// The sum of [`Code::Sum`] and [`Code::SumMul`], the output of [`Code::Store`].
+    pub index: u32,
     /// The arguments, as many as the code takes.
     pub args: [Slot; 3],
 }
