@@ -257,22 +257,25 @@ fn map3<T: Real>(out: &mut [T; BLOCK], [a, b, c]: [&[T; BLOCK]; 3], f: impl Fn(T
     }
 }
 
+/// Adds the first `count` values of a block to the lanes.
 #[inline(always)]
 fn accumulate<T: Real>(
     lanes: &mut [T; LANES],
-    a: &[T; BLOCK],
-    b: &[T; BLOCK],
-    f: impl Fn(T, T) -> T,
+    [a, b, c]: [&[T; BLOCK]; 3],
+    count: usize,
+    f: impl Fn(T, T, T) -> T,
 ) {
+    if count < BLOCK {
+        for i in 0..count {
+            lanes[i % LANES] = lanes[i % LANES] + f(a[i], b[i], c[i]);
+        }
+        return;
+    }
     let mut sums = *lanes;
-    for (a, b) in a
-        .as_chunks::<LANES>()
-        .0
-        .iter()
-        .zip(b.as_chunks::<LANES>().0)
-    {
+    for start in (0..BLOCK).step_by(LANES) {
         for lane in 0..LANES {
-            sums[lane] = sums[lane] + f(a[lane], b[lane]);
+            let i = start + lane;
+            sums[lane] = sums[lane] + f(a[i], b[i], c[i]);
         }
     }
     *lanes = sums;
@@ -331,15 +334,17 @@ impl<T: Real> Run<T> for BlockRun<'_, T> {
     }
 
     #[inline(always)]
-    fn sum(&mut self, f: impl Fn(T, T) -> T) {
+    fn sum(&mut self, f: impl Fn(T, T, T) -> T) {
         let lanes = &mut self.lanes[self.step.index as usize].0;
-        if self.count == BLOCK {
-            accumulate(lanes, self.a, self.b, f);
-        } else {
-            for i in 0..self.count {
-                lanes[i % LANES] = lanes[i % LANES] + f(self.a[i], self.b[i]);
-            }
-        }
+        accumulate(lanes, [self.a, self.b, self.c], self.count, f);
+    }
+
+    #[inline(always)]
+    fn sub_sum_square(&mut self) {
+        let lanes = &mut self.lanes[self.step.index as usize].0;
+        let args = [self.a, self.b, self.c];
+        accumulate(lanes, args, self.count, |a, b, _| (a - b) * (a - b));
+        map2(self.out, self.a, self.b, |a, b| a - b);
     }
 
     #[inline(always)]

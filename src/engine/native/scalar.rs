@@ -97,10 +97,16 @@ impl<T: Real> Run<T> for Scalar<'_, T> {
     }
 
     #[inline(always)]
-    fn sum(&mut self, f: impl Fn(T, T) -> T) {
+    fn sum(&mut self, f: impl Fn(T, T, T) -> T) {
         // as in a block, where sums start from zero
-        let value = T::ZERO + f(self.arg(0), self.arg(1));
+        let value = T::ZERO + f(self.arg(0), self.arg(1), self.arg(2));
         self.values[self.sums[self.step.index as usize] as usize] = value;
+    }
+
+    #[inline(always)]
+    fn sub_sum_square(&mut self) {
+        self.binary(|a, b| a - b);
+        self.sum(|a, b, _| (a - b) * (a - b));
     }
 
     #[inline(always)]
