@@ -48,7 +48,7 @@ pub fn import(bytes: &[u8]) -> Result<Imported> {
         Some(entry) => Some(metadata::read(entry.value())?),
         None => None,
     };
-    let element = element(graph)?;
+    let element = element(graph);
     let mut tensors: HashMap<&str, &TensorProto> = HashMap::new();
     for tensor in &graph.initializer {
         if tensor.name().is_empty() || tensors.insert(tensor.name(), tensor).is_some() {
@@ -118,8 +118,8 @@ fn tensor_type(
     }
 }
 
-/// The floating-point type of the first tensor that has one.
-fn element(graph: &GraphProto) -> Result<Element> {
+/// The floating-point type of the first tensor that has one; double for a graph of booleans.
+fn element(graph: &GraphProto) -> Element {
     let ports = graph.input.iter().chain(&graph.output);
     let types = ports.filter_map(|info| tensor_type(info).map(|(ty, _)| ty));
     let initializers = graph.initializer.iter().map(|tensor| tensor.data_type());
@@ -130,7 +130,7 @@ fn element(graph: &GraphProto) -> Result<Element> {
             Ok(DataType::Float) => Some(Element::F32),
             _ => None,
         })
-        .ok_or_else(|| unsupported("it has no tensor of type double or float"))
+        .unwrap_or(Element::F64)
 }
 
 fn type_name(data_type: i32) -> &'static str {
