@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use ncg::ErrorKind;
-use ncg::engine::ort::{Element as Tensor, OrtConfig, prepare};
+use ncg::engine::ort::{Element as Tensor, OrtConfig, prepare, probe};
 use ncg::grad;
 use ncg::graph::{Graph, Port, PortKind};
 use ncg::onnx::proto::tensor_proto::DataType;
@@ -78,6 +78,17 @@ fn slack<T: Scalar>(op: Op, output: usize, value: f64) -> f64 {
     }
 }
 
+/// Up to version 1.20 the logarithm of a subnormal number is that of the smallest normal one.
+fn old_logarithm<T: Scalar>(op: Op, inputs: &Columns<T>, sample: usize) -> bool {
+    let smallest = T::of(f64::MIN_POSITIVE.max(match T::of(1e-300) > T::ZERO {
+        true => 0.0,
+        false => f64::from(f32::MIN_POSITIVE),
+    }));
+    let x = inputs.values[0][sample];
+    let old = probe(None).is_ok_and(|loaded| loaded.version.starts_with("1.20."));
+    old && matches!(op, Op::Log | Op::Pow) && x > T::ZERO && x < smallest
+}
+
 fn check<T: Scalar + Tensor>(op: Op, graph: &Graph, inputs: &Columns<T>, samples: usize) {
     let expected = evaluate(graph, samples, inputs);
     let found = run(graph, samples, inputs, 0);
@@ -91,7 +102,7 @@ fn check<T: Scalar + Tensor>(op: Op, graph: &Graph, inputs: &Columns<T>, samples
             let near = (x - y).abs() <= slack::<T>(op, output, x) * epsilon;
             let at: Vec<&T> = inputs.values.iter().map(|values| &values[i]).collect();
             assert!(
-                ulps(*a, *b) <= 4 || near,
+                ulps(*a, *b) <= 4 || near || old_logarithm(op, inputs, i),
                 "{} {} at {at:?}: {b:?}, not {a:?}",
                 op.name(),
                 graph.outputs[output].name
