@@ -7,7 +7,7 @@
 //!
 //! # Invariants
 //!
-//! 1. Everything before [`engine`] does no I/O, reads no environment variable, starts no thread and prints nothing.
+//! 1. Everything before [`document`] does no I/O, reads no environment variable, starts no thread and prints nothing.
 //! 2. Any bytes given to a reader end in a value or an [`Error`]; nothing panics, nothing recurses without a bound.
 //! 3. [`graph::verify`] accepts each graph that `compile`, `grad`, `specialize`, `ncg` and `onnx::import` return; nothing
 //!    downstream checks again.
@@ -23,6 +23,12 @@
 
 /// The one error type: kind, message, place.
 pub mod error;
+
+/// Near names, for errors.
+pub mod suggest;
+
+/// The named settings: one table.
+pub mod options;
 
 /// Text → data with spans → core AST.
 pub mod syntax;
@@ -48,10 +54,25 @@ pub mod specialize;
 /// The pipeline on one screen.
 pub mod compile;
 
+/// `.ncg` JSON, both directions.
+pub mod ncg;
+
 /// ONNX models: protobuf types, reading and writing.
 pub mod onnx;
 
+/// Models in files, told apart by content.
+pub mod document;
+
 /// What runs a graph.
 pub mod engine;
+
+/// Graph + engine + options + memory: evaluates, differentiates.
+pub mod session;
+
+/// Fitting: problem, optimisers, statistics, report.
+pub mod fit;
+
+/// The C ABI, by handle.
+pub mod ffi;
 
 pub use error::{Error, ErrorKind, Result};

@@ -74,7 +74,7 @@ impl Lowerer<'_> {
         self.nodes = vars.into_iter().zip(params).collect();
         self.declare(&procedure.body);
         let result = self.block(&procedure.body)?;
-        let body = self.builder.close_function(result);
+        let body = self.builder.close_function(vec![result]);
         self.builder.function_mut(id).body = body;
         Ok(())
     }

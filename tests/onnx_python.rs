@@ -8,7 +8,7 @@ use std::process::Command;
 
 use ncg::grad;
 use ncg::graph::Graph;
-use ncg::onnx::{Element, decode, export, export_training, training_step};
+use ncg::onnx::{About, Element, decode, export, export_training, training_step};
 use numeric::*;
 use serde_json::{Map, Value as Json, json};
 
@@ -152,7 +152,7 @@ fn write_all<T: Scalar>(folder: &Path, element: Element, suffix: &str) {
             ("vjp", grad::vjp(&graph, &all)),
             ("jacobian", grad::jacobian(&graph, &all)),
             ("training", grad::training(&graph, &wrt)),
-            ("step", training_step(&graph, &wrt)),
+            ("step", training_step(&graph, &wrt, 0.01)),
         ] {
             let bytes = export(&graph, element).unwrap();
             write::<T>(
@@ -166,7 +166,7 @@ fn write_all<T: Scalar>(folder: &Path, element: Element, suffix: &str) {
     }
     // Coulomb's constant, from forces that 8.99 would give
     let graph = coulomb();
-    let step = training_step(&graph, &[3]);
+    let step = training_step(&graph, &[3], 0.01);
     let mut inputs = inputs::<f64>(&step, 200);
     inputs.values[3] = vec![8.99];
     inputs.values[4] = evaluate(&graph, 200, &inputs).remove(0);
@@ -179,7 +179,7 @@ fn write_all<T: Scalar>(folder: &Path, element: Element, suffix: &str) {
         "fitted": { "k": 8.99 },
         "tolerance": 1e-5,
     });
-    let bytes = export_training(&graph, &[3], element).unwrap();
+    let bytes = export_training(&graph, &[3], element, 0.01, &About::default()).unwrap();
     let name = format!("coulomb-file-{suffix}");
     write::<T>(folder, &name, &graph, &bytes, Some(training));
 }

@@ -1,6 +1,7 @@
 //! What runs numeric graphs. An engine prepares a [`Program`] from a graph once; the program then runs on batches.
 
 pub mod fpenv;
+pub mod native;
 pub mod ort;
 
 use std::sync::atomic::AtomicBool;
@@ -35,6 +36,8 @@ pub trait Outputs<T: Real> {
 /// A graph, prepared by an engine.
 pub trait Program<T: Real>: Send {
     /// Runs on `samples` samples, which may be none. A sample's values do not depend on the others, nor on its place.
+    /// In ONNX Runtime their last digits may: its vector instructions and what it does with the rest of a batch round
+    /// differently.
     ///
     /// # Errors
     /// `Engine` where the engine fails. Returns early, with the outputs partly written, when `cancel` is set.

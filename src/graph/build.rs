@@ -146,12 +146,25 @@ impl Builder {
         self.open_region(&vec![Type::General; params])
     }
 
-    /// Closes the body of a function, whose value is `result`.
-    pub fn close_function(&mut self, result: NodeId) -> RegionId {
+    /// Closes the body of a function, which gives these results.
+    pub fn close_function(&mut self, results: Vec<NodeId>) -> RegionId {
         let id = self.open.pop().map_or(RegionId(0), |open| open.id);
-        self.graph.regions[id.0 as usize].results = vec![result];
+        self.graph.regions[id.0 as usize].results = results;
         self.open = self.outer.pop().unwrap_or_default();
         id
+    }
+
+    /// Adds a parameter to the innermost open region.
+    pub fn push_param(&mut self, ty: Type) -> NodeId {
+        let id = self.push(NodeKind::RegionParam, vec![], ty);
+        let region = self.open[self.open.len() - 1].id;
+        self.graph.regions[region.0 as usize].params.push(id);
+        id
+    }
+
+    /// Says what a closed region gives.
+    pub fn set_results(&mut self, region: RegionId, results: Vec<NodeId>) {
+        self.graph.regions[region.0 as usize].results = results;
     }
 
     /// How many regions are open, the body included.
@@ -292,6 +305,10 @@ impl Emit for Builder {
 
     fn real(&mut self, value: f64) -> NodeId {
         self.constant(Constant::Real(value))
+    }
+
+    fn int(&mut self, value: i64) -> NodeId {
+        self.constant(Constant::Int(value))
     }
 
     fn known(&self, node: NodeId) -> Option<f64> {

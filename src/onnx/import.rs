@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::decode::decode;
 use super::form::{Batched, Element};
-use super::metadata::{self, Metadata};
+use super::metadata::{self, About, Metadata};
 use super::proto::tensor_proto::{DataLocation, DataType};
 use super::proto::tensor_shape_proto::dimension;
 use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
@@ -30,6 +30,8 @@ pub struct Imported {
     pub graph: Graph,
     /// The element type of the file.
     pub element: Element,
+    /// What else the file says of the model.
+    pub about: About,
 }
 
 /// Reads the main graph of an ONNX file; `training_info` is left aside.
@@ -62,7 +64,11 @@ pub fn import(bytes: &[u8]) -> Result<Imported> {
     }
     let graph = reader.finish(graph)?;
     verify_numeric(&graph)?;
-    Ok(Imported { graph, element })
+    Ok(Imported {
+        graph,
+        element,
+        about: metadata.map(|metadata| metadata.about).unwrap_or_default(),
+    })
 }
 
 fn bad(message: &str) -> Error {

@@ -24,6 +24,15 @@ pub(super) struct Entry<K> {
     pub kind: K,
 }
 
+/// What else is known of a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    /// The text that it was compiled from.
+    pub source: Option<Arc<str>>,
+    /// What a fit found, as JSON text.
+    pub fit: Option<Arc<str>>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Metadata {
     pub ports: Vec<Entry<PortKind>>,
@@ -31,6 +40,7 @@ pub(super) struct Metadata {
     pub value: Value,
     /// Constants that their tensor does not hold exactly.
     pub constants: HashMap<String, Constant>,
+    pub about: About,
 }
 
 fn malformed(what: &str) -> Error {
@@ -44,6 +54,7 @@ pub(super) fn write(
     outputs: &[Entry<Elem>],
     value: &Value,
     constants: &[(String, Constant)],
+    about: &About,
 ) -> String {
     let ports: Vec<Json> = ports
         .iter()
@@ -81,14 +92,19 @@ pub(super) fn write(
             (tensor.clone(), tokens.swap_remove(0))
         })
         .collect();
-    json!({
+    let mut json = json!({
         "version": 1,
         "ports": ports,
         "outputs": outputs,
         "value": tokens,
         "constants": constants,
-    })
-    .to_string()
+    });
+    for (key, text) in [("source", &about.source), ("fit", &about.fit)] {
+        if let Some(text) = text {
+            json[key] = Json::String(text.to_string());
+        }
+    }
+    json.to_string()
 }
 
 fn named(tensor: &str, name: &str) -> Map<String, Json> {
@@ -198,6 +214,10 @@ pub(super) fn read(text: &str) -> Result<Metadata> {
         outputs,
         value,
         constants: constants.collect::<Result<_>>()?,
+        about: About {
+            source: json["source"].as_str().map(Arc::from),
+            fit: json["fit"].as_str().map(Arc::from),
+        },
     })
 }
 
@@ -322,7 +342,11 @@ mod tests {
             Some(Box::new(Value::Constant(quoted))),
         );
         let constants = [("c".to_string(), Constant::Int(i64::MAX))];
-        write(&ports, &outputs, &value, &constants)
+        let about = About {
+            source: Some(Arc::from("(+ x \"1\")")),
+            fit: None,
+        };
+        write(&ports, &outputs, &value, &constants, &about)
     }
 
     #[test]
@@ -332,7 +356,13 @@ mod tests {
         assert_eq!(read.ports[1].tensor, "k.1");
         let constants: Vec<_> = read.constants.into_iter().collect();
         assert_eq!(
-            write(&read.ports, &read.outputs, &read.value, &constants),
+            write(
+                &read.ports,
+                &read.outputs,
+                &read.value,
+                &constants,
+                &read.about
+            ),
             text
         );
     }

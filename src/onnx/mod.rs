@@ -17,10 +17,14 @@ mod training;
 
 mod import;
 
+mod document;
+
 pub(crate) use export::export_form;
 
 pub use decode::{DecodeLimits, decode, decode_within};
+pub use document::{read, write};
 pub use export::export;
 pub use form::Element;
 pub use import::{Imported, import};
+pub use metadata::About;
 pub use training::{export_training, training_step};

@@ -8,29 +8,29 @@ pub fn square(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
 }
 
 pub fn is_zero(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let zero = e.real(0.0);
+    let zero = e.int(0);
     e.op(Op::Equal, &[args[0], zero])
 }
 
 pub fn is_positive(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let zero = e.real(0.0);
+    let zero = e.int(0);
     e.op(Op::Greater, &[args[0], zero])
 }
 
 pub fn is_negative(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let zero = e.real(0.0);
+    let zero = e.int(0);
     e.op(Op::Less, &[args[0], zero])
 }
 
 pub fn is_even(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let two = e.real(2.0);
+    let two = e.int(2);
     let rest = e.op(Op::Remainder, &[args[0], two]);
     is_zero(e, &[rest])
 }
 
 /// Not "not even": a number that is not whole is neither.
 pub fn is_odd(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let (one, two) = (e.real(1.0), e.real(2.0));
+    let (one, two) = (e.int(1), e.int(2));
     let rest = e.op(Op::Remainder, &[args[0], two]);
     let size = e.op(Op::Abs, &[rest]);
     e.op(Op::Equal, &[size, one])
@@ -106,49 +106,4 @@ pub fn sigmoid(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
     let power = e.op(Op::Exp, &[mirrored]);
     let sum = e.add(one, power);
     e.div(one, sum)
-}
-
-pub fn tan(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let (sin, cos) = (e.op(Op::Sin, args), e.op(Op::Cos, args));
-    e.div(sin, cos)
-}
-
-pub fn asin(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let _ = (e, args);
-    unreachable!()
-}
-
-pub fn acos(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let _ = (e, args);
-    unreachable!()
-}
-
-pub fn atan(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let _ = (e, args);
-    unreachable!()
-}
-
-pub fn atan2(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let _ = (e, args);
-    unreachable!()
-}
-
-pub fn sinh(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let _ = (e, args);
-    unreachable!()
-}
-
-pub fn cosh(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let _ = (e, args);
-    unreachable!()
-}
-
-pub fn softplus(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let _ = (e, args);
-    unreachable!()
-}
-
-pub fn erf(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let _ = (e, args);
-    unreachable!()
 }

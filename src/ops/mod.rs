@@ -6,8 +6,9 @@ mod decompose;
 mod emit;
 mod fold;
 pub mod kernel;
-mod numeric;
+pub(crate) mod numeric;
 pub mod real;
+mod special;
 mod table;
 
 pub use adjoint::Site;

@@ -89,6 +89,7 @@ binary_fn! {
 
 /// NaN without a method of its own in [`Real`].
 trait IsNan {
+    #[allow(clippy::wrong_self_convention)]
     fn is_nan(self) -> bool;
 }
 

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use super::adjoint::{self, Adjoint};
 use super::emit::{Emit, NodeId};
 use super::kernel::{Kernel, binary, unary};
-use super::{decompose, numeric as n};
+use super::{decompose, numeric as n, special};
+use crate::suggest;
 
 /// What an operation is to the stages after the front end.
 #[derive(Clone, Copy)]
@@ -132,13 +133,13 @@ table! {
     Log "log" 1 Some(2), kernel(unary::<n::Log>(), adjoint::log), Operator("Log"), PUBLIC;
     Sin "sin" 1 Some(1), kernel(unary::<n::Sin>(), adjoint::sin), Operator("Sin"), PUBLIC;
     Cos "cos" 1 Some(1), kernel(unary::<n::Cos>(), adjoint::cos), Operator("Cos"), PUBLIC;
-    Tan "tan" 1 Some(1), kernel(unary::<n::Tan>(), adjoint::tan), Decomposed(decompose::tan), PUBLIC;
-    Asin "asin" 1 Some(1), kernel(unary::<n::Asin>(), adjoint::asin), Decomposed(decompose::asin), PUBLIC;
-    Acos "acos" 1 Some(1), kernel(unary::<n::Acos>(), adjoint::acos), Decomposed(decompose::acos), PUBLIC;
-    Atan "atan" 1 Some(2), kernel(unary::<n::Atan>(), adjoint::atan), Decomposed(decompose::atan), PUBLIC;
-    Atan2 "atan2" 2 Some(2), kernel(binary::<n::Atan2>(), adjoint::atan2), Decomposed(decompose::atan2), INTERNAL;
-    Sinh "sinh" 1 Some(1), kernel(unary::<n::Sinh>(), adjoint::sinh), Decomposed(decompose::sinh), PUBLIC;
-    Cosh "cosh" 1 Some(1), kernel(unary::<n::Cosh>(), adjoint::cosh), Decomposed(decompose::cosh), PUBLIC;
+    Tan "tan" 1 Some(1), kernel(unary::<n::Tan>(), adjoint::tan), Decomposed(special::tan), PUBLIC;
+    Asin "asin" 1 Some(1), kernel(unary::<n::Asin>(), adjoint::asin), Decomposed(special::asin), PUBLIC;
+    Acos "acos" 1 Some(1), kernel(unary::<n::Acos>(), adjoint::acos), Decomposed(special::acos), PUBLIC;
+    Atan "atan" 1 Some(2), kernel(unary::<n::Atan>(), adjoint::atan), Decomposed(special::atan), PUBLIC;
+    Atan2 "atan2" 2 Some(2), kernel(binary::<n::Atan2>(), adjoint::atan2), Decomposed(special::atan2), INTERNAL;
+    Sinh "sinh" 1 Some(1), kernel(unary::<n::Sinh>(), adjoint::sinh), Decomposed(special::sinh), PUBLIC;
+    Cosh "cosh" 1 Some(1), kernel(unary::<n::Cosh>(), adjoint::cosh), Decomposed(special::cosh), PUBLIC;
     Tanh "tanh" 1 Some(1), kernel(unary::<n::Tanh>(), adjoint::tanh), Operator("Tanh"), PUBLIC;
     Floor "floor" 1 Some(1), kernel(unary::<n::Floor>(), adjoint::zero), Operator("Floor"), PUBLIC;
     Ceiling "ceiling" 1 Some(1), kernel(unary::<n::Ceiling>(), adjoint::zero), Operator("Ceil"), PUBLIC;
@@ -146,8 +147,8 @@ table! {
     Truncate "truncate" 1 Some(1), kernel(unary::<n::Truncate>(), adjoint::zero), Decomposed(decompose::truncate), PUBLIC;
     Sigmoid "sigmoid" 1 Some(1), kernel(unary::<n::Sigmoid>(), adjoint::sigmoid), Decomposed(decompose::sigmoid), PUBLIC;
     Relu "relu" 1 Some(1), kernel(unary::<n::Relu>(), adjoint::relu), Decomposed(decompose::relu), PUBLIC;
-    Softplus "softplus" 1 Some(1), kernel(unary::<n::Softplus>(), adjoint::softplus), Decomposed(decompose::softplus), PUBLIC;
-    Erf "erf" 1 Some(1), kernel(unary::<n::Erf>(), adjoint::erf), Decomposed(decompose::erf), PUBLIC;
+    Softplus "softplus" 1 Some(1), kernel(unary::<n::Softplus>(), adjoint::softplus), Decomposed(special::softplus), PUBLIC;
+    Erf "erf" 1 Some(1), kernel(unary::<n::Erf>(), adjoint::erf), Decomposed(special::erf), PUBLIC;
 
     // comparison
     Equal "=" 1 MANY, test(binary::<n::Equal>()), Operator("Equal"), PUBLIC;
@@ -256,30 +257,10 @@ pub fn find(name: &str) -> Option<Op> {
     BY_NAME.get(name).copied()
 }
 
-/// The public name nearest to `name` by edit distance, if one is near.
+/// The public name nearest to `name`, or the nearest of `others`, if one is near.
 pub fn nearest<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<String> {
     let public = ROWS.iter().filter(|row| row.public).map(|row| row.name);
-    let limit = (name.chars().count() / 3).max(1) + 1;
-    let (distance, best) = public
-        .chain(others)
-        .map(|candidate| (edit_distance(name, candidate), candidate))
-        .min()?;
-    (distance <= limit).then(|| best.to_string())
-}
-
-/// Levenshtein's distance, in characters.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut previous: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut current = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let change = previous[j] + usize::from(x != *y);
-            current.push(change.min(previous[j + 1] + 1).min(current[j] + 1));
-        }
-        previous = current;
-    }
-    previous[b.len()]
+    suggest::closest(name, public.chain(others))
 }
 
 #[cfg(test)]

@@ -1,0 +1,298 @@
+//! Fitting: least squares and gradient descent over anything that can evaluate itself, with the statistics of the result.
+//!
+//! The optimisers know nothing of models, graphs or engines. A problem is a [`Residuals`] (for [`levmar`]) or an [`Objective`] (for
+//! [`adam`]); [`problem`] makes one of a session and data, and [`fitter`] leads a fit from start to report. Nothing here prints, starts a thread or panics on what a problem returns.
+//!
+//! - [`levmar`]: trust-region Levenberg–Marquardt with box bounds
+//! - [`adam`]: projected Adam
+//! - [`statistics`]: standard errors, correlations and what the data cannot determine
+//! - [`report`]: the result as text and JSON; [`plot`]: as SVG
+
+pub mod adam;
+pub mod fitter;
+pub mod levmar;
+mod linalg;
+pub mod plot;
+pub mod problem;
+pub mod report;
+pub mod statistics;
+mod step;
+mod workspace;
+
+pub use linalg::{reduce, triangle_len};
+
+use crate::{Error, ErrorKind, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// A least-squares problem: `residual_count` numbers that depend on `parameter_count` parameters.
+///
+/// Weights are the problem's business: a residual is `(model - data) / sigma`.
+pub trait Residuals {
+    /// How many parameters there are.
+    fn parameter_count(&self) -> usize;
+    /// How many residuals there are.
+    fn residual_count(&self) -> usize;
+    /// Writes the residuals at `p` and, when asked, their Jacobian.
+    ///
+    /// `p` has `parameter_count` entries, `residuals` has `residual_count`; `jacobian` is column-major, `residual_count` rows by
+    /// `parameter_count` columns. Values that are not finite are allowed: the optimiser steps back from them. An error ends the fit.
+    fn evaluate(
+        &mut self,
+        p: &[f64],
+        residuals: &mut [f64],
+        jacobian: Option<&mut [f64]>,
+    ) -> Result<()>;
+}
+
+/// A scalar loss with its gradient.
+pub trait Objective {
+    /// How many parameters there are.
+    fn parameter_count(&self) -> usize;
+    /// Returns the loss at `p` and writes its gradient (`parameter_count` entries). An error ends the fit.
+    fn evaluate(&mut self, p: &[f64], gradient: &mut [f64]) -> Result<f64>;
+}
+
+/// Why a fit ended. The numbers are the `NCG_FIT_*` constants of the C ABI; none of these is a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The gradient is zero within its tolerance.
+    Gradient = 1,
+    /// The loss falls by less than its tolerance, or cannot fall any more in floating point.
+    Loss = 2,
+    /// The step is below its tolerance.
+    Step = 3,
+    /// The iteration limit was reached.
+    MaxIterations = 4,
+    /// The time limit was reached.
+    MaxTime = 5,
+    /// The callback or the cancel flag asked to stop.
+    Stopped = 6,
+}
+
+impl Stop {
+    /// The name in reports, e.g. `"gradient"` or `"max_iterations"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stop::Gradient => "gradient",
+            Stop::Loss => "loss",
+            Stop::Step => "step",
+            Stop::MaxIterations => "max_iterations",
+            Stop::MaxTime => "max_time",
+            Stop::Stopped => "stopped",
+        }
+    }
+
+    /// What it means, as a sentence for people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Stop::Gradient => "the gradient is zero within its tolerance",
+            Stop::Loss => "the loss cannot be lowered further",
+            Stop::Step => "the parameters no longer move",
+            Stop::MaxIterations => "the iteration limit was reached",
+            Stop::MaxTime => "the time limit was reached",
+            Stop::Stopped => "stopped on request",
+        }
+    }
+
+    /// True for the three stops that mean an optimum was found.
+    pub fn converged(self) -> bool {
+        matches!(self, Stop::Gradient | Stop::Loss | Stop::Step)
+    }
+}
+
+/// What an optimiser may spend and when it may call itself done. A tolerance of zero switches its test off.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Most iterations of one run; `None` is the optimiser's own limit ([`levmar::MAX_ITERATIONS`], [`adam::MAX_ITERATIONS`]).
+    pub max_iterations: Option<u64>,
+    /// Most seconds of one run, wall clock.
+    pub max_seconds: f64,
+    /// Levenberg–Marquardt: the part of the residual vector that lies in the tangent space, relative to its length (the sine of Bates
+    /// and Watts). Adam: the largest entry of the projected gradient times its parameter's size, relative to the loss.
+    pub gtol: f64,
+    /// Relative decrease of the loss below which the fit ends. Zero, the default, goes on until no decrease can be measured.
+    pub ftol: f64,
+    /// Relative change of every parameter below which the fit ends.
+    pub xtol: f64,
+    /// Step of Adam, in units of the parameter.
+    pub learning_rate: f64,
+    /// How many further strategies Levenberg–Marquardt may try from the same start when it ends at a singular Jacobian or has achieved little.
+    pub restarts: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            max_iterations: None,
+            max_seconds: f64::INFINITY,
+            gtol: 1e-12,
+            ftol: 0.0,
+            xtol: 1e-13,
+            learning_rate: 0.01,
+            restarts: 2,
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses tolerances, rates and limits that are negative or NaN.
+    pub fn check(&self) -> Result<()> {
+        let named = [
+            ("max_seconds", self.max_seconds),
+            ("gtol", self.gtol),
+            ("ftol", self.ftol),
+            ("xtol", self.xtol),
+            ("learning_rate", self.learning_rate),
+        ];
+        for (name, value) in named {
+            if value.is_nan() || value < 0.0 {
+                let message = format!("{name} is {value}; it must be zero or positive");
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Box bounds, one pair a parameter; infinite where there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bounds {
+    /// Smallest allowed value of each parameter.
+    pub lower: Vec<f64>,
+    /// Largest allowed value of each parameter.
+    pub upper: Vec<f64>,
+}
+
+impl Bounds {
+    /// No bounds on `n` parameters.
+    pub fn free(n: usize) -> Bounds {
+        Bounds {
+            lower: vec![f64::NEG_INFINITY; n],
+            upper: vec![f64::INFINITY; n],
+        }
+    }
+
+    /// Checks that there are `start.len()` pairs, that no lower bound exceeds its upper, and that `start` is finite and inside.
+    pub fn check(&self, start: &[f64]) -> Result<()> {
+        let n = start.len();
+        if self.lower.len() != n || self.upper.len() != n {
+            let (l, u) = (self.lower.len(), self.upper.len());
+            let message = format!("{n} parameters, but {l} lower and {u} upper bounds");
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        for (i, ((&p, &lo), &hi)) in start.iter().zip(&self.lower).zip(&self.upper).enumerate() {
+            let ordered = lo <= hi && lo < f64::INFINITY && hi > f64::NEG_INFINITY;
+            if !ordered {
+                let message = format!("parameter {i}: the bounds {lo} and {hi} enclose nothing");
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+            if !p.is_finite() || p < lo || p > hi {
+                let message =
+                    format!("parameter {i}: the initial value {p} is not within {lo} and {hi}");
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether parameter `i` may not move against its gradient: it sits on a bound and the gradient pushes it outside.
+    pub(crate) fn holds(&self, i: usize, value: f64, gradient: f64) -> bool {
+        (value <= self.lower[i] && gradient >= 0.0) || (value >= self.upper[i] && gradient <= 0.0)
+    }
+
+    /// Which entries of `p` lie on a bound.
+    pub fn at_bound(&self, p: &[f64]) -> Vec<bool> {
+        let pairs = self.lower.iter().zip(&self.upper);
+        p.iter()
+            .zip(pairs)
+            .map(|(&v, (&lo, &hi))| v <= lo || v >= hi)
+            .collect()
+    }
+}
+
+/// What a callback is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// Iterations so far.
+    pub iteration: u64,
+    /// The loss at `params`.
+    pub loss: f64,
+    /// The measure that `gtol` bounds.
+    pub gradient_norm: f64,
+    /// Seconds since the run began.
+    pub seconds: f64,
+    /// The current parameters: the best so far in a run of one strategy.
+    pub params: &'a [f64],
+}
+
+/// The caller's view of a running fit: a callback, a cancel flag, or neither.
+#[derive(Default)]
+pub struct Monitor<'a> {
+    /// Called every `every` iterations on the calling thread; returns true to stop.
+    pub callback: Option<&'a mut dyn FnMut(&Progress) -> bool>,
+    /// Set to true from any thread to stop.
+    pub cancel: Option<&'a AtomicBool>,
+    /// How many iterations pass between two calls; 0 counts as 1.
+    pub every: u64,
+}
+
+impl Monitor<'_> {
+    /// Checks flag, limits and callback, in this order; says why to stop, if so.
+    fn check(
+        &mut self,
+        settings: &Settings,
+        default_limit: u64,
+        spent: u64,
+        progress: &Progress,
+    ) -> Option<Stop> {
+        if self.cancelled() {
+            return Some(Stop::Stopped);
+        }
+        let due = progress.iteration.is_multiple_of(self.every.max(1));
+        if let (true, Some(callback)) = (due, self.callback.as_mut())
+            && callback(progress)
+        {
+            return Some(Stop::Stopped);
+        }
+        if self.cancelled() {
+            return Some(Stop::Stopped);
+        }
+        if spent >= settings.max_iterations.unwrap_or(default_limit) {
+            return Some(Stop::MaxIterations);
+        }
+        (progress.seconds >= settings.max_seconds).then_some(Stop::MaxTime)
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+}
+
+/// The result of a fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The best parameters found.
+    pub params: Vec<f64>,
+    /// The loss there: for least squares the sum of squared residuals.
+    pub loss: f64,
+    /// Iterations of this run: steps tried, accepted or not.
+    pub iterations: u64,
+    /// Evaluations of the problem in this run, with or without derivatives.
+    pub evaluations: u64,
+    /// Wall-clock seconds of this run.
+    pub seconds: f64,
+    /// Why it ended.
+    pub stop: Stop,
+    /// The measure that `gtol` bounds, at `params`.
+    pub gradient_norm: f64,
+    /// Parameters held at a bound by the gradient.
+    pub held: Vec<bool>,
+    /// For least squares: `[R, Q'r]`, the Jacobian and residuals at `params` reduced by [`reduce`]; [`statistics`] reads it.
+    pub triangle: Option<Vec<f64>>,
+}
+
+/// Seconds since `start`.
+fn seconds_since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64()
+}

@@ -1,0 +1,260 @@
+//! A model, data and free parameters as a least-squares problem.
+
+use std::sync::atomic::AtomicBool;
+
+use super::{Objective, Residuals};
+use crate::error::{Error, ErrorKind, Result};
+use crate::session::{Columns, ColumnsMut, Element, Session, Strided, StridedMut};
+
+/// Observations, one column after the other: the samples of an input, a target or a weight lie side by side.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Data {
+    /// How many samples there are.
+    pub samples: usize,
+    /// Inputs: `samples` values for each.
+    pub x: Vec<f64>,
+    /// Targets: `samples` values for each output.
+    pub y: Vec<f64>,
+    /// Weights: as many as targets, or none for ones. A residual is multiplied by the root of its weight.
+    pub weights: Vec<f64>,
+}
+
+impl Data {
+    /// Copies tables of samples by entries. `Numeric` names the first value that is not finite, `Argument` a negative weight.
+    pub fn copy(
+        samples: usize,
+        x: (&dyn Columns<f64>, &[&str]),
+        y: (&dyn Columns<f64>, &[&str]),
+        weights: Option<&dyn Columns<f64>>,
+    ) -> Result<Data> {
+        let data = Data {
+            samples,
+            x: copy(samples, x.0, x.1)?,
+            y: copy(samples, y.0, y.1)?,
+            weights: match weights {
+                Some(weights) => copy(samples, weights, &vec!["weight"; y.1.len()])?,
+                None => Vec::new(),
+            },
+        };
+        if let Some(i) = data.weights.iter().position(|weight| *weight < 0.0) {
+            let (weight, row) = (data.weights[i], i % samples);
+            let message =
+                format!("the weight at row {row} is {weight}; weights cannot be negative");
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        Ok(data)
+    }
+}
+
+fn copy(samples: usize, table: &dyn Columns<f64>, names: &[&str]) -> Result<Vec<f64>> {
+    let length = samples
+        .checked_mul(names.len())
+        .filter(|length| *length <= isize::MAX as usize / 8);
+    let mut values = Vec::new();
+    let reserved = length.and_then(|length| values.try_reserve_exact(length).ok().map(|()| length));
+    let Some(length) = reserved else {
+        return Err(Error::new(
+            ErrorKind::Memory,
+            format!("no memory for {samples} samples of data"),
+        ));
+    };
+    values.resize(length, 0.0);
+    if samples == 0 {
+        return Ok(values);
+    }
+    for (entry, (column, name)) in values.chunks_exact_mut(samples).zip(names).enumerate() {
+        table.gather(entry, 0, column);
+        if let Some(row) = column.iter().position(|value| !value.is_finite()) {
+            let message = format!(
+                "the value of \"{name}\" at row {row} (counted from 0) is {}",
+                column[row]
+            );
+            return Err(Error::new(ErrorKind::Numeric, message));
+        }
+    }
+    Ok(values)
+}
+
+/// The least-squares problem of a session's model on data. Residual `o * samples + s` belongs to output `o` of sample `s`.
+pub struct Problem<'a, T: Element> {
+    session: &'a mut Session<T>,
+    samples: usize,
+    /// Inputs in the session's precision.
+    x: Vec<T>,
+    y: &'a [f64],
+    /// Roots of the weights, or none.
+    roots: Vec<f64>,
+    /// The parameters that move: indices among the model's parameters.
+    free: Vec<usize>,
+    /// All parameters of the model.
+    p: Vec<T>,
+    /// Model values, and the Jacobian by all parameters.
+    values: Vec<T>,
+    jacobian: Vec<T>,
+    cancel: &'a AtomicBool,
+}
+
+impl<'a, T: Element> Problem<'a, T> {
+    /// `fixed` holds the value of every parameter of the model, `free` says which of them move.
+    pub fn new(
+        session: &'a mut Session<T>,
+        data: &'a Data,
+        fixed: &[f64],
+        free: &[usize],
+        cancel: &'a AtomicBool,
+    ) -> Result<Problem<'a, T>> {
+        let (inputs, parameters, outputs) = session.counts();
+        if data.x.len() != inputs * data.samples || data.y.len() != outputs * data.samples {
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "the data do not fit the model's inputs and outputs",
+            ));
+        }
+        let rows = data.y.len();
+        let memory = |count: Option<usize>| -> Result<Vec<T>> {
+            let mut values = Vec::new();
+            let reserved = count.and_then(|count| values.try_reserve_exact(count).ok());
+            reserved.ok_or_else(|| {
+                Error::new(ErrorKind::Memory, "no memory for the Jacobian of the fit")
+            })?;
+            values.resize(count.unwrap_or(0), T::ZERO);
+            Ok(values)
+        };
+        Ok(Problem {
+            values: memory(Some(rows))?,
+            jacobian: memory(rows.checked_mul(parameters))?,
+            session,
+            samples: data.samples,
+            x: data.x.iter().map(|x| T::of(*x)).collect(),
+            y: &data.y,
+            roots: data.weights.iter().map(|weight| weight.sqrt()).collect(),
+            free: free.to_vec(),
+            p: fixed.iter().map(|p| T::of(*p)).collect(),
+            cancel,
+        })
+    }
+}
+
+impl<T: Element> Residuals for Problem<'_, T> {
+    fn parameter_count(&self) -> usize {
+        self.free.len()
+    }
+
+    fn residual_count(&self) -> usize {
+        self.y.len()
+    }
+
+    fn evaluate(
+        &mut self,
+        p: &[f64],
+        residuals: &mut [f64],
+        jacobian: Option<&mut [f64]>,
+    ) -> Result<()> {
+        for (index, value) in self.free.iter().zip(p) {
+            self.p[*index] = T::of(*value);
+        }
+        let x = Strided::columns(&self.x, self.samples);
+        let mut y = StridedMut::columns(&mut self.values, self.samples);
+        let cancel = Some(self.cancel);
+        let parameters = self.p.len();
+        match &jacobian {
+            None => self
+                .session
+                .eval(self.samples, &x, Some(&self.p), &mut y, cancel)?,
+            Some(_) => {
+                let mut j = StridedMut::columns(&mut self.jacobian, self.samples);
+                let y = Some(&mut y as &mut dyn ColumnsMut<T>);
+                self.session
+                    .jacobian(self.samples, &x, Some(&self.p), y, &mut j, cancel)?;
+            }
+        }
+        for (residual, (value, target)) in residuals.iter_mut().zip(self.values.iter().zip(self.y))
+        {
+            *residual = value.to_f64() - target;
+        }
+        let weigh = |column: &mut [f64]| {
+            for (value, root) in column.iter_mut().zip(&self.roots) {
+                *value *= root;
+            }
+        };
+        weigh(residuals);
+        if let Some(jacobian) = jacobian {
+            let rows = self.y.len();
+            for (column, index) in jacobian.chunks_exact_mut(rows.max(1)).zip(&self.free) {
+                for (o, part) in column.chunks_exact_mut(self.samples.max(1)).enumerate() {
+                    let first = (o * parameters + index) * self.samples;
+                    for (out, value) in part.iter_mut().zip(&self.jacobian[first..]) {
+                        *out = value.to_f64();
+                    }
+                }
+                weigh(column);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same problem as one loss, the sum of the squared residuals, with its gradient by the reverse sweep.
+pub struct SumOfSquares<'a, T: Element> {
+    problem: Problem<'a, T>,
+    seeds: Vec<T>,
+    derivatives: Vec<T>,
+}
+
+impl<'a, T: Element> SumOfSquares<'a, T> {
+    /// The loss of `problem`.
+    pub fn new(problem: Problem<'a, T>) -> SumOfSquares<'a, T> {
+        SumOfSquares {
+            seeds: vec![T::ZERO; problem.values.len()],
+            derivatives: vec![T::ZERO; problem.p.len()],
+            problem,
+        }
+    }
+
+    /// The problem as residuals again.
+    pub fn into_problem(self) -> Problem<'a, T> {
+        self.problem
+    }
+}
+
+impl<T: Element> Objective for SumOfSquares<'_, T> {
+    fn parameter_count(&self) -> usize {
+        self.problem.free.len()
+    }
+
+    fn evaluate(&mut self, p: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        let this = &mut self.problem;
+        for (index, value) in this.free.iter().zip(p) {
+            this.p[*index] = T::of(*value);
+        }
+        let x = Strided::columns(&this.x, this.samples);
+        let mut y = StridedMut::columns(&mut this.values, this.samples);
+        this.session
+            .eval(this.samples, &x, Some(&this.p), &mut y, Some(this.cancel))?;
+        let mut loss = 0.0;
+        for (i, (value, target)) in this.values.iter().zip(this.y).enumerate() {
+            let weight = this.roots.get(i).map_or(1.0, |root| root * root);
+            let residual = value.to_f64() - target;
+            loss += weight * residual * residual;
+            self.seeds[i] = T::of(2.0 * weight * residual);
+        }
+        let seeds = Strided::columns(&self.seeds, this.samples);
+        let into = crate::session::Gradient {
+            y: None,
+            dx: None,
+            dp: Some(&mut self.derivatives),
+        };
+        this.session.gradient(
+            this.samples,
+            &x,
+            Some(&this.p),
+            Some(&seeds),
+            into,
+            Some(this.cancel),
+        )?;
+        for (out, index) in gradient.iter_mut().zip(&this.free) {
+            *out = self.derivatives[*index].to_f64();
+        }
+        Ok(loss)
+    }
+}

@@ -1,0 +1,336 @@
+//! A fit for people (text) and for programs (JSON).
+
+use super::statistics::{Noise, Statistics};
+use super::{Bounds, Outcome, Stop};
+use serde_json::{Map, Value, json};
+
+/// Correlations of at least this size are listed in the text.
+const STRONG_CORRELATION: f64 = 0.9;
+
+/// Everything that is told about a finished fit.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Names of the parameters.
+    pub names: Vec<String>,
+    /// Their initial values.
+    pub initial: Vec<f64>,
+    /// Their bounds.
+    pub bounds: Bounds,
+    /// What the optimiser returned.
+    pub outcome: Outcome,
+    /// What is known of the parameters; `None` when the fit was not one of least squares.
+    pub statistics: Option<Statistics>,
+    /// How the residuals are measured.
+    pub noise: Noise,
+    /// Number of residuals.
+    pub observations: usize,
+    /// Sum of squared (weighted) deviations of the observations from their mean, for R².
+    pub total_sum_of_squares: Option<f64>,
+    /// The engine that evaluated the model.
+    pub engine: String,
+}
+
+/// Measures of the whole fit; each `None` where it does not exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Goodness {
+    /// 1 - residual over total sum of squares.
+    pub r_squared: Option<f64>,
+    /// Sum of squared residuals; in units of sigma when sigmas were given.
+    pub chi_squared: Option<f64>,
+    /// `chi_squared` over the degrees of freedom.
+    pub reduced_chi_squared: Option<f64>,
+    /// Akaike's information criterion, constants dropped.
+    pub aic: Option<f64>,
+    /// The Bayesian (Schwarz) information criterion, constants dropped.
+    pub bic: Option<f64>,
+}
+
+impl Report {
+    /// R², chi², and the information criteria: `chi² + 2k` and `chi² + k ln N` with known sigmas, else `N ln(chi²/N)` in place of chi².
+    pub fn goodness(&self) -> Goodness {
+        let Some(statistics) = &self.statistics else {
+            return Goodness::default();
+        };
+        let (chi2, count) = (self.outcome.loss, self.observations as f64);
+        let free = statistics.at_bound.iter().filter(|&&held| !held).count() as f64;
+        let deviance = match self.noise {
+            Noise::Known => chi2,
+            Noise::Estimated => count * (chi2 / count).ln(),
+        };
+        let dof = statistics.degrees_of_freedom;
+        let total = self.total_sum_of_squares.filter(|&t| t > 0.0);
+        Goodness {
+            r_squared: total.map(|t| 1.0 - chi2 / t),
+            chi_squared: Some(chi2),
+            reduced_chi_squared: (dof > 0).then(|| chi2 / dof as f64),
+            aic: Some(deviance + 2.0 * free),
+            bic: Some(deviance + free * count.ln()),
+        }
+    }
+
+    fn std_error(&self, i: usize) -> Option<f64> {
+        self.statistics
+            .as_ref()
+            .and_then(|s| s.std_errors.get(i).copied().flatten())
+    }
+
+    fn held(&self, i: usize) -> bool {
+        self.outcome.held.get(i).copied().unwrap_or(false)
+    }
+
+    /// The report as a table and sentences, lines ended by newlines.
+    pub fn to_text(&self) -> String {
+        let mut out = self.heading();
+        out += &self.table();
+        out += &self.measures();
+        let Some(statistics) = &self.statistics else {
+            return out;
+        };
+        let n = self.names.len();
+        let mut strong = Vec::new();
+        for i in 0..n {
+            for j in i + 1..n {
+                let value = statistics.correlations[i * n + j];
+                strong.extend(
+                    value
+                        .filter(|c| c.abs() >= STRONG_CORRELATION)
+                        .map(|c| (i, j, c)),
+                );
+            }
+        }
+        strong.sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()));
+        if !strong.is_empty() {
+            out += "\ncorrelations above 0.9\n";
+        }
+        for (i, j, c) in strong {
+            out += &format!("  {} ~ {}  {c:+.4}\n", self.names[i], self.names[j]);
+        }
+        for note in &statistics.notes {
+            out += &format!("\nnote: {note}\n");
+        }
+        out
+    }
+
+    fn heading(&self) -> String {
+        let o = &self.outcome;
+        let verdict = match o.stop {
+            stop if stop.converged() => "converged",
+            Stop::Stopped => "stopped",
+            _ => "not converged",
+        };
+        let engine = if self.engine.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", self.engine)
+        };
+        format!(
+            "{verdict}: {} ({})\n{} iterations, {} evaluations, {}{engine}\n\n",
+            o.stop.describe(),
+            o.stop.name(),
+            o.iterations,
+            o.evaluations,
+            duration(o.seconds),
+        )
+    }
+
+    fn table(&self) -> String {
+        let head = ["parameter", "value", "std error", "relative", "initial", ""];
+        let mut rows = vec![head.map(str::to_string)];
+        for (i, name) in self.names.iter().enumerate() {
+            let value = self.outcome.params[i];
+            let error = self.std_error(i);
+            let (lower, upper) = (self.bounds.lower[i], self.bounds.upper[i]);
+            let remark = match (self.held(i), value <= lower, value >= upper) {
+                (true, true, _) => format!("at lower bound {}", significant(lower, 6)),
+                (true, _, true) => format!("at upper bound {}", significant(upper, 6)),
+                _ if error.is_none() && self.statistics.is_some() => "undetermined".to_string(),
+                _ => String::new(),
+            };
+            let relative = error
+                .filter(|_| value != 0.0)
+                .map(|e| 100.0 * (e / value).abs());
+            rows.push([
+                name.clone(),
+                significant(value, 10),
+                error.map_or("-".to_string(), |e| format!("± {}", significant(e, 4))),
+                relative.map_or("-".to_string(), |r| format!("{} %", significant(r, 3))),
+                significant(self.initial[i], 6),
+                remark,
+            ]);
+        }
+        let width = |c: usize| {
+            rows.iter()
+                .map(|row| row[c].chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..head.len()).map(width).collect();
+        let mut out = String::new();
+        for row in &rows {
+            let mut line = format!("{:<w$}", row[0], w = widths[0]);
+            for c in 1..5 {
+                line += &format!("  {:>w$}", row[c], w = widths[c]);
+            }
+            line += &format!("  {}", row[5]);
+            out += line.trim_end();
+            out.push('\n');
+        }
+        out
+    }
+
+    fn measures(&self) -> String {
+        let mut rows = vec![("loss", significant(self.outcome.loss, 10))];
+        let g = self.goodness();
+        if let Some(s) = &self.statistics {
+            let sd = s
+                .residual_sd
+                .map_or("-".to_string(), |sd| significant(sd, 8));
+            rows.push(("residual sd", sd));
+            rows.push(("degrees of freedom", s.degrees_of_freedom.to_string()));
+            rows.push(("condition", significant(s.condition, 3)));
+        }
+        let named = [
+            ("R²", g.r_squared),
+            ("chi²", g.chi_squared),
+            ("reduced chi²", g.reduced_chi_squared),
+            ("AIC", g.aic),
+            ("BIC", g.bic),
+        ];
+        rows.extend(
+            named
+                .iter()
+                .filter_map(|&(name, v)| v.map(|v| (name, significant(v, 8)))),
+        );
+        let width = rows
+            .iter()
+            .map(|(name, _)| name.chars().count())
+            .max()
+            .unwrap_or(0);
+        let lines = rows
+            .iter()
+            .map(|(name, value)| format!("{name:<width$}  {value}\n"));
+        format!("\n{}", lines.collect::<String>())
+    }
+
+    /// The report as one JSON object. What does not exist is null; NaN and infinities are strings.
+    pub fn to_json(&self) -> Value {
+        let o = &self.outcome;
+        let n = self.names.len();
+        let mut parameters = Map::new();
+        for (i, name) in self.names.iter().enumerate() {
+            let entry = json!({
+                "value": number(o.params[i]),
+                "std_error": optional(self.std_error(i)),
+                "initial": number(self.initial[i]),
+                "lower": bound(self.bounds.lower[i]),
+                "upper": bound(self.bounds.upper[i]),
+                "at_bound": self.held(i),
+            });
+            parameters.insert(name.clone(), entry);
+        }
+        let s = self.statistics.as_ref();
+        let matrix = |entries: &[Option<f64>]| -> Value {
+            let rows = entries.chunks(n.max(1));
+            rows.map(|row| row.iter().map(|&x| optional(x)).collect::<Value>())
+                .collect()
+        };
+        let g = self.goodness();
+        json!({
+            "parameters": parameters,
+            "loss": number(o.loss),
+            "residual_sd": optional(s.and_then(|s| s.residual_sd)),
+            "degrees_of_freedom": s.map(|s| s.degrees_of_freedom),
+            "covariance": s.map(|s| matrix(&s.covariance)),
+            "stop": o.stop.name(),
+            "iterations": o.iterations,
+            "evaluations": o.evaluations,
+            "seconds": number(o.seconds),
+            "engine": self.engine,
+            "gradient_norm": number(o.gradient_norm),
+            "observations": self.observations,
+            "correlations": s.map(|s| matrix(&s.correlations)),
+            "condition": optional(s.map(|s| s.condition)),
+            "r_squared": optional(g.r_squared),
+            "chi_squared": optional(g.chi_squared),
+            "reduced_chi_squared": optional(g.reduced_chi_squared),
+            "aic": optional(g.aic),
+            "bic": optional(g.bic),
+            "notes": s.map_or(Vec::new(), |s| s.notes.clone()),
+        })
+    }
+}
+
+/// A number, or the strings `"nan"`, `"inf"`, `"-inf"`.
+fn number(x: f64) -> Value {
+    if x.is_finite() {
+        json!(x)
+    } else if x.is_nan() {
+        json!("nan")
+    } else {
+        json!(if x > 0.0 { "inf" } else { "-inf" })
+    }
+}
+
+fn optional(x: Option<f64>) -> Value {
+    x.map_or(Value::Null, number)
+}
+
+/// An infinite bound is none.
+fn bound(x: f64) -> Value {
+    if x.is_infinite() {
+        Value::Null
+    } else {
+        number(x)
+    }
+}
+
+/// `x` to so many significant digits, without trailing zeros; with an exponent when it is very large or small.
+pub(crate) fn significant(x: f64, digits: usize) -> String {
+    if x == 0.0 || !x.is_finite() {
+        return x.to_string().to_lowercase();
+    }
+    let scientific = format!("{x:.*e}", digits.saturating_sub(1));
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trim = |s: &str| match s.contains('.') {
+        true => s.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => s.to_string(),
+    };
+    if (-4..digits.max(5) as i32).contains(&exponent) {
+        let decimals = (digits as i32 - 1 - exponent).max(0) as usize;
+        trim(&format!("{x:.decimals$}"))
+    } else {
+        format!("{}e{exponent}", trim(mantissa))
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 1e-3 => format!("{} µs", significant(s * 1e6, 3)),
+        s if s < 1.0 => format!("{} ms", significant(s * 1e3, 3)),
+        s => format!("{} s", significant(s, 3)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_exact_enough() {
+        let cases = [
+            (238.94212918, 10, "238.9421292"),
+            (5.5015643181e-4, 6, "0.000550156"),
+            (1.2e-7, 4, "1.2e-7"),
+            (123456789.0, 4, "1.235e8"),
+            (100.0, 3, "100"),
+            (-0.5, 3, "-0.5"),
+            (0.0, 3, "0"),
+            (f64::NAN, 3, "nan"),
+            (f64::NEG_INFINITY, 3, "-inf"),
+        ];
+        for (x, digits, expected) in cases {
+            assert_eq!(significant(x, digits), expected);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The memory of Levenberg–Marquardt, and the evaluations that fill it.
+
+use super::levmar::State;
+use super::linalg::{dot, jacobi_svd, norm, reduce_with, reduce_work_len, triangle_len};
+use super::step::Step;
+use super::{Bounds, Residuals};
+use crate::{Error, ErrorKind, Result};
+
+/// All memory of a run, allocated before the first iteration.
+pub(crate) struct Workspace {
+    pub m: usize,
+    pub n: usize,
+    pub jacobian: Vec<f64>,
+    pub residuals: Vec<f64>,
+    pub trial_residuals: Vec<f64>,
+    pub trial: Vec<f64>,
+    pub triangle: Vec<f64>,
+    trial_triangle: Vec<f64>,
+    reduce: Vec<f64>,
+    pub bend: Vec<f64>,
+    pub held: Vec<bool>,
+    trial_held: Vec<bool>,
+    pub step: Step,
+    pub loss: f64,
+    /// Length of the part of the residuals that free parameters can remove, to first order.
+    pub removable: f64,
+    pub evaluations: u64,
+}
+
+impl Workspace {
+    pub fn new(m: usize, n: usize) -> Result<Workspace> {
+        let too_big = || {
+            let message = format!("a Jacobian of {m} residuals by {n} parameters is too large");
+            Error::new(ErrorKind::Memory, message)
+        };
+        let entries = m.checked_mul(n).ok_or_else(too_big)?;
+        let mut jacobian = Vec::new();
+        jacobian.try_reserve_exact(entries).map_err(|_| too_big())?;
+        jacobian.resize(entries, 0.0);
+        Ok(Workspace {
+            m,
+            n,
+            jacobian,
+            residuals: vec![0.0; m],
+            trial_residuals: vec![0.0; m],
+            trial: vec![0.0; n],
+            triangle: vec![0.0; triangle_len(n)],
+            trial_triangle: vec![0.0; triangle_len(n)],
+            reduce: vec![0.0; reduce_work_len(m, n)],
+            bend: vec![0.0; n],
+            held: vec![false; n],
+            trial_held: vec![false; n],
+            step: Step::new(n),
+            loss: f64::NAN,
+            removable: f64::NAN,
+            evaluations: 0,
+        })
+    }
+
+    /// Evaluates residuals and Jacobian at `params`, which must be a place the fit can stand on.
+    pub fn start(
+        &mut self,
+        problem: &mut dyn Residuals,
+        params: &[f64],
+        bounds: &Bounds,
+    ) -> Result<()> {
+        self.evaluations += 1;
+        problem.evaluate(params, &mut self.residuals, Some(&mut self.jacobian))?;
+        self.loss = dot(&self.residuals, &self.residuals);
+        check_finite(&self.residuals, &self.jacobian, self.loss)?;
+        self.reduce_start();
+        if !self.triangle.iter().all(|x| x.is_finite()) {
+            let message =
+                "the Jacobian at the initial values is too large to square; rescale the parameters";
+            return Err(Error::new(ErrorKind::Numeric, message));
+        }
+        self.removable = self
+            .step
+            .hold(&self.triangle, params, bounds, &mut self.held);
+        Ok(())
+    }
+
+    pub fn reduce_start(&mut self) {
+        let (j, r) = (&self.jacobian, &self.residuals);
+        reduce_with(j, r, self.n, &mut self.triangle, &mut self.reduce);
+    }
+
+    /// Loss at the trial parameters; infinite where it is not a number.
+    pub fn try_residuals(
+        &mut self,
+        problem: &mut dyn Residuals,
+        with_jacobian: bool,
+    ) -> Result<f64> {
+        self.evaluations += 1;
+        let jacobian = with_jacobian.then_some(&mut self.jacobian[..]);
+        problem.evaluate(&self.trial, &mut self.trial_residuals, jacobian)?;
+        let loss = dot(&self.trial_residuals, &self.trial_residuals);
+        Ok(if loss.is_nan() { f64::INFINITY } else { loss })
+    }
+
+    /// Reduces the Jacobian at the trial parameters; `None` if it is not finite, else the removable length there.
+    pub fn try_jacobian(
+        &mut self,
+        problem: &mut dyn Residuals,
+        evaluated: bool,
+        bounds: &Bounds,
+    ) -> Result<Option<f64>> {
+        if !evaluated {
+            self.evaluations += 1;
+            let jacobian = Some(&mut self.jacobian[..]);
+            problem.evaluate(&self.trial, &mut self.trial_residuals, jacobian)?;
+        }
+        let (j, r) = (&self.jacobian, &self.trial_residuals);
+        reduce_with(j, r, self.n, &mut self.trial_triangle, &mut self.reduce);
+        if !self.trial_triangle.iter().all(|x| x.is_finite()) {
+            return Ok(None);
+        }
+        let (t, p, h) = (&self.trial_triangle, &self.trial, &mut self.trial_held);
+        Ok(Some(self.step.hold(t, p, bounds, h)))
+    }
+
+    /// Moves to the trial point.
+    pub fn accept(&mut self, state: &mut State, loss: f64, removable: f64) {
+        std::mem::swap(&mut self.residuals, &mut self.trial_residuals);
+        std::mem::swap(&mut self.triangle, &mut self.trial_triangle);
+        std::mem::swap(&mut self.held, &mut self.trial_held);
+        state.params.copy_from_slice(&self.trial);
+        self.loss = loss;
+        self.removable = removable;
+    }
+
+    /// The sine of the angle between the residuals and what cannot be removed from them.
+    pub fn sine(&self) -> f64 {
+        if self.loss == 0.0 {
+            return 0.0;
+        }
+        self.removable / self.loss.sqrt()
+    }
+
+    /// Updates `D` from the present columns. A column of zeros gets the scale of its parameter, or one.
+    pub fn rescale(&self, scale: &mut Vec<f64>, params: &[f64], monotone: bool) {
+        let n = self.n;
+        let first = scale.is_empty();
+        scale.resize(n, 0.0);
+        for j in 0..n {
+            let length = norm(&self.triangle[j * (n + 1)..j * (n + 1) + j + 1]);
+            let length = if length > 0.0 { length } else { scale[j] };
+            scale[j] = if monotone {
+                scale[j].max(length)
+            } else {
+                length
+            };
+            if scale[j] <= 0.0 || (first && length == 0.0) {
+                scale[j] = 1.0 / params[j].abs().clamp(1e-8, 1e8);
+            }
+        }
+    }
+
+    /// The least effect that a free parameter has: its size times the length of its column, over the length of the residuals.
+    pub fn weakest(&self, params: &[f64]) -> f64 {
+        let n = self.n;
+        let column = |j: usize| norm(&self.triangle[j * (n + 1)..j * (n + 1) + j + 1]);
+        let effects = (0..n)
+            .filter(|&j| !self.held[j])
+            .map(|j| params[j].abs() * column(j));
+        effects.fold(f64::INFINITY, f64::min) / self.loss.sqrt()
+    }
+
+    /// Smallest over largest singular value of the free columns, each scaled to length one.
+    pub fn health(&mut self) -> f64 {
+        let n = self.n;
+        let mut a = Vec::with_capacity(n * n);
+        for j in (0..n).filter(|&j| !self.held[j]) {
+            let column = &self.triangle[j * (n + 1)..j * (n + 1) + n];
+            let length = norm(&column[..j + 1]);
+            if length == 0.0 {
+                return 0.0;
+            }
+            a.extend((0..n).map(|i| if i <= j { column[i] / length } else { 0.0 }));
+        }
+        let free = a.len() / n.max(1);
+        let mut v = vec![0.0; free * free];
+        jacobi_svd(&mut a, n, free, &mut v);
+        let sigma = a.chunks(n.max(1)).map(norm);
+        let (least, most) = sigma.fold((f64::INFINITY, 0.0), |(l, m), s| {
+            (f64::min(l, s), f64::max(m, s))
+        });
+        if free == 0 { 1.0 } else { least / most }
+    }
+}
+
+/// Says which residual or derivative spoils the start.
+fn check_finite(residuals: &[f64], jacobian: &[f64], loss: f64) -> Result<()> {
+    let fail = |message: String| Err(Error::new(ErrorKind::Numeric, message));
+    let m = residuals.len();
+    if let Some(i) = residuals.iter().position(|r| !r.is_finite()) {
+        let value = residuals[i];
+        return fail(format!(
+            "residual {i} is {value} at the initial values; start elsewhere or remove that observation"
+        ));
+    }
+    if !loss.is_finite() {
+        return fail("the sum of squares overflows at the initial values".to_string());
+    }
+    if let Some(k) = jacobian.iter().position(|x| !x.is_finite()) {
+        let (i, j, value) = (k % m, k / m, jacobian[k]);
+        return fail(format!(
+            "the derivative of residual {i} by parameter {j} is {value} at the initial values"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,364 @@
+//! The named settings: one table, which the Rust API, the C ABI, the command and the documentation read.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a setting holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Str,
+    /// A whole number.
+    Int,
+    /// A real.
+    Real,
+}
+
+impl Kind {
+    /// `"str"`, `"int"` or `"real"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Str => "str",
+            Kind::Int => "int",
+            Kind::Real => "real",
+        }
+    }
+}
+
+/// One row of the table.
+pub struct Setting {
+    /// The name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// The value when it is not set, as text.
+    pub default: &'static str,
+    /// What it does, in a sentence.
+    pub description: &'static str,
+    /// The words that a text setting may be; empty where any text may stand.
+    pub choices: &'static [&'static str],
+    /// The smallest value of a number.
+    pub min: f64,
+}
+
+const fn text(name: &'static str, default: &'static str, description: &'static str) -> Setting {
+    choice(name, default, description, &[])
+}
+
+const fn choice(
+    name: &'static str,
+    default: &'static str,
+    description: &'static str,
+    choices: &'static [&'static str],
+) -> Setting {
+    Setting {
+        name,
+        kind: Kind::Str,
+        default,
+        description,
+        choices,
+        min: 0.0,
+    }
+}
+
+const fn int(
+    name: &'static str,
+    default: &'static str,
+    min: f64,
+    description: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        kind: Kind::Int,
+        default,
+        description,
+        choices: &[],
+        min,
+    }
+}
+
+const fn real(name: &'static str, default: &'static str, description: &'static str) -> Setting {
+    Setting {
+        name,
+        kind: Kind::Real,
+        default,
+        description,
+        choices: &[],
+        min: 0.0,
+    }
+}
+
+/// Every setting.
+pub static TABLE: &[Setting] = &[
+    text(
+        "params",
+        "",
+        "Compile: inputs to make parameters, as NAME or NAME=INIT, separated by commas; INIT is 1 if left out.",
+    ),
+    int(
+        "max_depth",
+        "10000",
+        1.0,
+        "Compile: deepest recursion of the program.",
+    ),
+    int(
+        "max_nodes",
+        "1000000",
+        1.0,
+        "Compile: most nodes of the compiled graph.",
+    ),
+    choice(
+        "engine",
+        "auto",
+        "Session: what runs the model; auto takes ONNX Runtime where it loads, else native.",
+        &["auto", "native", "onnxruntime"],
+    ),
+    text(
+        "device",
+        "cpu",
+        "Session: cpu, cuda or cuda:INDEX; only the onnxruntime engine runs on cuda.",
+    ),
+    choice(
+        "dtype",
+        "f64",
+        "Session and export: precision of every number.",
+        &["f64", "f32"],
+    ),
+    int("threads", "1", 1.0, "Session: threads inside ONNX Runtime."),
+    text(
+        "onnxruntime",
+        "",
+        "Session: path of the ONNX Runtime library, or of the folder that holds it.",
+    ),
+    int(
+        "chunk",
+        "16384",
+        1.0,
+        "Session: most samples that ONNX Runtime is given at once.",
+    ),
+    choice(
+        "optimizer",
+        "levmar",
+        "Fit: Levenberg-Marquardt or Adam.",
+        &["levmar", "adam"],
+    ),
+    choice(
+        "loss",
+        "squares",
+        "Fit: what is minimised: the weighted sum of squared residuals.",
+        &["squares"],
+    ),
+    int(
+        "max_iterations",
+        "0",
+        0.0,
+        "Fit: iteration limit; 0 takes the optimiser's own (1000, Adam 10000).",
+    ),
+    real("max_seconds", "inf", "Fit: time limit in seconds."),
+    real(
+        "gtol",
+        "1e-12",
+        "Fit: stops when the scaled gradient falls below this.",
+    ),
+    real(
+        "ftol",
+        "1e-15",
+        "Fit: stops when the loss changes relatively less than this.",
+    ),
+    real(
+        "xtol",
+        "1e-14",
+        "Fit: stops when the parameters change relatively less than this.",
+    ),
+    real(
+        "learning_rate",
+        "0.01",
+        "Fit and export: step size of Adam, and of the update in a training file.",
+    ),
+    choice(
+        "gradient",
+        "none",
+        "Export: none, training (one file that infers and trains), or a graph of its own: loss, vjp or jacobian.",
+        &["none", "training", "loss", "vjp", "jacobian"],
+    ),
+];
+
+/// The row of the setting called `name`.
+pub fn find(name: &str) -> Result<&'static Setting> {
+    TABLE.iter().find(|row| row.name == name).ok_or_else(|| {
+        let near = crate::suggest::closest(name, TABLE.iter().map(|row| row.name));
+        let hint = near.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
+        bad(format!("unknown option \"{name}\"{hint}"))
+    })
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Str(String),
+    Int(i64),
+    Real(f64),
+}
+
+/// A bag of settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    values: BTreeMap<&'static str, Value>,
+}
+
+fn bad(message: String) -> Error {
+    Error::new(ErrorKind::Argument, message)
+}
+
+impl Options {
+    /// An empty bag: every setting has its default.
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    fn row(name: &str, kind: Kind) -> Result<&'static Setting> {
+        let row = find(name)?;
+        match row.kind == kind {
+            true => Ok(row),
+            false => {
+                let (is, given) = (row.kind.name(), kind.name());
+                Err(bad(format!(
+                    "option \"{name}\" is of type {is}, not {given}"
+                )))
+            }
+        }
+    }
+
+    /// Sets a text setting.
+    pub fn set_str(&mut self, name: &str, value: &str) -> Result<()> {
+        let row = Options::row(name, Kind::Str)?;
+        if !row.choices.is_empty() && !row.choices.contains(&value) {
+            let choices = row.choices.join(", ");
+            return Err(bad(format!(
+                "option \"{name}\" cannot be \"{value}\": it is one of {choices}"
+            )));
+        }
+        self.values.insert(row.name, Value::Str(value.to_string()));
+        Ok(())
+    }
+
+    /// Sets a whole-number setting.
+    pub fn set_int(&mut self, name: &str, value: i64) -> Result<()> {
+        let row = Options::row(name, Kind::Int)?;
+        if (value as f64) < row.min {
+            return Err(bad(format!(
+                "option \"{name}\" cannot be {value}: it is at least {}",
+                row.min
+            )));
+        }
+        self.values.insert(row.name, Value::Int(value));
+        Ok(())
+    }
+
+    /// Sets a real setting.
+    pub fn set_real(&mut self, name: &str, value: f64) -> Result<()> {
+        let row = Options::row(name, Kind::Real)?;
+        if value.is_nan() || value < row.min {
+            return Err(bad(format!(
+                "option \"{name}\" cannot be {value}: it is at least {}",
+                row.min
+            )));
+        }
+        self.values.insert(row.name, Value::Real(value));
+        Ok(())
+    }
+
+    /// Sets a setting of any type from text, as a command line gives it.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let row = find(name)?;
+        let not = |what: &str| {
+            bad(format!(
+                "option \"{name}\" cannot be \"{value}\": it is {what}"
+            ))
+        };
+        match row.kind {
+            Kind::Str => self.set_str(name, value),
+            Kind::Int => self.set_int(name, value.parse().map_err(|_| not("a whole number"))?),
+            Kind::Real => self.set_real(name, value.parse().map_err(|_| not("a number"))?),
+        }
+    }
+
+    /// The value of a text setting.
+    pub fn str(&self, name: &'static str) -> &str {
+        match self.values.get(name) {
+            Some(Value::Str(value)) => value,
+            _ => default(name),
+        }
+    }
+
+    /// The value of a whole-number setting.
+    pub fn int(&self, name: &'static str) -> i64 {
+        match self.values.get(name) {
+            Some(Value::Int(value)) => *value,
+            _ => default(name).parse().unwrap_or_default(),
+        }
+    }
+
+    /// The value of a real setting.
+    pub fn real(&self, name: &'static str) -> f64 {
+        match self.values.get(name) {
+            Some(Value::Real(value)) => *value,
+            _ => default(name).parse().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the setting has been given a value.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+}
+
+fn default(name: &str) -> &'static str {
+    TABLE
+        .iter()
+        .find(|row| row.name == name)
+        .map_or("", |row| row.default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_fit_their_rows() {
+        for row in TABLE {
+            let mut options = Options::new();
+            if !(row.kind == Kind::Str && row.default.is_empty()) {
+                options.set(row.name, row.default).unwrap();
+            }
+            assert_eq!(
+                TABLE.iter().filter(|other| other.name == row.name).count(),
+                1
+            );
+        }
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        let mut options = Options::new();
+        let message = |result: Result<()>| result.unwrap_err().message;
+        assert_eq!(
+            message(options.set_str("enigne", "x")),
+            "unknown option \"enigne\"; did you mean \"engine\"?"
+        );
+        assert!(message(options.set_str("engine", "gpu")).contains("auto, native, onnxruntime"));
+        assert!(message(options.set_int("engine", 1)).contains("type str"));
+        assert!(message(options.set_int("threads", 0)).contains("at least 1"));
+        assert!(message(options.set_real("gtol", f64::NAN)).contains("NaN"));
+        assert!(message(options.set("chunk", "many")).contains("whole number"));
+        options.set("gtol", "1e-6").unwrap();
+        assert_eq!(
+            (
+                options.real("gtol"),
+                options.int("threads"),
+                options.str("dtype")
+            ),
+            (1e-6, 1, "f64")
+        );
+    }
+}

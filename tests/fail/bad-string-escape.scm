@@ -1,0 +1,2 @@
+; error: PARSE 2:8 \q
+(if "a \q b" 1 2)
