@@ -7,8 +7,8 @@
 /// Adding it leaves the nearest integer in the low bits; taking it away again, that integer.
 const ROUND: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
 
-const LN2_HIGH: f64 = 6.931_471_803_691_238_164_90e-1;
-const LN2_LOW: f64 = 1.908_214_929_270_587_700_02e-10;
+const LN2_HIGH: f64 = 0.693_147_180_369_123_8;
+const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
 /// `1 / i!` from `i = 13` down to 2.
 const EXP: [f64; 12] = [
@@ -28,42 +28,42 @@ const EXP: [f64; 12] = [
 
 /// From the highest power downwards.
 const SIN: [f64; 5] = [
-    1.589_690_995_211_550_102_21e-10,
-    -2.505_076_025_340_686_341_95e-8,
-    2.755_731_370_707_006_767_89e-6,
-    -1.984_126_982_985_794_931_34e-4,
-    8.333_333_333_322_489_461_24e-3,
+    1.589_690_995_211_55e-10,
+    -2.505_076_025_340_686_3e-8,
+    2.755_731_370_707_006_8e-6,
+    -0.000_198_412_698_298_579_5,
+    0.008_333_333_333_322_49,
 ];
-const SIN_1: f64 = -1.666_666_666_666_663_243_48e-1;
+const SIN_1: f64 = -0.166_666_666_666_666_32;
 
 /// From the highest power downwards.
 const COS: [f64; 6] = [
-    -1.135_964_755_778_819_482_65e-11,
-    2.087_572_321_298_174_827_90e-9,
-    -2.755_731_435_139_066_330_35e-7,
-    2.480_158_728_947_672_941_78e-5,
-    -1.388_888_888_887_410_957_49e-3,
-    4.166_666_666_666_660_190_37e-2,
+    -1.135_964_755_778_819_5e-11,
+    2.087_572_321_298_175e-9,
+    -2.755_731_435_139_066_3e-7,
+    2.480_158_728_947_673e-5,
+    -0.001_388_888_888_887_411,
+    0.041_666_666_666_666_6,
 ];
 
 /// A quarter turn in three parts, the first two of 33 bits.
 const QUARTER: [f64; 3] = [
-    1.570_796_326_734_125_614_17,
-    6.077_100_506_303_965_976_60e-11,
-    2.022_266_248_795_950_631_54e-21,
+    1.570_796_326_734_125_6,
+    6.077_100_506_303_966e-11,
+    2.022_266_248_795_950_6e-21,
 ];
 
 /// Even powers, then odd ones, each from the highest downwards.
 const LOG_EVEN: [f64; 3] = [
-    1.531_383_769_920_937_332e-1,
-    2.222_219_843_214_978_396e-1,
-    3.999_999_999_940_941_908e-1,
+    0.153_138_376_992_093_73,
+    0.222_221_984_321_497_84,
+    0.399_999_999_994_094_2,
 ];
 const LOG_ODD: [f64; 4] = [
-    1.479_819_860_511_658_591e-1,
-    1.818_357_216_161_805_012e-1,
-    2.857_142_874_366_239_149e-1,
-    6.666_666_666_666_735_130e-1,
+    0.147_981_986_051_165_86,
+    0.181_835_721_616_180_5,
+    0.285_714_287_436_623_9,
+    0.666_666_666_666_673_5,
 ];
 
 /// The upper bits of `sqrt(1/2)`.
@@ -82,7 +82,7 @@ fn polynomial<const N: usize>(x: f64, coefficients: [f64; N]) -> f64 {
 /// Where `exp` may overflow, underflow or be NaN.
 #[inline(always)]
 pub fn rare_exp(x: f64) -> bool {
-    !(x.abs() < 708.0)
+    x.is_nan() || x.abs() >= 708.0
 }
 
 #[inline(always)]
@@ -97,7 +97,7 @@ pub fn exp(x: f64) -> f64 {
 /// Where the argument of `sin` or `cos` is so large that its reduction takes more digits.
 #[inline(always)]
 pub fn rare_turn(x: f64) -> bool {
-    !(x.abs() < 8192.0)
+    x.is_nan() || x.abs() >= 8192.0
 }
 
 /// The quadrant in the low bits, and the angle in it as a sum of two numbers.
@@ -159,7 +159,7 @@ pub fn cos(x: f64) -> f64 {
 /// Where `log` is not of a normal positive number.
 #[inline(always)]
 pub fn rare_log(x: f64) -> bool {
-    !(x >= f64::MIN_POSITIVE && x < f64::INFINITY)
+    x.is_nan() || x < f64::MIN_POSITIVE || x == f64::INFINITY
 }
 
 #[inline(always)]
