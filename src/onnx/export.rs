@@ -55,15 +55,19 @@ pub fn export(graph: &Graph, element: Element) -> Result<Vec<u8>> {
 
 /// The same, with what else is known of the model.
 pub(super) fn export_about(graph: &Graph, element: Element, about: &About) -> Result<Vec<u8>> {
+    Ok(model_of(graph, element, about)?.encode_to_vec())
+}
+
+pub(super) fn model_of(graph: &Graph, element: Element, about: &About) -> Result<ModelProto> {
     let form = onnx_form(graph, element, Count::Size)?;
     let mut names = Names::default();
     let ports = names.ports(&form);
     let written = write(&form, element, &ports, &mut names);
     let listed: Vec<usize> = (0..form.ports.len()).collect();
-    let metadata = describe(&form, graph, &ports, &written, about);
+    let metadata = describe(&form, graph, &ports, &written, element, about);
     let mut graph_proto = written.graph;
     add_ports(&mut graph_proto, &form, element, &ports, &listed);
-    Ok(model(graph_proto, metadata).encode_to_vec())
+    Ok(model(graph_proto, metadata))
 }
 
 /// The bytes of a model for an engine: `form` is in ONNX form, parameters have no initial values, and only the ports of
@@ -414,6 +418,7 @@ pub(super) fn describe(
     source: &Graph,
     ports: &[String],
     written: &Written,
+    element: Element,
     about: &About,
 ) -> String {
     let ports = form.ports.iter().zip(ports).map(|(port, tensor)| Entry {
@@ -432,7 +437,16 @@ pub(super) fn describe(
         },
     });
     let outputs: Vec<Entry<Elem>> = outputs.collect();
-    metadata::write(&ports, &outputs, &form.value, &written.constants, about)
+    let text = source.to_string();
+    metadata::write(
+        &ports,
+        &outputs,
+        &form.value,
+        &written.constants,
+        about,
+        element,
+        &text,
+    )
 }
 
 /// The model of a graph; without metadata where that is empty.

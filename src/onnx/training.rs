@@ -97,7 +97,7 @@ pub fn export_training(
     let mut names = Names::default();
     let mut ports = names.ports(&form);
     let written = write(&form, element, &ports, &mut names);
-    let metadata = describe(&form, graph, &ports, &written, about);
+    let metadata = describe(&form, graph, &ports, &written, element, about);
     let mut main = written.graph;
     let listed: Vec<usize> = (0..ports.len()).collect();
     add_ports(&mut main, &form, element, &ports, &listed);
