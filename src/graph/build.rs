@@ -234,6 +234,15 @@ impl Builder {
             Op::Mul if known(0, 1.0) => Some(args[1]),
             Op::Div if known(1, 1.0) => Some(args[0]),
             Op::Sub if known(1, 0.0) => Some(args[0]),
+            // x + 0 changes -0 alone, and does so once
+            Op::Add if known(1, 0.0) => match &self.graph.node(args[0]) {
+                Node {
+                    kind: NodeKind::Op(Op::Add),
+                    args: inner,
+                    ..
+                } if self.known(inner[1]) == Some(0.0) => Some(args[0]),
+                _ => None,
+            },
             Op::Neg => match self.graph.node(args[0]).kind {
                 NodeKind::Op(Op::Neg) => Some(self.graph.node(args[0]).args[0]),
                 _ => None,
@@ -300,7 +309,17 @@ impl Emit for Builder {
         if matches!(op, Op::Add | Op::Mul | Op::Equal) {
             key.sort();
         }
-        self.share(Key::Op(op, key), NodeKind::Op(op), args.to_vec(), ty)
+        let node = self.share(Key::Op(op, key), NodeKind::Op(op), args.to_vec(), ty);
+        let signed = matches!(
+            op,
+            Op::Mul | Op::Neg | Op::Quotient | Op::Remainder | Op::Modulo
+        );
+        if signed && ty == Type::Scalar(Elem::Int) {
+            // an exact zero has no sign
+            let zero = self.constant(Constant::Int(0));
+            return self.op(Op::Add, &[node, zero]);
+        }
+        node
     }
 
     fn real(&mut self, value: f64) -> NodeId {
