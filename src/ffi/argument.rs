@@ -111,11 +111,17 @@ pub fn count(value: i64, name: &str) -> Result<usize> {
 pub fn check_alignment<T>(pointer: *const T, name: &str) -> Result<()> {
     match pointer.is_aligned() {
         true => Ok(()),
-        false => Err(bad(format!(
-            "argument \"{name}\" is not aligned: its address is no multiple of {}",
-            align_of::<T>()
-        ))),
+        false => Err(misaligned::<T>(name)),
     }
+}
+
+/// The error of an array that does not.
+#[cold]
+pub fn misaligned<T>(name: &str) -> Error {
+    bad(format!(
+        "argument \"{name}\" is not aligned: its address is no multiple of {}",
+        align_of::<T>()
+    ))
 }
 
 /// A NUL-terminated string.

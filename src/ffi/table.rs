@@ -2,47 +2,61 @@
 
 use std::ops::Range;
 
-use super::argument::{bad, check_alignment};
-use crate::error::Result;
+use super::argument::{bad, misaligned};
+use crate::error::{Error, Result};
 use crate::ops::real::Real;
 use crate::session::{Columns, ColumnsMut};
+
+/// No array has more elements, nor may any count be larger: so no arithmetic on counts and strides overflows 128 bits.
+const MOST: usize = 1 << 56;
 
 /// The addresses that an array reaches, from the first byte to one past the last. `dimensions` are counts and strides.
 ///
 /// Refuses NULL, misaligned memory and strides that lead out of the address space. An array without elements may be NULL.
-#[inline]
+#[inline(always)]
 fn reach<T>(
     pointer: *const T,
     dimensions: &[(usize, i64)],
     name: &'static str,
 ) -> Result<Range<usize>> {
-    if dimensions.iter().any(|(count, _)| *count == 0) {
-        return Ok(0..0);
-    }
-    if pointer.is_null() {
-        return Err(bad(format!("argument \"{name}\" is NULL")));
-    }
-    check_alignment(pointer, name)?;
-    let (mut low, mut high) = (Some(0i64), Some(1i64));
+    let (mut low, mut high) = (0i128, 1i128);
+    let mut in_memory = true;
     for (count, stride) in dimensions {
-        let last = i64::try_from(count - 1)
-            .ok()
-            .and_then(|last| last.checked_mul(*stride));
-        low = low.and_then(|low| low.checked_add(last?.min(0)));
-        high = high.and_then(|high| high.checked_add(last?.max(0)));
+        if *count == 0 {
+            return Ok(0..0);
+        }
+        in_memory &= *count <= MOST;
+        let last = (*count as i128 - 1).wrapping_mul(i128::from(*stride));
+        low = low.wrapping_add(last.min(0));
+        high = high.wrapping_add(last.max(0));
     }
-    let address = |elements: Option<i64>| {
-        let bytes = elements?.checked_mul(size_of::<T>() as i64)?;
-        pointer
-            .addr()
-            .checked_add_signed(isize::try_from(bytes).ok()?)
-    };
-    match (address(low), address(high)) {
-        (Some(low), Some(high)) if high - low <= isize::MAX as usize => Ok(low..high),
-        _ => Err(bad(format!(
-            "counts and strides of \"{name}\" lead out of memory"
-        ))),
+    if pointer.is_null() || !pointer.is_aligned() {
+        return Err(unusable(pointer, name));
     }
+    let first = pointer.addr() as i128;
+    let (low, high) = (
+        first.wrapping_add(low.wrapping_mul(size_of::<T>() as i128)),
+        first.wrapping_add(high.wrapping_mul(size_of::<T>() as i128)),
+    );
+    if !in_memory || low < 0 || high > usize::MAX as i128 {
+        return Err(out_of_memory(name));
+    }
+    Ok(low as usize..high as usize)
+}
+
+#[cold]
+fn unusable<T>(pointer: *const T, name: &'static str) -> Error {
+    if pointer.is_null() {
+        return bad(format!("argument \"{name}\" is NULL"));
+    }
+    misaligned::<T>(name)
+}
+
+#[cold]
+fn out_of_memory(name: &'static str) -> Error {
+    bad(format!(
+        "counts and strides of \"{name}\" lead out of memory"
+    ))
 }
 
 /// A table that is read.
@@ -60,7 +74,7 @@ impl<T: Real> Input<T> {
     ///
     /// # Safety
     /// The elements can be read as long as the table is used, and nobody else writes them.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn new(
         name: &'static str,
         (samples, entries): (usize, usize),
@@ -123,7 +137,7 @@ impl<T: Real> Output<T> {
     ///
     /// # Safety
     /// The elements can be written as long as the table is used, and nobody else uses them.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn new(
         name: &'static str,
         (samples, entries): (usize, usize),
@@ -139,7 +153,7 @@ impl<T: Real> Output<T> {
     ///
     /// # Safety
     /// As for [`Output::new`].
-    #[inline]
+    #[inline(always)]
     pub unsafe fn grouped(
         name: &'static str,
         (samples, groups, group): (usize, usize, usize),
@@ -150,14 +164,9 @@ impl<T: Real> Output<T> {
     ) -> Result<Output<T>> {
         let dimensions = [(samples, sample), (groups, outer), (group, entry)];
         let reach = reach(first, &dimensions, name)?;
-        if !reach.is_empty()
-            && dimensions
-                .iter()
-                .any(|(count, stride)| *count > 1 && *stride == 0)
-        {
-            return Err(bad(format!(
-                "a stride of output \"{name}\" is 0: its elements would fall on each other"
-            )));
+        let falls = |(count, stride): &(usize, i64)| *count > 1 && *stride == 0;
+        if dimensions.iter().any(falls) && !reach.is_empty() {
+            return Err(falls_on_itself(name));
         }
         Ok(Output {
             first,
@@ -199,6 +208,14 @@ impl<T: Real> Output<T> {
     }
 }
 
+#[cold]
+fn falls_on_itself(name: &'static str) -> Error {
+    bad(format!(
+        "a stride of output \"{name}\" is 0: its elements would fall on each other"
+    ))
+}
+
+#[inline]
 fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start < b.end && b.start < a.end
 }
