@@ -2,13 +2,13 @@
 //!
 //! `UPDATE_HEADER=1 cargo test --release --test header` writes it anew.
 
-mod native;
+mod toolchain;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use native::{have, library, run, temporary};
+use toolchain::{have, library, run, temporary};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
