@@ -279,7 +279,7 @@ contains
         type(c_ptr), intent(in) :: text
         character(len=:), allocatable :: string
         character(kind=c_char), pointer :: characters(:)
-        integer :: length
+        integer(c_int64_t) :: i, length
         interface
             function strlen(text) bind(C) result(length)
                 import :: c_ptr, c_int64_t
@@ -288,17 +288,14 @@ contains
             end function
         end interface
 
-        string = ''
-        if (.not. c_associated(text)) return
-        length = int(strlen(text))
+        length = 0
+        if (c_associated(text)) length = strlen(text)
+        string = repeat(' ', int(length))
+        if (length == 0) return
         call c_f_pointer(text, characters, [length])
-        allocate (character(len=length) :: string)
-        block
-            integer :: i
-            do i = 1, length
-                string(i:i) = characters(i)
-            end do
-        end block
+        do i = 1, length
+            string(i:i) = characters(i)
+        end do
     end function
 
     !> A Fortran string as C has it, trailing blanks dropped.
