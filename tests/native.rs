@@ -109,7 +109,9 @@ fn run_graph<T: Real>(graph: &Graph, table: &Table<T>, samples: usize) -> Vec<Ve
 }
 
 fn numeric(source: &str) -> Graph {
-    stages(source).expect("compiles").numeric
+    stages(source, &ncg::options::Options::new())
+        .expect("compiles")
+        .numeric
 }
 
 /// The bits of a value; all NaNs are the same.
@@ -235,8 +237,8 @@ fn derivatives_are_those_of_differences() {
                     "{source}"
                 );
             } else {
-                for i in 0..samples {
-                    let (value, wanted) = (results[1 + port][i], each(i));
+                for (i, value) in results[1 + port].iter().enumerate() {
+                    let wanted = each(i);
                     assert!(
                         (value - wanted).abs() < 1e-6 * (1.0 + wanted.abs()),
                         "{source}"
