@@ -2,6 +2,8 @@
  * Everything a caller can do wrong, in one program: it must end normally, with "ok" as all that is printed.
  *
  *     abuse ENGINE FOLDER [quick]
+ *
+ * quick leaves out the watch on memory, for runs under a checker that has memory of its own.
  */
 #define _GNU_SOURCE
 #include <limits.h>
@@ -576,7 +578,8 @@ int main(int argc, char **argv)
     any_order();
     threads();
     /* ONNX Runtime takes about 10 ms to make a session. */
-    no_growth(quick ? 20 : strcmp(engine, "native") ? 200 : 10000);
+    if (!quick)
+        no_growth(strcmp(engine, "native") ? 200 : 10000);
     ncg_model_free(model);
     ncg_options_free(options);
     puts("ok");
