@@ -128,6 +128,32 @@ fn c_example_fits_on_every_engine() {
     }
 }
 
+#[test]
+fn c_example_says_what_is_wrong() {
+    let Some(workshop) = workshop("c_example_errors") else {
+        return;
+    };
+    if !have("cc") {
+        return;
+    }
+    c(&workshop, "fit", "examples/c/fit.c");
+    let model = workshop.join("wrong.scm");
+    std::fs::write(&model, "(define (foo x) x)\n(* 2 (fooo 1))\n").unwrap();
+    let output = Command::new(workshop.join("fit")).arg(&model).output();
+    let output = output.unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    for part in [
+        "NCG_ERR_COMPILE: ",
+        "wrong.scm: ",
+        "\"foo\"",
+        " --> line 2, column 7\n",
+        "2 | (* 2 (fooo 1))\n",
+    ] {
+        assert!(message.contains(part), "{part:?} is not in\n{message}");
+    }
+}
+
 /// Bad reads, writes and leaks. Not undefined values: rustc tests the fields of an enum's other variants before it knows the
 /// variant, and throws the answer away.
 const VALGRIND: &[&str] = &[

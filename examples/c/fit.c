@@ -17,8 +17,11 @@
 
 #include "ncg.h"
 
+/* Where a failed call puts its error. */
+static ncg_error *err;
+
 /* Prints the message of a failed call and ends the program. The library itself does neither. */
-static void check(int32_t status, ncg_error *err)
+static void check(int32_t status)
 {
     if (status != NCG_OK) {
         fprintf(stderr, "%s: %s\n", ncg_status_name(status), ncg_error_message(err));
@@ -52,7 +55,6 @@ int main(int argc, char **argv)
     ncg_model *model, *fitted;
     ncg_session *session;
     ncg_fit *fit;
-    ncg_error *err = NULL;
     static struct particle particles[N];
 
     if (argc < 2) {
@@ -65,14 +67,14 @@ int main(int argc, char **argv)
     }
 
     /* A model, and a session that runs it. */
-    check(ncg_options_new(&options, &err), err);
-    check(ncg_options_set_str(options, "engine", argc > 2 ? argv[2] : "auto", &err), err);
-    check(ncg_model_load(argv[1], &model, &err), err);
-    check(ncg_session_new(model, options, &session, &err), err);
+    check(ncg_options_new(&options, &err));
+    check(ncg_options_set_str(options, "engine", argc > 2 ? argv[2] : "auto", &err));
+    check(ncg_model_load(argv[1], &model, &err));
+    check(ncg_session_new(model, options, &session, &err));
     printf("engine %s\n", ncg_session_describe(session));
     for (int64_t i = 0; i < ncg_model_count(model, NCG_PARAMETER); i++) {
         double value;
-        check(ncg_model_parameter_value(model, i, &value, &err), err);
+        check(ncg_model_parameter_value(model, i, &value, &err));
         printf("parameter %s = %g\n", ncg_model_name(model, NCG_PARAMETER, i), value);
     }
 
@@ -82,7 +84,7 @@ int main(int argc, char **argv)
         particles[s].q = s % 2 ? 1.0 : -1.5;
     }
     const double truth[2] = {2.5, 0.75};
-    check(ncg_eval_f64(session, N, &particles[0].r, RECORD, 1, truth, &particles[0].force, RECORD, 1, &err), err);
+    check(ncg_eval_f64(session, N, &particles[0].r, RECORD, 1, truth, &particles[0].force, RECORD, 1, &err));
     double worst = 0;
     for (int s = 0; s < N; s++) {
         double exact = truth[0] * particles[s].q * exp(-truth[1] * particles[s].r);
@@ -92,23 +94,22 @@ int main(int argc, char **argv)
 
     /* The gradient at one particle: by its inputs, and by the parameters. */
     double y, dx[2], dp[2];
-    check(ncg_grad_f64(session, 1, &particles[7].r, RECORD, 1, truth, NULL, 0, 0, &y, 1, 1, dx, 2, 1, dp, &err), err);
+    check(ncg_grad_f64(session, 1, &particles[7].r, RECORD, 1, truth, NULL, 0, 0, &y, 1, 1, dx, 2, 1, dp, &err));
     printf("force %.12f\ndforce/dr %.12f\ndforce/dk %.12f\n", y, dx[0], dp[0]);
 
     /* The parameters back from the forces. */
     double values[2], covariance[4], loss;
     int calls = 0;
     int32_t stop;
-    check(ncg_fit_new(model, options, &fit, &err), err);
-    check(ncg_fit_add_parameter(fit, "k", 1.0, 0.0, 100.0, &err), err);
-    check(ncg_fit_add_parameter(fit, "a", 1.0, -INFINITY, INFINITY, &err), err);
-    check(ncg_fit_set_data_f64(fit, N, &particles[0].r, RECORD, 1, &particles[0].force, RECORD, 1, NULL, 0, 0, &err),
-          err);
-    check(ncg_fit_set_callback(fit, progress, &calls, 1, &err), err);
-    check(ncg_fit_run(fit, &stop, &err), err);
-    check(ncg_fit_parameters(fit, values, 2, &err), err);
-    check(ncg_fit_covariance(fit, covariance, 4, &err), err);
-    check(ncg_fit_stat(fit, "loss", &loss, &err), err);
+    check(ncg_fit_new(model, options, &fit, &err));
+    check(ncg_fit_add_parameter(fit, "k", 1.0, 0.0, 100.0, &err));
+    check(ncg_fit_add_parameter(fit, "a", 1.0, -INFINITY, INFINITY, &err));
+    check(ncg_fit_set_data_f64(fit, N, &particles[0].r, RECORD, 1, &particles[0].force, RECORD, 1, NULL, 0, 0, &err));
+    check(ncg_fit_set_callback(fit, progress, &calls, 1, &err));
+    check(ncg_fit_run(fit, &stop, &err));
+    check(ncg_fit_parameters(fit, values, 2, &err));
+    check(ncg_fit_covariance(fit, covariance, 4, &err));
+    check(ncg_fit_stat(fit, "loss", &loss, &err));
     printf("converged %s\n", stop >= NCG_FIT_GRADIENT && stop <= NCG_FIT_STEP ? "yes" : "no");
     printf("k %.9f\na %.9f\n", values[0], values[1]);
     printf("loss %s\n", loss < 1e-20 ? "below 1e-20" : "TOO LARGE");
@@ -116,18 +117,18 @@ int main(int argc, char **argv)
 
     /* The report, whose size is asked for first. */
     int64_t size;
-    check(ncg_fit_report(fit, "text", NULL, 0, &size, &err), err);
+    check(ncg_fit_report(fit, "text", NULL, 0, &size, &err));
     char *report = malloc((size_t)size);
     if (!report)
         return 1;
-    check(ncg_fit_report(fit, "text", report, size, &size, &err), err);
+    check(ncg_fit_report(fit, "text", report, size, &size, &err));
     fputs(report, stderr);
     free(report);
 
     /* The model with these values. Handles can be freed in any order. */
-    check(ncg_fit_bake(fit, &fitted, &err), err);
+    check(ncg_fit_bake(fit, &fitted, &err));
     double k;
-    check(ncg_model_parameter_value(fitted, ncg_model_index(fitted, NCG_PARAMETER, "k"), &k, &err), err);
+    check(ncg_model_parameter_value(fitted, ncg_model_index(fitted, NCG_PARAMETER, "k"), &k, &err));
     printf("baked k %.9f\n", k);
     ncg_model_free(model);
     ncg_session_free(session);
