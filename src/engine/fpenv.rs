@@ -28,6 +28,15 @@ impl NativeGuard {
             thread: PhantomData,
         }
     }
+
+    /// Calls `outer` in the environment that the guard put aside; what `outer` makes of it is kept for the end.
+    pub fn outside<R>(&mut self, outer: impl FnOnce() -> R) -> R {
+        self.saved.write();
+        let result = outer();
+        self.saved = arch::Simd::read();
+        self.saved.enter_default();
+        result
+    }
 }
 
 impl Default for NativeGuard {

@@ -1,0 +1,425 @@
+/* ncg.h: the C interface of ncg. Generated from src/ffi; do not edit. */
+
+#ifndef NCG_H
+#define NCG_H
+
+#include <stdint.h>
+
+/* The major version: functions are only added within one, and the shared library's name carries it. */
+#define NCG_VERSION_MAJOR 0
+
+/* The minor version. */
+#define NCG_VERSION_MINOR 1
+
+/* The patch version. */
+#define NCG_VERSION_PATCH 0
+
+/* The version of this header; compare with ncg_version(). */
+#define NCG_VERSION (((NCG_VERSION_MAJOR * 1000000) + (NCG_VERSION_MINOR * 1000)) + NCG_VERSION_PATCH)
+
+/* The call succeeded. */
+#define NCG_OK 0
+
+/* A NULL, out-of-range or otherwise unusable argument. */
+#define NCG_ERR_ARGUMENT 1
+
+/* The source text is not well-formed Scheme; the error carries a location. */
+#define NCG_ERR_PARSE 2
+
+/* The source is well-formed but is not a model that can be compiled; the error carries a location. */
+#define NCG_ERR_COMPILE 3
+
+/* A file or byte string is not a valid .ncg or .onnx document. */
+#define NCG_ERR_FORMAT 4
+
+/* The operating system refused a read or a write. */
+#define NCG_ERR_IO 5
+
+/* The operation exists but this engine, dtype or export target lacks it. */
+#define NCG_ERR_UNSUPPORTED 6
+
+/* The requested engine cannot be loaded on this machine. */
+#define NCG_ERR_ENGINE_UNAVAILABLE 7
+
+/* The engine was loaded and failed. */
+#define NCG_ERR_ENGINE 8
+
+/* Shapes, ranks or element types do not agree. */
+#define NCG_ERR_SHAPE 9
+
+/* A fit cannot start: the loss or its gradient is not finite. */
+#define NCG_ERR_NUMERIC 10
+
+/* A configured limit (recursion, heap, size, iterations inside the model) was reached. */
+#define NCG_ERR_LIMIT 11
+
+/* Memory could not be allocated. */
+#define NCG_ERR_MEMORY 12
+
+/* The handle is in use by another call. */
+#define NCG_ERR_BUSY 13
+
+/* The caller's buffer is too small; the needed size has been written. */
+#define NCG_ERR_BUFFER 14
+
+/* A bug in this library; free the handle it happened on. */
+#define NCG_ERR_PANIC 15
+
+/* A model input: one value per sample. */
+#define NCG_INPUT 0
+
+/* A model constant that can be differentiated and fitted: one value for the whole batch. */
+#define NCG_PARAMETER 1
+
+/* A model output. */
+#define NCG_OUTPUT 2
+
+/* The fit has not run. */
+#define NCG_FIT_NOT_RUN 0
+
+/* Gradient tolerance met. */
+#define NCG_FIT_GRADIENT 1
+
+/* Loss change below tolerance. */
+#define NCG_FIT_LOSS 2
+
+/* Parameter step below tolerance. */
+#define NCG_FIT_STEP 3
+
+/* Iteration limit reached. */
+#define NCG_FIT_MAX_ITERATIONS 4
+
+/* Time limit reached. */
+#define NCG_FIT_MAX_TIME 5
+
+/* Stopped by the callback or by ncg_fit_cancel. */
+#define NCG_FIT_STOPPED 6
+
+/* One failure: status code, message, place in the source. Freed by ncg_error_free. */
+typedef struct ncg_error ncg_error;
+
+/* A parameter-fitting problem: one thread at a time, ncg_fit_cancel excepted. Freed by ncg_fit_free. */
+typedef struct ncg_fit ncg_fit;
+
+/* A compiled model: immutable, shareable between threads. Made by ncg_model_*, freed by ncg_model_free. */
+typedef struct ncg_model ncg_model;
+
+/* A bag of named settings; copied wherever it is passed. Freed by ncg_options_free. */
+typedef struct ncg_options ncg_options;
+
+/* One engine's prepared state and scratch memory for one model: one thread at a time. Freed by ncg_session_free. */
+typedef struct ncg_session ncg_session;
+
+/* Called on the thread that called ncg_fit_run. Return non-zero to stop. Must return normally (no longjmp, no exception);
+   may call ncg_fit_cancel on its fit, and nothing else on it. */
+typedef int32_t (*ncg_fit_callback)(void *user_data,
+                                    int64_t iteration,
+                                    double loss,
+                                    const double *params,
+                                    int64_t n_params);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/* ==== Version and engines ==== */
+
+/* The version of the loaded library: major*1000000 + minor*1000 + patch. */
+int32_t ncg_version(void);
+
+/* Version, commit, compiler, target and engines of this build, as text. Static. */
+const char *ncg_build_info(void);
+
+/* The name of a status code, e.g. "NCG_ERR_PARSE"; "unknown status" for other numbers. Static, never NULL. */
+const char *ncg_status_name(int32_t status);
+
+/* NCG_OK when the engine ("native", "onnxruntime") can run here; the error says where it was looked for. */
+int32_t ncg_engine_probe(const char *engine,
+                         ncg_error **err);
+
+/* ==== Errors ==== */
+
+/* The status code of an error; NCG_OK for NULL. */
+int32_t ncg_error_code(const ncg_error *error);
+
+/* The message, with the line of the source where there is one; borrowed from the error; "" for NULL. */
+const char *ncg_error_message(const ncg_error *error);
+
+/* Where in the source text: zero-based byte offset, one-based line and column. Returns 1 if known, 0 if not; NULL outputs
+   are skipped. */
+int32_t ncg_error_location(const ncg_error *error,
+                           int64_t *offset,
+                           int64_t *line,
+                           int64_t *column);
+
+/* Frees an error; NULL is a no-op. */
+void ncg_error_free(ncg_error *error);
+
+/* ==== Options: a self-describing bag of names ==== */
+
+/* A new, empty bag of settings. */
+int32_t ncg_options_new(ncg_options **out, ncg_error **err);
+
+/* Sets a text option, e.g. "engine" to "onnxruntime", "params" to "k,alpha". An unknown name is an error. */
+int32_t ncg_options_set_str(ncg_options *options,
+                            const char *name,
+                            const char *value,
+                            ncg_error **err);
+
+/* Sets an integer option, e.g. "threads" to 1. */
+int32_t ncg_options_set_int(ncg_options *options, const char *name, int64_t value, ncg_error **err);
+
+/* Sets a real option, e.g. "gtol" to 1e-10. */
+int32_t ncg_options_set_real(ncg_options *options, const char *name, double value, ncg_error **err);
+
+/* How many options this build knows. */
+int64_t ncg_option_count(void);
+
+/* Option i as four static strings: name, type ("str", "int", "real"), default, one-line description. NULL outputs are
+   skipped. Returns NCG_ERR_ARGUMENT where there is no such option. */
+int32_t ncg_option_describe(int64_t index,
+                            const char **name,
+                            const char **type_name,
+                            const char **default_value,
+                            const char **description);
+
+/* Frees the bag; NULL is a no-op. */
+void ncg_options_free(ncg_options *options);
+
+/* ==== Models: make, save, export, look inside ==== */
+
+/* Compiles Scheme source text: UTF-8, length in bytes. options may be NULL. */
+int32_t ncg_model_compile(const char *source,
+                          int64_t length,
+                          const ncg_options *options,
+                          ncg_model **out,
+                          ncg_error **err);
+
+/* Reads a .scm, .ncg or .onnx file, told apart by content. */
+int32_t ncg_model_load(const char *path, ncg_model **out, ncg_error **err);
+
+/* The same from memory: length in bytes. */
+int32_t ncg_model_parse(const char *document, int64_t length, ncg_model **out, ncg_error **err);
+
+/* Writes a .ncg file: to a temporary name, then renamed. */
+int32_t ncg_model_save(const ncg_model *model, const char *path, ncg_error **err);
+
+/* Writes the model as text into the caller's buffer. format is "ncg" (what a .ncg file holds) or "text" (its graph, for
+   reading). needed receives the size including the final NUL; a NULL buffer asks for it alone. */
+int32_t ncg_model_write(const ncg_model *model,
+                        const char *format,
+                        char *buffer,
+                        int64_t capacity,
+                        int64_t *needed,
+                        ncg_error **err);
+
+/* Writes an ONNX file: to a temporary name, then renamed. Options: "dtype", "gradient", "learning_rate". */
+int32_t ncg_model_export_onnx(const ncg_model *model,
+                              const char *path,
+                              const ncg_options *options,
+                              ncg_error **err);
+
+/* Frees this reference; sessions and fits made from the model stay valid. NULL is a no-op. */
+void ncg_model_free(ncg_model *model);
+
+/* How many NCG_INPUT, NCG_PARAMETER or NCG_OUTPUT entries; 0 for NULL and for other kinds. */
+int64_t ncg_model_count(const ncg_model *model, int32_t kind);
+
+/* The name of entry i (zero-based), borrowed from the model; NULL when out of range. */
+const char *ncg_model_name(const ncg_model *model, int32_t kind, int64_t index);
+
+/* The zero-based index of a name; -1 when absent. */
+int64_t ncg_model_index(const ncg_model *model, int32_t kind, const char *name);
+
+/* Rank and dimensions of one sample of entry i; a scalar has rank 0. At most capacity dimensions are written to dims, which
+   may be NULL where capacity is 0. */
+int32_t ncg_model_shape(const ncg_model *model,
+                        int32_t kind,
+                        int64_t index,
+                        int64_t *dims,
+                        int64_t capacity,
+                        int64_t *rank,
+                        ncg_error **err);
+
+/* The value that a parameter has in the source text. */
+int32_t ncg_model_parameter_value(const ncg_model *model,
+                                  int64_t index,
+                                  double *value,
+                                  ncg_error **err);
+
+/* The bounds that a parameter has in the source text; infinite where there are none. */
+int32_t ncg_model_parameter_bounds(const ncg_model *model,
+                                   int64_t index,
+                                   double *lower,
+                                   double *upper,
+                                   ncg_error **err);
+
+/* ==== Sessions: evaluate and differentiate ==== */
+
+/* Prepares a model for one engine. Options: "engine", "device", "dtype", "threads", "onnxruntime", "chunk". options may be
+   NULL. */
+int32_t ncg_session_new(const ncg_model *model,
+                        const ncg_options *options,
+                        ncg_session **out,
+                        ncg_error **err);
+
+/* What was really chosen, e.g. "native cpu f64 threads=1". Borrowed from the session; "" for NULL. */
+const char *ncg_session_describe(const ncg_session *session);
+
+/* y = f(x; p) for models whose entries are all scalars. Entry i of sample s is x[s*x_sample_stride + i*x_stride]; p has one
+   value per parameter, NULL takes those of the source. */
+int32_t ncg_eval_f64(ncg_session *session,
+                     int64_t n_samples,
+                     const double *x,
+                     int64_t x_sample_stride,
+                     int64_t x_stride,
+                     const double *p,
+                     double *y,
+                     int64_t y_sample_stride,
+                     int64_t y_stride,
+                     ncg_error **err);
+
+/* As ncg_eval_f64, in single precision; needs a session with "dtype" = "f32". */
+int32_t ncg_eval_f32(ncg_session *session,
+                     int64_t n_samples,
+                     const float *x,
+                     int64_t x_sample_stride,
+                     int64_t x_stride,
+                     const float *p,
+                     float *y,
+                     int64_t y_sample_stride,
+                     int64_t y_stride,
+                     ncg_error **err);
+
+/* Reverse mode: dx[s,i] = sum_o seed[s,o] dy[s,o]/dx[s,i] and dp[j] = sum_s sum_o seed[s,o] dy[s,o]/dp[j]. y, dx and dp may
+   be NULL; seed NULL means ones. */
+int32_t ncg_grad_f64(ncg_session *session,
+                     int64_t n_samples,
+                     const double *x,
+                     int64_t x_sample_stride,
+                     int64_t x_stride,
+                     const double *p,
+                     const double *seed,
+                     int64_t seed_sample_stride,
+                     int64_t seed_stride,
+                     double *y,
+                     int64_t y_sample_stride,
+                     int64_t y_stride,
+                     double *dx,
+                     int64_t dx_sample_stride,
+                     int64_t dx_stride,
+                     double *dp,
+                     ncg_error **err);
+
+/* The Jacobian of the outputs by the parameters: dy[s,o]/dp[k] at j[s*j_sample_stride + o*j_output_stride + k*j_stride]. y
+   may be NULL. */
+int32_t ncg_jacobian_f64(ncg_session *session,
+                         int64_t n_samples,
+                         const double *x,
+                         int64_t x_sample_stride,
+                         int64_t x_stride,
+                         const double *p,
+                         double *y,
+                         int64_t y_sample_stride,
+                         int64_t y_stride,
+                         double *j,
+                         int64_t j_sample_stride,
+                         int64_t j_output_stride,
+                         int64_t j_stride,
+                         ncg_error **err);
+
+/* Frees a session; NULL is a no-op, and so is a session that a call on another thread is using. */
+void ncg_session_free(ncg_session *session);
+
+/* ==== Fitting ==== */
+
+/* A fitting problem. Options: those of a session, and "optimizer", "loss", "max_iterations", "max_seconds", "gtol", "ftol",
+   "xtol", "learning_rate". options may be NULL. */
+int32_t ncg_fit_new(const ncg_model *model,
+                    const ncg_options *options,
+                    ncg_fit **out,
+                    ncg_error **err);
+
+/* Lets a parameter move between two bounds, which may be infinite. Parameters not named keep their value; if none is named,
+   all move, from the values and within the bounds of the source. */
+int32_t ncg_fit_add_parameter(ncg_fit *fit,
+                              const char *name,
+                              double initial,
+                              double lower,
+                              double upper,
+                              ncg_error **err);
+
+/* Copies the observations: inputs x, targets y, and weights w (NULL means ones). A squared residual counts as often as its
+   weight says; the scale of the weights does not matter to the standard errors. */
+int32_t ncg_fit_set_data_f64(ncg_fit *fit,
+                             int64_t n_samples,
+                             const double *x,
+                             int64_t x_sample_stride,
+                             int64_t x_stride,
+                             const double *y,
+                             int64_t y_sample_stride,
+                             int64_t y_stride,
+                             const double *w,
+                             int64_t w_sample_stride,
+                             int64_t w_stride,
+                             ncg_error **err);
+
+/* Asks for a call every `every` iterations (1 or more); a NULL callback removes it. user_data is given to the callback as
+   it is, and must live as long as the fit may run. */
+int32_t ncg_fit_set_callback(ncg_fit *fit,
+                             ncg_fit_callback callback,
+                             void *user_data,
+                             int64_t every,
+                             ncg_error **err);
+
+/* Runs until an NCG_FIT_* stop. A limit, the callback and ncg_fit_cancel are stops, not errors; calling again continues. */
+int32_t ncg_fit_run(ncg_fit *fit,
+                    int32_t *stop,
+                    ncg_error **err);
+
+/* Asks a running fit to stop soon; where none is running, the next run stops at once. The one call allowed from another
+   thread, a signal handler or a callback. */
+void ncg_fit_cancel(const ncg_fit *fit);
+
+/* A number about the fit so far: "loss", "iterations", "evaluations", "seconds", "gradient_norm", "stop" (an NCG_FIT_*
+   value) or "parameters" (how many move). */
+int32_t ncg_fit_stat(const ncg_fit *fit,
+                     const char *name,
+                     double *value,
+                     ncg_error **err);
+
+/* The best values so far, in the order the parameters were added (that of the model where none was). capacity counts
+   numbers. */
+int32_t ncg_fit_parameters(const ncg_fit *fit,
+                           double *values,
+                           int64_t capacity,
+                           ncg_error **err);
+
+/* The covariance of the fitted parameters, n by n; symmetric, so either index order reads it. NaN where the data do not
+   determine it, and for parameters that a bound holds. */
+int32_t ncg_fit_covariance(const ncg_fit *fit,
+                           double *values,
+                           int64_t capacity,
+                           ncg_error **err);
+
+/* The report as text or JSON (format "text" or "json"): estimates, standard errors, correlations, chi-square, stop reason,
+   active bounds, what cannot be told apart. needed receives the size including the final NUL; a NULL buffer asks for it
+   alone. */
+int32_t ncg_fit_report(const ncg_fit *fit,
+                       const char *format,
+                       char *buffer,
+                       int64_t capacity,
+                       int64_t *needed,
+                       ncg_error **err);
+
+/* A new model with the fitted values as its parameter values. */
+int32_t ncg_fit_bake(const ncg_fit *fit, ncg_model **out, ncg_error **err);
+
+/* Frees a fit; NULL is a no-op, and so is a fit that runs. */
+void ncg_fit_free(ncg_fit *fit);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* NCG_H */

@@ -1,0 +1,412 @@
+//! Fitting
+
+use std::ffi::{c_char, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::argument::{
+    bad, copy_numbers, copy_text, count, free, handle, optional_handle, out, out_handle, text,
+};
+use super::error::ncg_error;
+use super::guard::{self, Caller};
+use super::handle::{Handle, Lock, Opaque, opaque};
+use super::model::ncg_model;
+use super::options::{copied, ncg_options};
+use super::table::Input;
+use crate::error::Result;
+use crate::fit::fitter::Fitter;
+use crate::fit::problem::Data;
+use crate::fit::statistics::Noise;
+use crate::fit::{Monitor, Progress, Stop};
+use crate::session::Columns;
+
+/// The fit has not run.
+pub const NCG_FIT_NOT_RUN: i32 = 0;
+/// Gradient tolerance met.
+pub const NCG_FIT_GRADIENT: i32 = 1;
+/// Loss change below tolerance.
+pub const NCG_FIT_LOSS: i32 = 2;
+/// Parameter step below tolerance.
+pub const NCG_FIT_STEP: i32 = 3;
+/// Iteration limit reached.
+pub const NCG_FIT_MAX_ITERATIONS: i32 = 4;
+/// Time limit reached.
+pub const NCG_FIT_MAX_TIME: i32 = 5;
+/// Stopped by the callback or by ncg_fit_cancel.
+pub const NCG_FIT_STOPPED: i32 = 6;
+
+const _: () = assert!(
+    NCG_FIT_GRADIENT == Stop::Gradient as i32
+        && NCG_FIT_LOSS == Stop::Loss as i32
+        && NCG_FIT_STEP == Stop::Step as i32
+        && NCG_FIT_MAX_ITERATIONS == Stop::MaxIterations as i32
+        && NCG_FIT_MAX_TIME == Stop::MaxTime as i32
+        && NCG_FIT_STOPPED == Stop::Stopped as i32
+);
+
+/// Called on the thread that called ncg_fit_run. Return non-zero to stop. Must return normally (no longjmp, no exception);
+/// may call ncg_fit_cancel on its fit, and nothing else on it.
+pub type ncg_fit_callback = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        iteration: i64,
+        loss: f64,
+        params: *const f64,
+        n_params: i64,
+    ) -> i32,
+>;
+
+/// A parameter-fitting problem: one thread at a time, ncg_fit_cancel excepted. Freed by ncg_fit_free.
+pub struct ncg_fit(Handle<Body>);
+
+/// What is behind a fit.
+pub struct Body {
+    cancel: AtomicBool,
+    state: Lock<State>,
+}
+
+opaque!(ncg_fit, "fit", b"ncg_fit_", Body);
+
+struct State {
+    fitter: Fitter,
+    callback: ncg_fit_callback,
+    user_data: *mut c_void,
+    every: u64,
+    stop: i32,
+}
+
+/// A fitting problem. Options: those of a session, and "optimizer", "loss", "max_iterations", "max_seconds", "gtol", "ftol",
+/// "xtol", "learning_rate". options may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_new(
+    model: *const ncg_model,
+    options: *const ncg_options,
+    out: *mut *mut ncg_fit,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let body = || {
+        // SAFETY: passed on.
+        let (out, model, options) = unsafe { (out_handle(out)?, handle(model)?, copied(options)?) };
+        let state = State {
+            fitter: Fitter::new(model.model.clone(), &options)?,
+            callback: None,
+            user_data: std::ptr::null_mut(),
+            every: 1,
+            stop: NCG_FIT_NOT_RUN,
+        };
+        out.put(ncg_fit::give(Body {
+            cancel: AtomicBool::new(false),
+            state: Lock::new(state),
+        }));
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { guard::status(err, |_| body()) }
+}
+
+/// Runs a body that changes a fit.
+///
+/// # Safety
+/// As for the entries.
+unsafe fn change(
+    fit: *mut ncg_fit,
+    err: *mut *mut ncg_error,
+    change: impl FnOnce(&mut State) -> Result<()>,
+) -> i32 {
+    let body = || {
+        // SAFETY: passed on.
+        let fit: &Body = unsafe { handle(fit) }?;
+        change(&mut *fit.state.change("fit")?)
+    };
+    // SAFETY: passed on.
+    unsafe { guard::status(err, |_| body()) }
+}
+
+/// Runs a body that reads a fit.
+///
+/// # Safety
+/// As for the entries.
+unsafe fn read(
+    fit: *const ncg_fit,
+    err: *mut *mut ncg_error,
+    read: impl FnOnce(&State) -> Result<()>,
+) -> i32 {
+    let body = || {
+        // SAFETY: passed on.
+        let fit: &Body = unsafe { handle(fit) }?;
+        read(&*fit.state.read("fit")?)
+    };
+    // SAFETY: passed on.
+    unsafe { guard::status(err, |_| body()) }
+}
+
+/// Lets a parameter move between two bounds, which may be infinite. Parameters not named keep their value; if none is named,
+/// all move, from the values and within the bounds of the source.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_add_parameter(
+    fit: *mut ncg_fit,
+    name: *const c_char,
+    initial: f64,
+    lower: f64,
+    upper: f64,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let add = |state: &mut State| {
+        // SAFETY: passed on.
+        let name = unsafe { text(name, "name") }?;
+        state.fitter.add_parameter(name, initial, lower, upper)?;
+        state.stop = NCG_FIT_NOT_RUN;
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { change(fit, err, add) }
+}
+
+/// Copies the observations: inputs x, targets y, and weights w (NULL means ones). A squared residual counts as often as its
+/// weight says; the scale of the weights does not matter to the standard errors.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_set_data_f64(
+    fit: *mut ncg_fit,
+    n_samples: i64,
+    x: *const f64,
+    x_sample_stride: i64,
+    x_stride: i64,
+    y: *const f64,
+    y_sample_stride: i64,
+    y_stride: i64,
+    w: *const f64,
+    w_sample_stride: i64,
+    w_stride: i64,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let set = |state: &mut State| {
+        let samples = count(n_samples, "n_samples")?;
+        let graph = &state.fitter.model().graph;
+        let inputs = graph.inputs();
+        let inputs: Vec<&str> = inputs.iter().map(|i| &*graph.ports[*i].name).collect();
+        let outputs: Vec<&str> = graph.outputs.iter().map(|output| &*output.name).collect();
+        let weighted = if w.is_null() { 0 } else { samples };
+        // SAFETY: passed on.
+        let (x, y, weights) = unsafe {
+            (
+                Input::new("x", (samples, inputs.len()), x, x_sample_stride, x_stride)?,
+                Input::new("y", (samples, outputs.len()), y, y_sample_stride, y_stride)?,
+                Input::new("w", (weighted, outputs.len()), w, w_sample_stride, w_stride)?,
+            )
+        };
+        let weights = (!w.is_null()).then_some(&weights as &dyn Columns<f64>);
+        let data = Data::copy(samples, (&x, &inputs), (&y, &outputs), weights)?;
+        state.fitter.set_data(data, Noise::Estimated)?;
+        state.stop = NCG_FIT_NOT_RUN;
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { change(fit, err, set) }
+}
+
+/// Asks for a call every `every` iterations (1 or more); a NULL callback removes it. user_data is given to the callback as
+/// it is, and must live as long as the fit may run.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_set_callback(
+    fit: *mut ncg_fit,
+    callback: ncg_fit_callback,
+    user_data: *mut c_void,
+    every: i64,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let set = |state: &mut State| {
+        let every = match u64::try_from(every) {
+            Ok(every) if every > 0 => every,
+            _ if callback.is_none() => 1,
+            _ => {
+                return Err(bad(format!(
+                    "argument \"every\" is {every}: it is at least 1"
+                )));
+            }
+        };
+        (state.callback, state.user_data, state.every) = (callback, user_data, every);
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { change(fit, err, set) }
+}
+
+/// Runs until an NCG_FIT_* stop. A limit, the callback and ncg_fit_cancel are stops, not errors; calling again continues.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_run(
+    fit: *mut ncg_fit,
+    stop: *mut i32,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let body = |caller: &mut Caller| {
+        // SAFETY: passed on.
+        let (fit, stop): (&Body, _) = unsafe { (handle(fit)?, out(stop, "stop")?) };
+        let state = &mut *fit.state.change("fit")?;
+        let user_data = state.user_data;
+        let mut call;
+        let mut monitor = Monitor {
+            callback: None,
+            cancel: Some(&fit.cancel),
+            every: state.every,
+        };
+        if let Some(callback) = state.callback {
+            call = move |progress: &Progress| {
+                let iteration = i64::try_from(progress.iteration).unwrap_or(i64::MAX);
+                let (params, n) = (progress.params.as_ptr(), progress.params.len() as i64);
+                // SAFETY: the caller's function with the caller's pointer; the parameters live until it returns.
+                caller.call(|| unsafe { callback(user_data, iteration, progress.loss, params, n) })
+                    != 0
+            };
+            monitor.callback = Some(&mut call);
+        }
+        let result = state.fitter.run(&mut monitor, &fit.cancel);
+        // A request is met, or came too late, when the run has ended.
+        fit.cancel.store(false, Ordering::Relaxed);
+        state.stop = result? as i32;
+        stop.put(state.stop);
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { guard::status(err, body) }
+}
+
+/// Asks a running fit to stop soon; where none is running, the next run stops at once. The one call allowed from another
+/// thread, a signal handler or a callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_cancel(fit: *const ncg_fit) {
+    // No guard: nothing here can panic, and a signal handler may touch nothing but an atomic flag.
+    // SAFETY: passed on.
+    if let Ok(Some(fit)) = unsafe { optional_handle(fit) } {
+        fit.cancel.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A number about the fit so far: "loss", "iterations", "evaluations", "seconds", "gradient_norm", "stop" (an NCG_FIT_*
+/// value) or "parameters" (how many move).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_stat(
+    fit: *const ncg_fit,
+    name: *const c_char,
+    value: *mut f64,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let stat = |state: &State| {
+        // SAFETY: passed on.
+        let (name, value) = unsafe { (text(name, "name")?, out(value, "value")?) };
+        let fitter = &state.fitter;
+        value.put(match name {
+            "loss" => fitter.outcome()?.loss,
+            "iterations" => fitter.outcome()?.iterations as f64,
+            "evaluations" => fitter.outcome()?.evaluations as f64,
+            "seconds" => fitter.outcome()?.seconds,
+            "gradient_norm" => fitter.outcome()?.gradient_norm,
+            "stop" => f64::from(state.stop),
+            "parameters" => fitter.names().len() as f64,
+            _ => {
+                return Err(bad(format!(
+                    "a fit has no number \"{name}\": it is one of loss, iterations, evaluations, seconds, gradient_norm, stop, parameters"
+                )));
+            }
+        });
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { read(fit, err, stat) }
+}
+
+/// The best values so far, in the order the parameters were added (that of the model where none was). capacity counts
+/// numbers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_parameters(
+    fit: *const ncg_fit,
+    values: *mut f64,
+    capacity: i64,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        read(fit, err, |state| {
+            copy_numbers(&state.fitter.outcome()?.params, values, capacity)
+        })
+    }
+}
+
+/// The covariance of the fitted parameters, n by n; symmetric, so either index order reads it. NaN where the data do not
+/// determine it, and for parameters that a bound holds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_covariance(
+    fit: *const ncg_fit,
+    values: *mut f64,
+    capacity: i64,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let covariance = |state: &State| {
+        let report = state.fitter.report()?;
+        let n = report.names.len();
+        let numbers = match &report.statistics {
+            Some(statistics) => statistics.covariance.iter(),
+            None => [].iter(),
+        };
+        let mut numbers: Vec<f64> = numbers.map(|entry| entry.unwrap_or(f64::NAN)).collect();
+        numbers.resize(n * n, f64::NAN);
+        // SAFETY: passed on.
+        unsafe { copy_numbers(&numbers, values, capacity) }
+    };
+    // SAFETY: passed on.
+    unsafe { read(fit, err, covariance) }
+}
+
+/// The report as text or JSON (format "text" or "json"): estimates, standard errors, correlations, chi-square, stop reason,
+/// active bounds, what cannot be told apart. needed receives the size including the final NUL; a NULL buffer asks for it
+/// alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_report(
+    fit: *const ncg_fit,
+    format: *const c_char,
+    buffer: *mut c_char,
+    capacity: i64,
+    needed: *mut i64,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let report = |state: &State| {
+        // SAFETY: passed on.
+        let format = unsafe { text(format, "format") }?;
+        let written = match format {
+            "text" => state.fitter.report()?.to_text(),
+            "json" => state.fitter.report()?.to_json().to_string(),
+            _ => {
+                return Err(bad(format!(
+                    "unknown format \"{format}\": it is one of text, json"
+                )));
+            }
+        };
+        // SAFETY: passed on.
+        unsafe { copy_text(&written, buffer, capacity, needed) }
+    };
+    // SAFETY: passed on.
+    unsafe { read(fit, err, report) }
+}
+
+/// A new model with the fitted values as its parameter values.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_bake(
+    fit: *const ncg_fit,
+    out: *mut *mut ncg_model,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let body = || {
+        // SAFETY: passed on.
+        let (out, fit): (_, &Body) = unsafe { (out_handle(out)?, handle(fit)?) };
+        let model = fit.state.read("fit")?.fitter.bake()?;
+        out.put(ncg_model::of(model));
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { guard::status(err, |_| body()) }
+}
+
+/// Frees a fit; NULL is a no-op, and so is a fit that runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_free(fit: *mut ncg_fit) {
+    // SAFETY: passed on.
+    guard::value((), || unsafe { free(fit, |fit| fit.state.is_idle()) });
+}
