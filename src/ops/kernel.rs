@@ -3,6 +3,8 @@
 //! A block function is compiled for each instruction set that `pulp` knows and picked at run time. It applies the scalar
 //! function to each element, so that both give the same bits and a result does not depend on the place in a block.
 
+use std::any::Any;
+
 use pulp::Arch;
 
 use super::real::Real;
@@ -41,6 +43,32 @@ pub enum Kernel {
     Unary(Unary<f64>, Unary<f32>),
     /// Two arguments.
     Binary(Binary<f64>, Binary<f32>),
+}
+
+impl Kernel {
+    /// The function of one number in element type `T`, if this is one.
+    pub fn unary<T: Real>(&self) -> Option<Unary<T>> {
+        match self {
+            Kernel::Unary(double, single) => pick(double, single),
+            Kernel::Binary(..) => None,
+        }
+    }
+
+    /// The function of two numbers in element type `T`, if this is one.
+    pub fn binary<T: Real>(&self) -> Option<Binary<T>> {
+        match self {
+            Kernel::Binary(double, single) => pick(double, single),
+            Kernel::Unary(..) => None,
+        }
+    }
+}
+
+/// The one of the two that is a `K`.
+fn pick<K: Copy + 'static>(double: &dyn Any, single: &dyn Any) -> Option<K> {
+    double
+        .downcast_ref::<K>()
+        .or_else(|| single.downcast_ref::<K>())
+        .copied()
 }
 
 /// A kernel's one-sample function, generic over the element type; the table is built from it.

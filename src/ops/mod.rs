@@ -6,7 +6,7 @@ mod decompose;
 mod emit;
 mod fold;
 pub mod kernel;
-mod numeric;
+pub(crate) mod numeric;
 pub mod real;
 mod special;
 mod table;

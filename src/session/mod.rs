@@ -89,7 +89,7 @@ macro_rules! element {
         impl Element for $type {
             const NAME: &'static str = stringify!($type);
             fn prepare_native(graph: &Graph) -> Result<Box<dyn Program<Self>>> {
-                native::prepare::<$type>(graph)
+                Ok(Box::new(native::prepare::<$type>(graph)?))
             }
             fn prepare_ort(
                 graph: &Graph,

@@ -1,0 +1,134 @@
+//! Value and gradient of the mean squared error on the native engine, one thread, beside a loop written by hand.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use ncg::compile::stages;
+use ncg::engine::{Inputs, Outputs, Program, native};
+use ncg::grad::training;
+
+const SIZES: [usize; 3] = [1, 1024, 65_536];
+
+const COULOMB: &str = "(parameter k 0.9) (/ (* k (* q1 q2)) (* r r))";
+
+const OSCILLATOR: &str = "(parameter a 1.2) (parameter b 0.3) (parameter w 2.0)
+    (* a (* (exp (- 0 (* b t))) (cos (* w t))))";
+
+/// Columns of samples and values of parameters, by port.
+struct Columns {
+    columns: Vec<Vec<f64>>,
+    parameters: Vec<f64>,
+}
+
+impl Inputs<f64> for Columns {
+    fn uniform(&self, port: usize) -> f64 {
+        self.parameters[port]
+    }
+
+    fn gather(&self, port: usize, start: usize, out: &mut [f64]) {
+        out.copy_from_slice(&self.columns[port][start..start + out.len()]);
+    }
+
+    fn contiguous(&self, port: usize, start: usize, count: usize) -> Option<&[f64]> {
+        self.columns[port].get(start..start + count)
+    }
+}
+
+struct Values(Vec<f64>);
+
+impl Outputs<f64> for Values {
+    fn scatter(&mut self, _: usize, _: usize, _: &[f64]) {}
+
+    fn uniform(&mut self, output: usize, value: f64) {
+        self.0[output] = value;
+    }
+
+    fn contiguous(&mut self, _: usize, _: usize, _: usize) -> Option<&mut [f64]> {
+        None
+    }
+}
+
+fn columns(ports: usize, samples: usize) -> Columns {
+    let value = |port: usize, i: usize| 0.5 + ((i * 37 + port * 11) % 101) as f64 / 64.0;
+    let column = |port| (0..samples).map(|i| value(port, i)).collect();
+    Columns {
+        columns: (0..ports).map(column).collect(),
+        parameters: (0..ports).map(|port| 0.7 + port as f64 / 8.0).collect(),
+    }
+}
+
+fn model(criterion: &mut Criterion, name: &str, source: &str) {
+    let graph = stages(source).expect("compiles").numeric;
+    let graph = training(&graph, &graph.parameters());
+    let mut program = native::prepare::<f64>(&graph).expect("is numeric");
+    let mut group = criterion.benchmark_group(name);
+    for samples in SIZES {
+        let inputs = columns(graph.ports.len(), samples);
+        let mut outputs = Values(vec![0.0; graph.outputs.len()]);
+        group.bench_function(BenchmarkId::new("native", samples), |b| {
+            b.iter(|| {
+                program
+                    .run(samples, black_box(&inputs), &mut outputs, None)
+                    .expect("runs");
+                outputs.0[0]
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Mean squared error of Coulomb's law and its derivative by `k`, as one would write it.
+#[inline(always)]
+fn coulomb_by_hand(k: f64, [q1, q2, r, target]: [&[f64]; 4]) -> (f64, f64) {
+    const LANES: usize = 32;
+    let (mut loss, mut slope) = ([0.0; LANES], [0.0; LANES]);
+    let chunks = |column| <[f64]>::as_chunks::<LANES>(column).0;
+    let rows = chunks(q1)
+        .iter()
+        .zip(chunks(q2))
+        .zip(chunks(r))
+        .zip(chunks(target));
+    for (((q1, q2), r), target) in rows {
+        for i in 0..LANES {
+            let shape = q1[i] * q2[i] / (r[i] * r[i]);
+            let residual = k * shape - target[i];
+            loss[i] += residual * residual;
+            slope[i] += residual * shape;
+        }
+    }
+    let n = q1.len() as f64;
+    (
+        loss.iter().sum::<f64>() / n,
+        2.0 * slope.iter().sum::<f64>() / n,
+    )
+}
+
+fn by_hand(criterion: &mut Criterion) {
+    let arch = pulp::Arch::new();
+    let mut group = criterion.benchmark_group("coulomb");
+    for samples in [1024, 65_536] {
+        let inputs = columns(4, samples);
+        let [a, b, c, d] = &inputs.columns[..] else {
+            return;
+        };
+        group.bench_function(BenchmarkId::new("by hand", samples), |bench| {
+            bench.iter(|| {
+                let columns = black_box([&a[..], b, c, d]);
+                arch.dispatch(
+                    #[inline(always)]
+                    || coulomb_by_hand(black_box(0.9), columns),
+                )
+            });
+        });
+    }
+    group.finish();
+}
+
+fn all(criterion: &mut Criterion) {
+    model(criterion, "coulomb", COULOMB);
+    by_hand(criterion);
+    model(criterion, "oscillator", OSCILLATOR);
+}
+
+criterion_group!(benches, all);
+criterion_main!(benches);

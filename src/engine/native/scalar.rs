@@ -1,0 +1,113 @@
+//! Runs steps on single values: uniform values, and passes over a batch of one sample.
+
+use super::plan::{Kernels, Pass, Plan};
+use super::step::{self, Run, Step};
+use crate::engine::{Inputs, Outputs};
+use crate::ops::real::Real;
+
+/// Computes uniform values.
+pub fn uniform<T: Real>(steps: &[Step], kernels: &Kernels<T>, values: &mut [T]) {
+    for step in steps {
+        let mut run = Scalar {
+            step,
+            values: &mut *values,
+            kernels,
+            outputs: None,
+            sums: &[],
+        };
+        step::run(step.code, &mut run);
+    }
+}
+
+/// A pass over one sample. `values` has a place for each slot.
+pub fn pass<T: Real>(
+    plan: &Plan<T>,
+    pass: &Pass,
+    values: &mut [T],
+    inputs: &dyn Inputs<T>,
+    outputs: &mut dyn Outputs<T>,
+) {
+    for input in &pass.inputs {
+        let place = plan.uniforms + input;
+        inputs.gather(plan.inputs[*input], 0, &mut values[place..place + 1]);
+    }
+    for step in &pass.steps {
+        let mut run = Scalar {
+            step,
+            values: &mut *values,
+            kernels: &plan.kernels,
+            outputs: Some(&mut *outputs),
+            sums: &pass.sums,
+        };
+        step::run(step.code, &mut run);
+    }
+}
+
+struct Scalar<'r, T> {
+    step: &'r Step,
+    values: &'r mut [T],
+    kernels: &'r Kernels<T>,
+    outputs: Option<&'r mut dyn Outputs<T>>,
+    sums: &'r [step::Slot],
+}
+
+impl<T: Real> Scalar<'_, T> {
+    #[inline(always)]
+    fn arg(&self, i: usize) -> T {
+        self.values[self.step.args[i] as usize]
+    }
+
+    #[inline(always)]
+    fn set(&mut self, value: T) {
+        self.values[self.step.out as usize] = value;
+    }
+}
+
+impl<T: Real> Run<T> for Scalar<'_, T> {
+    #[inline(always)]
+    fn unary(&mut self, f: impl Fn(T) -> T) {
+        self.set(f(self.arg(0)));
+    }
+
+    #[inline(always)]
+    fn binary(&mut self, f: impl Fn(T, T) -> T) {
+        self.set(f(self.arg(0), self.arg(1)));
+    }
+
+    #[inline(always)]
+    fn ternary(&mut self, f: impl Fn(T, T, T) -> T) {
+        self.set(f(self.arg(0), self.arg(1), self.arg(2)));
+    }
+
+    #[inline(always)]
+    fn div_uniform(&mut self) {
+        self.binary(|a, b| a / b);
+    }
+
+    #[inline(always)]
+    fn unary_kernel(&mut self, kernel: usize) {
+        let f = self.kernels.unary[kernel].scalar;
+        self.unary(f);
+    }
+
+    #[inline(always)]
+    fn binary_kernel(&mut self, kernel: usize) {
+        let f = self.kernels.binary[kernel].scalar;
+        self.binary(f);
+    }
+
+    #[inline(always)]
+    fn sum(&mut self, f: impl Fn(T, T) -> T) {
+        // as in a block, where sums start from zero
+        let value = T::ZERO + f(self.arg(0), self.arg(1));
+        self.values[self.sums[self.step.out as usize] as usize] = value;
+    }
+
+    #[inline(always)]
+    fn store(&mut self) {
+        let value = self.arg(0);
+        if let Some(outputs) = &mut self.outputs {
+            outputs.scatter(self.step.out as usize, 0, &[value]);
+        }
+    }
+}

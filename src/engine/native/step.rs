@@ -1,0 +1,202 @@
+//! The instructions of a plan, and what each computes.
+
+use crate::ops::numeric as n;
+use crate::ops::real::Real;
+use crate::ops::{Op, kernel::BinaryFn, kernel::UnaryFn};
+
+/// A place for a value; see [`super::plan::Plan`] for the order of the places.
+pub type Slot = u32;
+
+/// One instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// What to compute.
+    pub code: Code,
+    /// Where the result goes: a slot; of [`Code::Sum`] and [`Code::SumMul`] a sum; of [`Code::Store`] an output.
+    pub out: u32,
+    /// The arguments, as many as the code takes.
+    pub args: [Slot; 3],
+}
+
+/// What an instruction computes. Codes of two names, such as `MulAdd`, are two operations with two roundings in one pass:
+/// the first on the first two arguments, the second on its result and the third; `R` puts the third first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Code {
+    Neg,
+    Abs,
+    Sqrt,
+    Not,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    /// A quotient by a uniform value.
+    DivUniform,
+    Min,
+    Max,
+    Equal,
+    Less,
+    Greater,
+    LessEqual,
+    GreaterEqual,
+    And,
+    Or,
+    Select,
+    AddAdd,
+    SubAdd,
+    MulAdd,
+    DivAdd,
+    AddSub,
+    SubSub,
+    MulSub,
+    DivSub,
+    AddSubR,
+    SubSubR,
+    MulSubR,
+    DivSubR,
+    AddMul,
+    SubMul,
+    MulMul,
+    DivMul,
+    AddDiv,
+    SubDiv,
+    MulDiv,
+    DivDiv,
+    AddDivR,
+    SubDivR,
+    MulDivR,
+    DivDivR,
+    /// Kernel `i` of the plan, of one argument.
+    Unary(u16),
+    /// Kernel `i` of the plan, of two arguments.
+    Binary(u16),
+    /// Adds the argument to a sum over the batch.
+    Sum,
+    /// Adds the product of two arguments to a sum over the batch.
+    SumMul,
+    /// Gives the argument to an output.
+    Store,
+}
+
+impl Code {
+    /// The instruction for an operation that needs no kernel of the table.
+    pub fn of(op: Op) -> Option<Code> {
+        Some(match op {
+            Op::Neg => Code::Neg,
+            Op::Abs => Code::Abs,
+            Op::Sqrt => Code::Sqrt,
+            Op::Not => Code::Not,
+            Op::Add => Code::Add,
+            Op::Sub => Code::Sub,
+            Op::Mul => Code::Mul,
+            Op::Div => Code::Div,
+            Op::Min => Code::Min,
+            Op::Max => Code::Max,
+            Op::Equal => Code::Equal,
+            Op::Less => Code::Less,
+            Op::Greater => Code::Greater,
+            Op::LessEqual => Code::LessEqual,
+            Op::GreaterEqual => Code::GreaterEqual,
+            Op::And => Code::And,
+            Op::Or => Code::Or,
+            Op::Select => Code::Select,
+            _ => return None,
+        })
+    }
+
+    /// The instruction for `outer` on the result of `inner` and another value, which stands first if `reversed`.
+    pub fn fused(inner: Op, outer: Op, reversed: bool) -> Option<Code> {
+        let row = match (outer, reversed) {
+            (Op::Add, _) => [Code::AddAdd, Code::SubAdd, Code::MulAdd, Code::DivAdd],
+            (Op::Sub, false) => [Code::AddSub, Code::SubSub, Code::MulSub, Code::DivSub],
+            (Op::Sub, true) => [Code::AddSubR, Code::SubSubR, Code::MulSubR, Code::DivSubR],
+            (Op::Mul, _) => [Code::AddMul, Code::SubMul, Code::MulMul, Code::DivMul],
+            (Op::Div, false) => [Code::AddDiv, Code::SubDiv, Code::MulDiv, Code::DivDiv],
+            (Op::Div, true) => [Code::AddDivR, Code::SubDivR, Code::MulDivR, Code::DivDivR],
+            _ => return None,
+        };
+        match inner {
+            Op::Add => Some(row[0]),
+            Op::Sub => Some(row[1]),
+            Op::Mul => Some(row[2]),
+            Op::Div => Some(row[3]),
+            _ => None,
+        }
+    }
+}
+
+/// Runs one step: applies a function to its arguments wherever they lie.
+pub trait Run<T: Real> {
+    /// A function of the first argument.
+    fn unary(&mut self, f: impl Fn(T) -> T);
+    /// A function of two arguments.
+    fn binary(&mut self, f: impl Fn(T, T) -> T);
+    /// A function of three arguments.
+    fn ternary(&mut self, f: impl Fn(T, T, T) -> T);
+    /// A quotient by a uniform value.
+    fn div_uniform(&mut self);
+    /// A function of one argument from the table.
+    fn unary_kernel(&mut self, kernel: usize);
+    /// A function of two arguments from the table.
+    fn binary_kernel(&mut self, kernel: usize);
+    /// Adds to a sum over the batch.
+    fn sum(&mut self, f: impl Fn(T, T) -> T);
+    /// Gives the first argument to an output.
+    fn store(&mut self);
+}
+
+/// Runs a step of this code.
+#[inline(always)]
+pub fn run<T: Real, R: Run<T>>(code: Code, r: &mut R) {
+    match code {
+        Code::Neg => r.unary(n::Neg::apply),
+        Code::Abs => r.unary(n::Abs::apply),
+        Code::Sqrt => r.unary(n::Sqrt::apply),
+        Code::Not => r.unary(n::Not::apply),
+        Code::Add => r.binary(n::Add::apply),
+        Code::Sub => r.binary(n::Sub::apply),
+        Code::Mul => r.binary(n::Mul::apply),
+        Code::Div => r.binary(n::Div::apply),
+        Code::DivUniform => r.div_uniform(),
+        Code::Min => r.binary(n::Min::apply),
+        Code::Max => r.binary(n::Max::apply),
+        Code::Equal => r.binary(n::Equal::apply),
+        Code::Less => r.binary(n::Less::apply),
+        Code::Greater => r.binary(n::Greater::apply),
+        Code::LessEqual => r.binary(n::LessEqual::apply),
+        Code::GreaterEqual => r.binary(n::GreaterEqual::apply),
+        Code::And => r.binary(n::And::apply),
+        Code::Or => r.binary(n::Or::apply),
+        Code::Select => r.ternary(|test, a, b| if test.is_true() { a } else { b }),
+        Code::AddAdd => r.ternary(|a, b, c| (a + b) + c),
+        Code::SubAdd => r.ternary(|a, b, c| (a - b) + c),
+        Code::MulAdd => r.ternary(|a, b, c| (a * b) + c),
+        Code::DivAdd => r.ternary(|a, b, c| (a / b) + c),
+        Code::AddSub => r.ternary(|a, b, c| (a + b) - c),
+        Code::SubSub => r.ternary(|a, b, c| (a - b) - c),
+        Code::MulSub => r.ternary(|a, b, c| (a * b) - c),
+        Code::DivSub => r.ternary(|a, b, c| (a / b) - c),
+        Code::AddSubR => r.ternary(|a, b, c| c - (a + b)),
+        Code::SubSubR => r.ternary(|a, b, c| c - (a - b)),
+        Code::MulSubR => r.ternary(|a, b, c| c - (a * b)),
+        Code::DivSubR => r.ternary(|a, b, c| c - (a / b)),
+        Code::AddMul => r.ternary(|a, b, c| (a + b) * c),
+        Code::SubMul => r.ternary(|a, b, c| (a - b) * c),
+        Code::MulMul => r.ternary(|a, b, c| (a * b) * c),
+        Code::DivMul => r.ternary(|a, b, c| (a / b) * c),
+        Code::AddDiv => r.ternary(|a, b, c| (a + b) / c),
+        Code::SubDiv => r.ternary(|a, b, c| (a - b) / c),
+        Code::MulDiv => r.ternary(|a, b, c| (a * b) / c),
+        Code::DivDiv => r.ternary(|a, b, c| (a / b) / c),
+        Code::AddDivR => r.ternary(|a, b, c| c / (a + b)),
+        Code::SubDivR => r.ternary(|a, b, c| c / (a - b)),
+        Code::MulDivR => r.ternary(|a, b, c| c / (a * b)),
+        Code::DivDivR => r.ternary(|a, b, c| c / (a / b)),
+        Code::Unary(kernel) => r.unary_kernel(kernel as usize),
+        Code::Binary(kernel) => r.binary_kernel(kernel as usize),
+        Code::Sum => r.sum(|a, _| a),
+        Code::SumMul => r.sum(|a, b| a * b),
+        Code::Store => r.store(),
+    }
+}

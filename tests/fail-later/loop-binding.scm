@@ -1,0 +1,2 @@
+; error: COMPILE 2:8 loop
+(loop ((i)) i)

@@ -1,0 +1,2 @@
+; error: COMPILE 2:10 let
+(let go ((i)) i)

@@ -1,0 +1,2 @@
+; error: COMPILE 2:1 soft-choice
+(soft-choice (x) [1])

@@ -1,0 +1,2 @@
+; error: COMPILE 2:1 #t
+(#t 1)

@@ -1,0 +1,2 @@
+; error: COMPILE 2:6 +
+(* 2 (+ 'a 1))

@@ -1,0 +1,2 @@
+; error: COMPILE 2:6 expt
+(* 2 (expt x))

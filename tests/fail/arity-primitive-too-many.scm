@@ -1,0 +1,2 @@
+; error: COMPILE 2:6 sin
+(+ 1 (sin 1 2))

@@ -1,0 +1,2 @@
+; error: PARSE 2:6 1e
+(* 2 1e)

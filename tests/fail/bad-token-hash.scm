@@ -1,0 +1,2 @@
+; error: PARSE 2:6 #q
+(+ 1 #q)

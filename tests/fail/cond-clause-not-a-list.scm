@@ -1,0 +1,2 @@
+; error: COMPILE 2:7 cond
+(cond 5)

@@ -1,0 +1,1 @@
+; error: COMPILE 1:1 empty

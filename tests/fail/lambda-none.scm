@@ -1,0 +1,2 @@
+; error: COMPILE 2:6 lambda
+(+ 1 (lambda))

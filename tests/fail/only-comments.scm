@@ -1,0 +1,3 @@
+; error: COMPILE 1:1 empty
+; nothing but comments
+#| here |# #;(+ 1 2)

@@ -1,0 +1,3 @@
+; error: COMPILE 2:1 k
+(parameter k 1 2 0)
+(* k x)

@@ -1,0 +1,3 @@
+; error: COMPILE 2:1 k
+(parameter k)
+(* k x)

@@ -1,0 +1,3 @@
+; error: COMPILE 2:1 parameter
+(parameter)
+(+ 1 2)

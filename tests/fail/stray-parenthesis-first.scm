@@ -1,0 +1,2 @@
+; error: PARSE 2:1 paren
+) (+ 1 2)

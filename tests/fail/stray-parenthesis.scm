@@ -1,0 +1,2 @@
+; error: PARSE 2:8 paren
+(+ 1 2))

@@ -1,0 +1,2 @@
+; error: COMPILE 2:2 sine
+(sine x)

@@ -1,0 +1,2 @@
+; error: COMPILE 2:2 string-append
+(string-append "a" "b")

@@ -1,0 +1,2 @@
+; error: COMPILE 2:2 unquote-splicing
+`,@(list 1 2)

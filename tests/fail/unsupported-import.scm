@@ -1,0 +1,3 @@
+; error: COMPILE 2:2 import
+(import (scheme base))
+(+ 1 2)

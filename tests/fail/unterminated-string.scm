@@ -1,0 +1,2 @@
+; error: PARSE 2:5 string
+(if "never closed 1 2)

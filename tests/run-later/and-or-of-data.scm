@@ -1,0 +1,2 @@
+; run: () => (c b #f ())
+(list (and 'a 'b 'c) (or #f 'b) (and 'a #f) (or #f '()))

@@ -1,0 +1,2 @@
+; run: () => "a \"quoted\" text"
+"a \"quoted\" text"

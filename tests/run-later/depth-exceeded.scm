@@ -1,0 +1,3 @@
+; run: () => error: depth
+(define (count n) (if (= n 0) 0 (+ 1 (count (- n 1)))))
+(count 100000)

@@ -1,0 +1,2 @@
+; run: () => error: +
+(fold-left + 0 '(1 a 2))

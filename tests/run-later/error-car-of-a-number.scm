@@ -1,0 +1,2 @@
+; run: (x=1) => error: car
+(car x)

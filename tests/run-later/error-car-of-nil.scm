@@ -1,0 +1,3 @@
+; run: () => error: car
+(define (last-item l) (if (null? (cdr l)) (car l) (last-item (cdr l))))
+(last-item '())

@@ -1,0 +1,3 @@
+; run: () => error: list-ref
+(define (get l i) (list-ref l i))
+(get '(1 2) 5)

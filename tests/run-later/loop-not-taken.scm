@@ -1,0 +1,3 @@
+; run: (x=3) => 3
+; grad: x => 1
+(loop ((v x)) v)

@@ -1,0 +1,2 @@
+; run: () => ((b c) #f)
+(list (memq 'b '(a b c)) (memq 'z '(a b c)))

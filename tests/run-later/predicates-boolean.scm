@@ -1,0 +1,2 @@
+; run: () => (#t #t #f #f)
+(list (boolean? #t) (boolean? #f) (boolean? '()) (boolean? 'a))

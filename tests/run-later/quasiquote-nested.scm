@@ -1,0 +1,3 @@
+; run: () => (a (quasiquote (b (unquote (c d)))))
+; Inner levels are kept as data.
+`(a `(b ,(c d)))

@@ -1,0 +1,2 @@
+; run: () => (if (> x 0) x)
+(quote (if (> x 0) x))

@@ -1,0 +1,3 @@
+; run: () => (quote x)
+; ''x is (quote (quote x)).
+''x

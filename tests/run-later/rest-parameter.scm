@@ -1,0 +1,3 @@
+; run: () => ((1 2 3) ())
+(define (f . args) args)
+(list (f 1 2 3) (f))

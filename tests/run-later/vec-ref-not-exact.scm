@@ -1,0 +1,2 @@
+; run: () => error: ref
+(ref [1 2 3] 1.5)

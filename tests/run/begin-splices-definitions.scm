@@ -1,0 +1,3 @@
+; run: () => 7
+(begin (define a 3) (define b 4))
+(+ a b)

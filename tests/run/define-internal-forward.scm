@@ -1,0 +1,5 @@
+; run: () => 7
+(let ()
+  (define (f) (g))
+  (define (g) 7)
+  (f))

@@ -1,0 +1,2 @@
+; run: () => 0
+(+ (not '()) (not 'a) (not sin) (not "s"))

@@ -1,0 +1,3 @@
+; run: (x=3) => 6
+(parameter k 2 2 3)
+(* k x)

@@ -1,0 +1,2 @@
+; run: () => 3
+(+ 1 #| outer #| inner |# still outer |# 2)

@@ -1,0 +1,4 @@
+; run: () => 3
+#;(this is (not) "a program")
+(+ 1 2)
+#;'ignored

@@ -1,0 +1,2 @@
+; run: () => 9
+(let ((list 4) (max 5)) (+ list max))
