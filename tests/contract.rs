@@ -30,7 +30,15 @@ fn as_it_is(model: Model) -> Model {
 fn through_ncg(model: Model) -> Model {
     let text = ncg::ncg::write(&model).unwrap();
     let read = ncg::ncg::read(&text, &Options::new()).unwrap();
-    assert_eq!(ncg::ncg::write(&Model { source: model.source, ..read.clone() }).unwrap(), text, "written again");
+    assert_eq!(
+        ncg::ncg::write(&Model {
+            source: model.source,
+            ..read.clone()
+        })
+        .unwrap(),
+        text,
+        "written again"
+    );
     read
 }
 
@@ -50,12 +58,48 @@ fn through_onnx(model: Model) -> Model {
 const ULPS: f64 = 4.0 * f64::EPSILON;
 
 const RUNNERS: [Runner; 6] = [
-    Runner { name: "native-f64", engine: "native", single: false, prepare: as_it_is, tolerance: ULPS },
-    Runner { name: "native-f32", engine: "native", single: true, prepare: as_it_is, tolerance: 2e-5 },
-    Runner { name: "reloaded-ncg", engine: "native", single: false, prepare: through_ncg, tolerance: ULPS },
-    Runner { name: "reloaded-text", engine: "native", single: false, prepare: through_text, tolerance: ULPS },
-    Runner { name: "reloaded-onnx", engine: "native", single: false, prepare: through_onnx, tolerance: ULPS },
-    Runner { name: "onnxruntime-f64", engine: "onnxruntime", single: false, prepare: as_it_is, tolerance: 4.0 * ULPS },
+    Runner {
+        name: "native-f64",
+        engine: "native",
+        single: false,
+        prepare: as_it_is,
+        tolerance: ULPS,
+    },
+    Runner {
+        name: "native-f32",
+        engine: "native",
+        single: true,
+        prepare: as_it_is,
+        tolerance: 2e-5,
+    },
+    Runner {
+        name: "reloaded-ncg",
+        engine: "native",
+        single: false,
+        prepare: through_ncg,
+        tolerance: ULPS,
+    },
+    Runner {
+        name: "reloaded-text",
+        engine: "native",
+        single: false,
+        prepare: through_text,
+        tolerance: ULPS,
+    },
+    Runner {
+        name: "reloaded-onnx",
+        engine: "native",
+        single: false,
+        prepare: through_onnx,
+        tolerance: ULPS,
+    },
+    Runner {
+        name: "onnxruntime-f64",
+        engine: "onnxruntime",
+        single: false,
+        prepare: as_it_is,
+        tolerance: 4.0 * ULPS,
+    },
 ];
 
 /// A number for the whole batch, or one a sample.
@@ -79,9 +123,15 @@ enum Expected {
 }
 
 fn files(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "scm")).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(folder);
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries
+        .filter(|path| path.extension().is_some_and(|e| e == "scm"))
+        .collect();
     files.sort();
     assert!(files.len() > 50);
     files
@@ -93,8 +143,17 @@ fn read_all(text: &str) -> Vec<Datum> {
 
 fn number(datum: &Datum) -> Number {
     match datum.form("vec") {
-        Some(items) => Number::Batch(items[1..].iter().map(|item| Constant::quote(item).as_real().unwrap()).collect()),
-        None => Number::One(Constant::quote(datum).as_real().unwrap_or_else(|| panic!("{datum} is no number"))),
+        Some(items) => Number::Batch(
+            items[1..]
+                .iter()
+                .map(|item| Constant::quote(item).as_real().unwrap())
+                .collect(),
+        ),
+        None => Number::One(
+            Constant::quote(datum)
+                .as_real()
+                .unwrap_or_else(|| panic!("{datum} is no number")),
+        ),
     }
 }
 
@@ -142,7 +201,12 @@ fn cases(text: &str) -> (Vec<Case>, Vec<String>) {
         } else if let Some(rest) = line.strip_prefix("; grad: ") {
             let (name, value) = rest.split_once("=>").unwrap();
             let (value, tolerance) = tolerance(value);
-            let entry = (i + 1, name.trim().to_string(), number(&read_all(value)[0]), tolerance);
+            let entry = (
+                i + 1,
+                name.trim().to_string(),
+                number(&read_all(value)[0]),
+                tolerance,
+            );
             cases.last_mut().unwrap().gradients.push(entry);
         } else if let Some(rest) = line.strip_prefix("; except: ") {
             except.push(rest.split_whitespace().next().unwrap().to_string());
@@ -173,7 +237,12 @@ fn run<T: Element>(model: &Arc<Model>, engine: &str, case: &Case) -> Result<Got,
         Number::One(_) => None,
     });
     let samples = batch.max().unwrap_or(1);
-    let bound = |name: &str| case.bindings.iter().find(|(other, _)| other == name).map(|(_, number)| number);
+    let bound = |name: &str| {
+        case.bindings
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, number)| number)
+    };
     let mut x = Vec::new();
     let mut p = Vec::new();
     for port in &graph.ports {
@@ -186,26 +255,45 @@ fn run<T: Element>(model: &Arc<Model>, engine: &str, case: &Case) -> Result<Got,
             (None, PortKind::Input) => panic!("input {} has no value", port.name),
             (Some(Number::One(value)), PortKind::Parameter { .. }) => p.push(T::of(*value)),
             (None, PortKind::Parameter { initial, .. }) => p.push(T::of(*initial)),
-            (Some(Number::Batch(_)), PortKind::Parameter { .. }) => panic!("a batch for parameter {}", port.name),
+            (Some(Number::Batch(_)), PortKind::Parameter { .. }) => {
+                panic!("a batch for parameter {}", port.name)
+            }
         }
     }
-    let mut session = Session::<T>::new(model.clone(), &options).map_err(|error| error.to_string())?;
+    let mut session =
+        Session::<T>::new(model.clone(), &options).map_err(|error| error.to_string())?;
     let (inputs, parameters, outputs) = session.counts();
     let table = Strided::columns(&x, samples);
     let mut y = vec![T::ZERO; outputs * samples];
     let into = &mut StridedMut::columns(&mut y, samples);
-    session.eval(samples, &table, Some(&p), into, None).map_err(|error| error.to_string())?;
-    let (mut again, mut dx, mut dp) =
-        (vec![T::ZERO; y.len()], vec![T::ZERO; inputs * samples], vec![T::ZERO; parameters]);
+    session
+        .eval(samples, &table, Some(&p), into, None)
+        .map_err(|error| error.to_string())?;
+    let (mut again, mut dx, mut dp) = (
+        vec![T::ZERO; y.len()],
+        vec![T::ZERO; inputs * samples],
+        vec![T::ZERO; parameters],
+    );
     let into = Gradient {
         y: Some(&mut StridedMut::columns(&mut again, samples)),
         dx: Some(&mut StridedMut::columns(&mut dx, samples)),
         dp: Some(&mut dp),
     };
-    session.gradient(samples, &table, Some(&p), None, into, None).map_err(|error| error.to_string())?;
-    let bits = |values: &[T]| values.iter().map(|v| v.to_f64().to_bits()).collect::<Vec<u64>>();
+    session
+        .gradient(samples, &table, Some(&p), None, into, None)
+        .map_err(|error| error.to_string())?;
+    let bits = |values: &[T]| {
+        values
+            .iter()
+            .map(|v| v.to_f64().to_bits())
+            .collect::<Vec<u64>>()
+    };
     if engine == "native" {
-        assert_eq!(bits(&y), bits(&again), "the reverse sweep gives other values");
+        assert_eq!(
+            bits(&y),
+            bits(&again),
+            "the reverse sweep gives other values"
+        );
     }
     let (mut next_dx, mut next_dp) = (dx.chunks(samples.max(1)), dp.iter());
     let gradients = graph.ports.iter().map(|port| match port.kind {
@@ -214,7 +302,10 @@ fn run<T: Element>(model: &Arc<Model>, engine: &str, case: &Case) -> Result<Got,
     });
     Ok(Got {
         gradients: gradients.collect(),
-        outputs: y.chunks(samples.max(1)).map(|column| column.iter().map(|v| v.to_f64()).collect()).collect(),
+        outputs: y
+            .chunks(samples.max(1))
+            .map(|column| column.iter().map(|v| v.to_f64()).collect())
+            .collect(),
     })
 }
 
@@ -222,10 +313,13 @@ fn run<T: Element>(model: &Arc<Model>, engine: &str, case: &Case) -> Result<Got,
 fn same_value(value: &Value, outputs: &[Vec<f64>], wanted: &Datum, tolerance: f64) -> bool {
     match value {
         Value::Output(index) => match number_or_none(wanted) {
-            Some(Number::One(wanted)) => outputs[*index].iter().all(|got| close(*got, wanted, tolerance)),
+            Some(Number::One(wanted)) => outputs[*index]
+                .iter()
+                .all(|got| close(*got, wanted, tolerance)),
             Some(Number::Batch(wanted)) => {
                 let pairs = || outputs[*index].iter().zip(&wanted);
-                outputs[*index].len() == wanted.len() && pairs().all(|(got, wanted)| close(*got, *wanted, tolerance))
+                outputs[*index].len() == wanted.len()
+                    && pairs().all(|(got, wanted)| close(*got, *wanted, tolerance))
             }
             None => false,
         },
@@ -233,7 +327,10 @@ fn same_value(value: &Value, outputs: &[Vec<f64>], wanted: &Datum, tolerance: f6
         Value::List(items, tail) => match &wanted.kind {
             DatumKind::List(data, rest) => {
                 let items = items.len() == data.len()
-                    && items.iter().zip(data).all(|(item, datum)| same_value(item, outputs, datum, tolerance));
+                    && items
+                        .iter()
+                        .zip(data)
+                        .all(|(item, datum)| same_value(item, outputs, datum, tolerance));
                 items
                     && match (tail, rest) {
                         (None, None) => true,
@@ -248,7 +345,8 @@ fn same_value(value: &Value, outputs: &[Vec<f64>], wanted: &Datum, tolerance: f6
 }
 
 fn number_or_none(datum: &Datum) -> Option<Number> {
-    (datum.form("vec").is_some() || Constant::quote(datum).as_real().is_some()).then(|| number(datum))
+    (datum.form("vec").is_some() || Constant::quote(datum).as_real().is_some())
+        .then(|| number(datum))
 }
 
 fn check(runner: &Runner, text: &str, case: &Case) -> Result<(), String> {
@@ -265,29 +363,51 @@ fn check(runner: &Runner, text: &str, case: &Case) -> Result<(), String> {
         }
     };
     let (model, got) = match (got, &case.expected) {
-        (Err(message), Expected::Error(wanted)) if message.contains(wanted.as_str()) => return Ok(()),
+        (Err(message), Expected::Error(wanted)) if message.contains(wanted.as_str()) => {
+            return Ok(());
+        }
         (Err(message), _) => return Err(format!("line {}: {message}", case.line)),
-        (Ok(_), Expected::Error(wanted)) => return Err(format!("line {}: no error \"{wanted}\"", case.line)),
+        (Ok(_), Expected::Error(wanted)) => {
+            return Err(format!("line {}: no error \"{wanted}\"", case.line));
+        }
         (Ok(got), Expected::Value(_)) => got,
     };
     let Expected::Value(wanted) = &case.expected else {
         return Ok(());
     };
-    if !same_value(&model.graph.value, &got.outputs, wanted, case.tolerance.max(runner.tolerance)) {
-        return Err(format!("line {}: the value is {:?}, not {wanted}", case.line, got.outputs));
+    if !same_value(
+        &model.graph.value,
+        &got.outputs,
+        wanted,
+        case.tolerance.max(runner.tolerance),
+    ) {
+        return Err(format!(
+            "line {}: the value is {:?}, not {wanted}",
+            case.line, got.outputs
+        ));
     }
     for (line, name, wanted, tolerance) in &case.gradients {
         let tolerance = tolerance.max(runner.tolerance);
-        let port = model.graph.ports.iter().position(|port| &*port.name == name.as_str());
+        let port = model
+            .graph
+            .ports
+            .iter()
+            .position(|port| &*port.name == name.as_str());
         let got = port.map_or(vec![0.0], |port| got.gradients[port].clone());
         let same = match wanted {
             Number::One(wanted) => close(got.iter().sum(), *wanted, tolerance),
             Number::Batch(wanted) => {
-                got.len() == wanted.len() && got.iter().zip(wanted).all(|(got, wanted)| close(*got, *wanted, tolerance))
+                got.len() == wanted.len()
+                    && got
+                        .iter()
+                        .zip(wanted)
+                        .all(|(got, wanted)| close(*got, *wanted, tolerance))
             }
         };
         if !same {
-            return Err(format!("line {line}: the derivative by {name} is {got:?}, not {wanted:?}"));
+            return Err(format!(
+                "line {line}: the derivative by {name} is {got:?}, not {wanted:?}"
+            ));
         }
     }
     Ok(())
@@ -308,16 +428,26 @@ fn run_all(name: &str) {
         let (cases, except) = cases(&text);
         assert!(!cases.is_empty(), "{} has no case", path.display());
         let excepted = except.iter().any(|engine| engine == name);
-        let results: Vec<String> = cases.iter().filter_map(|case| check(runner, &text, case).err()).collect();
+        let results: Vec<String> = cases
+            .iter()
+            .filter_map(|case| check(runner, &text, case).err())
+            .collect();
         count += cases.len();
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
         match (results.is_empty(), excepted) {
             (true, true) => failures.push(format!("{file}: excepted, but it passes")),
-            (false, false) => failures.extend(results.iter().map(|message| format!("{file}, {message}"))),
+            (false, false) => {
+                failures.extend(results.iter().map(|message| format!("{file}, {message}")))
+            }
             _ => {}
         }
     }
-    assert!(failures.is_empty(), "{} of {count} cases on {name}:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {count} cases on {name}:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
     println!("{count} cases on {name}");
 }
 
@@ -356,9 +486,16 @@ fn errors_name_the_thing_and_the_place() {
     let mut failures = Vec::new();
     for path in files("fail") {
         let text = std::fs::read_to_string(&path).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("; error: ")).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("; error: "))
+            .unwrap();
         let mut parts = line.splitn(3, ' ');
-        let (kind, place, wanted) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap_or(""));
+        let (kind, place, wanted) = (
+            parts.next().unwrap(),
+            parts.next().unwrap(),
+            parts.next().unwrap_or(""),
+        );
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
         let error = match Model::compile(&text, &Options::new()) {
             Ok(_) => {
@@ -367,11 +504,24 @@ fn errors_name_the_thing_and_the_place() {
             }
             Err(error) => error,
         };
-        let at = error.place.as_ref().map_or(String::from("nowhere"), |place| format!("{}:{}", place.line, place.column));
+        let at = error
+            .place
+            .as_ref()
+            .map_or(String::from("nowhere"), |place| {
+                format!("{}:{}", place.line, place.column)
+            });
         let code = error.kind.code_name().trim_start_matches("NCG_ERR_");
         if code != kind || at != place || !error.message.contains(wanted) {
-            failures.push(format!("{file}: wanted {line}; got {code} {at} {}", error.message));
+            failures.push(format!(
+                "{file}: wanted {line}; got {code} {at} {}",
+                error.message
+            ));
         }
     }
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} failures:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }

@@ -9,6 +9,8 @@
 (parameter b7 -1e-06)
 
 (define (horner coefficients)
-  (fold-right (lambda (c rest) (+ c (* x rest))) 0 coefficients))
+  (if (null? coefficients)
+      0
+      (+ (car coefficients) (* x (horner (cdr coefficients))))))
 (/ (horner (list b1 b2 b3 b4))
    (horner (list 1 b5 b6 b7)))

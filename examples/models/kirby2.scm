@@ -7,6 +7,8 @@
 (parameter b5 1e-05)
 
 (define (horner coefficients)
-  (fold-right (lambda (c rest) (+ c (* x rest))) 0 coefficients))
+  (if (null? coefficients)
+      0
+      (+ (car coefficients) (* x (horner (cdr coefficients))))))
 (/ (horner (list b1 b2 b3))
    (horner (list 1 b4 b5)))

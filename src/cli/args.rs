@@ -281,7 +281,10 @@ fn ending(extensions: &'static [&'static str]) -> impl TypedValueParser<Value = 
         let given = path.extension().and_then(|extension| extension.to_str());
         match given.is_some_and(|given| extensions.contains(&given)) {
             true => Ok(path),
-            false => Err(format!("the name must end in .{}", extensions.join(" or ."))),
+            false => Err(format!(
+                "the name must end in .{}",
+                extensions.join(" or .")
+            )),
         }
     })
 }

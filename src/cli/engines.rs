@@ -75,7 +75,10 @@ fn line(engine: &Value) -> String {
     let word = |key: &str| engine[key].as_str().unwrap_or_default();
     let state = match engine["available"] == json!(true) {
         true => format!("yes  {} {}", word("version"), word("path")),
-        false => format!("no   {}", word("reason").replace('\n', "\n                          ")),
+        false => format!(
+            "no   {}",
+            word("reason").replace('\n', "\n                          ")
+        ),
     };
     let line = format!("{:<12} {:<6} {state}", word("name"), word("device"));
     format!("{}\n", line.trim_end())

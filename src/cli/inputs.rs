@@ -33,10 +33,12 @@ pub fn read(text: &str, graph: &Graph) -> Result<Inputs> {
         None => None,
         Some(path) => Some(file(path)?),
     };
-    let json: Json = serde_json::from_str(from_file.as_deref().unwrap_or(text)).map_err(|error| {
-        let message = format!("--inputs is not JSON: {error}; write {{\"x\": 1.5, \"y\": [1, 2]}}");
-        Error::new(ErrorKind::Format, message)
-    })?;
+    let json: Json =
+        serde_json::from_str(from_file.as_deref().unwrap_or(text)).map_err(|error| {
+            let message =
+                format!("--inputs is not JSON: {error}; write {{\"x\": 1.5, \"y\": [1, 2]}}");
+            Error::new(ErrorKind::Format, message)
+        })?;
     let Json::Object(given) = json else {
         let message = "--inputs is not a JSON object; write {\"x\": 1.5, \"y\": [1, 2]}";
         return Err(Error::new(ErrorKind::Format, message));
@@ -57,9 +59,8 @@ pub fn read(text: &str, graph: &Graph) -> Result<Inputs> {
 }
 
 fn file(path: &str) -> Result<String> {
-    let io = |error: std::io::Error| {
-        Error::new(ErrorKind::Io, format!("cannot read {path}: {error}"))
-    };
+    let io =
+        |error: std::io::Error| Error::new(ErrorKind::Io, format!("cannot read {path}: {error}"));
     if std::fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
         let message = format!("{path} is larger than {MAX_BYTES} bytes");
         return Err(Error::new(ErrorKind::Limit, message));

@@ -1,7 +1,5 @@
 //! Observations from a CSV file with a header.
 
-use std::path::Path;
-
 use super::args;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fit::problem::Data;
@@ -18,10 +16,38 @@ struct Table {
     rows: Vec<(u64, csv::StringRecord)>,
 }
 
+/// The columns that do not have the names of inputs.
+pub struct Named<'a> {
+    pub targets: &'a [String],
+    pub sigma: Option<&'a str>,
+}
+
 /// The observations that the arguments name, checked against the model, and what the weights mean.
 pub fn observations(arguments: &args::Data, graph: &Graph) -> Result<(Data, Noise)> {
-    check_outputs(graph, arguments.targets.len())?;
-    let table = Table::read(&arguments.data)?;
+    let path = arguments.data.display().to_string();
+    let io =
+        |error: std::io::Error| Error::new(ErrorKind::Io, format!("cannot read {path}: {error}"));
+    if std::fs::metadata(&arguments.data).map_err(io)?.len() > MAX_BYTES {
+        let message = format!("{path} is larger than {MAX_BYTES} bytes");
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    let bytes = std::fs::read(&arguments.data).map_err(io)?;
+    let columns = Named {
+        targets: &arguments.targets,
+        sigma: arguments.sigma.as_deref(),
+    };
+    from_bytes(&path, &bytes, &columns, graph)
+}
+
+/// The observations in the text of a CSV file.
+pub fn from_bytes(
+    path: &str,
+    bytes: &[u8],
+    columns: &Named,
+    graph: &Graph,
+) -> Result<(Data, Noise)> {
+    check_outputs(graph, columns.targets.len())?;
+    let table = Table::read(path, bytes)?;
     let mut data = Data {
         samples: table.rows.len(),
         ..Data::default()
@@ -32,29 +58,29 @@ pub fn observations(arguments: &args::Data, graph: &Graph) -> Result<(Data, Nois
         let column = table.column(name, &format!("the input \"{name}\""), &advice)?;
         data.x.extend(table.numbers(column)?);
     }
-    for name in &arguments.targets {
+    for name in columns.targets {
         let column = table.column(name, "the target", "")?;
         data.y.extend(table.numbers(column)?);
     }
-    let Some(sigma) = &arguments.sigma else {
+    let Some(sigma) = columns.sigma else {
         return Ok((data, Noise::Estimated));
     };
     let sigmas = match sigma.parse::<f64>() {
-        Ok(value) if !table.names.contains(sigma) => vec![value; data.samples],
+        Ok(value) if !table.names.iter().any(|name| name == sigma) => vec![value; data.samples],
         _ => {
             let column = table.column(sigma, "the standard deviations", "")?;
             table.numbers(column)?
         }
     };
     if let Some(row) = sigmas.iter().position(|s| !(*s > 0.0 && s.is_finite())) {
-        let (path, line, value) = (&table.path, table.rows[row].0, sigmas[row]);
+        let (line, value) = (table.rows[row].0, sigmas[row]);
         let message = format!(
             "{path}, line {line}: the standard deviation is {value}; it must be positive and finite"
         );
         return Err(Error::new(ErrorKind::Argument, message));
     }
     let weights: Vec<f64> = sigmas.iter().map(|s| 1.0 / (s * s)).collect();
-    data.weights = weights.repeat(arguments.targets.len());
+    data.weights = weights.repeat(columns.targets.len());
     Ok((data, Noise::Known))
 }
 
@@ -79,22 +105,15 @@ fn check_outputs(graph: &Graph, targets: usize) -> Result<()> {
 }
 
 impl Table {
-    fn read(path: &Path) -> Result<Table> {
-        let name = path.display().to_string();
-        let io = |error: std::io::Error| {
-            Error::new(ErrorKind::Io, format!("cannot read {name}: {error}"))
-        };
-        if std::fs::metadata(path).map_err(io)?.len() > MAX_BYTES {
-            let message = format!("{name} is larger than {MAX_BYTES} bytes");
-            return Err(Error::new(ErrorKind::Limit, message));
-        }
+    fn read(name: &str, bytes: &[u8]) -> Result<Table> {
         let format = |message: String| Error::new(ErrorKind::Format, message);
+        // spreadsheets put a byte order mark first
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
             .comment(Some(b'#'))
-            .from_path(path)
-            .map_err(|error| format(format!("{name}: {error}")))?;
-        let header = reader.headers().map_err(|error| said(&name, &error))?;
+            .from_reader(bytes);
+        let header = reader.headers().map_err(|error| said(name, &error))?;
         let names: Vec<String> = header.iter().map(str::to_string).collect();
         if let Some(column) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
             let twice = &names[column];
@@ -102,14 +121,14 @@ impl Table {
         }
         let mut rows = Vec::new();
         for record in reader.records() {
-            let record = record.map_err(|error| said(&name, &error))?;
+            let record = record.map_err(|error| said(name, &error))?;
             rows.push((record.position().map_or(0, csv::Position::line), record));
         }
         if rows.is_empty() {
             return Err(format(format!("{name} has no rows under its header")));
         }
         Ok(Table {
-            path: name,
+            path: name.to_string(),
             names,
             rows,
         })
