@@ -143,7 +143,7 @@ impl<'a> Sweep<'a> {
     ) -> Sweep<'a> {
         let results: Vec<NodeId> = graph.outputs.iter().map(|output| output.node).collect();
         let mut builder = Builder::new(ports);
-        let mut copier = Copier::new(graph, &results, Arms::Keep);
+        let mut copier = Copier::new(graph, RegionId(0), &results, Arms::Keep);
         for (i, node) in graph.nodes.iter().enumerate() {
             if let NodeKind::Port(port) = node.kind {
                 copier.set(NodeId(i as u32), builder.port(port as usize));
@@ -351,7 +351,7 @@ impl<'a> Sweep<'a> {
         let graph = self.graph;
         let results = &graph.region(arm).results;
         self.builder.open_region(&[]);
-        let mut inner = Copier::new(graph, results, Arms::Keep);
+        let mut inner = Copier::new(graph, arm, results, Arms::Keep);
         for node in used {
             if let Some(copy) = self.copier.find(*node) {
                 inner.set(*node, copy);

@@ -302,6 +302,10 @@ impl Emit for Builder {
         self.constant(Constant::Real(value))
     }
 
+    fn int(&mut self, value: i64) -> NodeId {
+        self.constant(Constant::Int(value))
+    }
+
     fn known(&self, node: NodeId) -> Option<f64> {
         self.number(node).and_then(Constant::as_real)
     }

@@ -20,17 +20,22 @@ pub struct Copier<'a> {
     source: &'a Graph,
     arms: Arms,
     live: Live,
+    /// The live nodes of each region, once each stands where all its uses are.
+    schedule: Vec<Vec<NodeId>>,
     map: Vec<Option<NodeId>>,
     values: HashMap<NodeId, Vec<NodeId>>,
 }
 
 impl<'a> Copier<'a> {
-    /// A copy of what `results` need. The ports are mapped by the caller, with [`Copier::set`].
-    pub fn new(source: &'a Graph, results: &[NodeId], arms: Arms) -> Copier<'a> {
+    /// A copy of what `results`, seen from `region`, need. The caller maps what stands outside and the ports, with
+    /// [`Copier::set`].
+    pub fn new(source: &'a Graph, region: RegionId, results: &[NodeId], arms: Arms) -> Copier<'a> {
+        let live = Live::of(source, results);
         Copier {
             source,
             arms,
-            live: Live::of(source, results),
+            schedule: schedule(source, region, results, &live),
+            live,
             map: vec![None; source.nodes.len()],
             values: HashMap::new(),
         }
@@ -58,10 +63,9 @@ impl<'a> Copier<'a> {
 
     /// Copies the live nodes of a region into the innermost open region.
     pub fn nodes(&mut self, builder: &mut Builder, region: RegionId) {
-        let source = self.source;
-        for id in &source.region(region).nodes {
-            if self.live.nodes[id.index()] && self.map[id.index()].is_none() {
-                self.node(builder, *id);
+        for id in std::mem::take(&mut self.schedule[region.0 as usize]) {
+            if self.map[id.index()].is_none() {
+                self.node(builder, id);
             }
         }
     }
@@ -192,11 +196,84 @@ impl Live {
     }
 }
 
+/// Moves each live node of `region` into the innermost region that holds all its uses: what only one arm of an `if` needs is
+/// computed in that arm, so that its infinities reach no derivative outside (cf. Click, "Global code motion, global value
+/// numbering", 1995). A node never moves outwards.
+fn schedule(graph: &Graph, region: RegionId, results: &[NodeId], live: &Live) -> Vec<Vec<NodeId>> {
+    let count = graph.regions.len();
+    // which nodes stand in this region, at any depth
+    let mut inside = vec![false; graph.nodes.len()];
+    let mut open = vec![region];
+    while let Some(region) = open.pop() {
+        for node in &graph.region(region).nodes {
+            inside[node.index()] = true;
+            if let NodeKind::If(then, otherwise) = graph.node(*node).kind {
+                open.extend([then, otherwise]);
+            }
+        }
+    }
+    let mut tree = Tree {
+        parent: vec![region; count],
+        depth: vec![0; count],
+    };
+    let mut place: Vec<Option<RegionId>> = vec![None; graph.nodes.len()];
+    results
+        .iter()
+        .for_each(|result| place[result.index()] = Some(region));
+    let mut schedule = vec![Vec::new(); count];
+    for (i, node) in graph.nodes.iter().enumerate().rev() {
+        let Some(here) = place[i].filter(|_| inside[i]) else {
+            continue;
+        };
+        schedule[here.0 as usize].push(NodeId(i as u32));
+        node.args
+            .iter()
+            .for_each(|arg| tree.meet(&mut place[arg.index()], here));
+        let NodeKind::If(then, otherwise) = node.kind else {
+            continue;
+        };
+        for arm in [then, otherwise] {
+            tree.parent[arm.0 as usize] = here;
+            tree.depth[arm.0 as usize] = tree.depth[here.0 as usize] + 1;
+            let results = graph
+                .region(arm)
+                .results
+                .iter()
+                .zip(&live.used[&NodeId(i as u32)]);
+            let used = results.filter(|(_, used)| **used);
+            used.for_each(|(result, _)| tree.meet(&mut place[result.index()], arm));
+        }
+    }
+    schedule.iter_mut().for_each(|nodes| nodes.reverse());
+    schedule
+}
+
+/// The regions as they nest.
+struct Tree {
+    parent: Vec<RegionId>,
+    depth: Vec<u32>,
+}
+
+impl Tree {
+    /// Widens `place` to the innermost region that also holds `user`.
+    fn meet(&self, place: &mut Option<RegionId>, user: RegionId) {
+        let (mut a, mut b) = (place.unwrap_or(user), user);
+        while a != b {
+            if self.depth[a.0 as usize] >= self.depth[b.0 as usize] {
+                a = self.parent[a.0 as usize];
+            } else {
+                b = self.parent[b.0 as usize];
+            }
+        }
+        *place = Some(a);
+    }
+}
+
 /// A copy of a numeric graph without what its outputs do not need.
 pub(super) fn copy(graph: &Graph, arms: Arms) -> Graph {
     let mut builder = Builder::new(graph.ports.clone());
     let results: Vec<NodeId> = graph.outputs.iter().map(|output| output.node).collect();
-    let mut copier = Copier::new(graph, &results, arms);
+    let mut copier = Copier::new(graph, RegionId(0), &results, arms);
     for (i, node) in graph.nodes.iter().enumerate() {
         if let NodeKind::Port(port) = node.kind {
             let copy = builder.port(port as usize);

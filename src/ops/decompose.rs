@@ -8,29 +8,29 @@ pub fn square(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
 }
 
 pub fn is_zero(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let zero = e.real(0.0);
+    let zero = e.int(0);
     e.op(Op::Equal, &[args[0], zero])
 }
 
 pub fn is_positive(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let zero = e.real(0.0);
+    let zero = e.int(0);
     e.op(Op::Greater, &[args[0], zero])
 }
 
 pub fn is_negative(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let zero = e.real(0.0);
+    let zero = e.int(0);
     e.op(Op::Less, &[args[0], zero])
 }
 
 pub fn is_even(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let two = e.real(2.0);
+    let two = e.int(2);
     let rest = e.op(Op::Remainder, &[args[0], two]);
     is_zero(e, &[rest])
 }
 
 /// Not "not even": a number that is not whole is neither.
 pub fn is_odd(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
-    let (one, two) = (e.real(1.0), e.real(2.0));
+    let (one, two) = (e.int(1), e.int(2));
     let rest = e.op(Op::Remainder, &[args[0], two]);
     let size = e.op(Op::Abs, &[rest]);
     e.op(Op::Equal, &[size, one])

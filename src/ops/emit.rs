@@ -21,6 +21,11 @@ pub trait Emit {
     /// A real constant.
     fn real(&mut self, value: f64) -> NodeId;
 
+    /// An exact integer constant.
+    fn int(&mut self, value: i64) -> NodeId {
+        self.real(value as f64)
+    }
+
     /// The real constant that `node` is known to be.
     fn known(&self, node: NodeId) -> Option<f64>;
 }
