@@ -281,7 +281,7 @@ impl Normalizer {
             }
             Atom::Constant(value) => {
                 let message = format!("{value} is no procedure: it cannot be applied");
-                Err(Error::new(ErrorKind::Compile, message).at(head.span))
+                Err(Error::new(ErrorKind::Compile, message).at(span))
             }
             _ => {
                 let atoms = self.atoms(arguments, out)?;

@@ -92,18 +92,26 @@ pub fn training(graph: &Graph, wrt: &[usize]) -> Graph {
             None => square,
             Some(total) => b.op(Op::Add, &[total, square]),
         });
-        let twice = b.op(Op::Add, &[residual, residual]);
-        seeds.push(b.op(Op::Div, &[twice, count]));
+        seeds.push(residual);
     }
     let total = total.unwrap_or_else(|| b.real(0.0));
     let sum = b.op(Op::BatchSum, &[total]);
     let loss = b.op(Op::Div, &[sum, count]);
+    // adjoints are linear in the seeds: the factor `2 / count` comes last, once instead of sample by sample
     let adjoints = sweep.adjoints(&seeds);
     let mut outputs = vec![Output {
         name: Arc::from("loss"),
         node: loss,
     }];
-    for (port, node) in wrt.iter().zip(adjoints) {
+    for (port, adjoint) in wrt.iter().zip(adjoints) {
+        let b = &mut sweep.builder;
+        let node = match b.known(adjoint) {
+            Some(_) => adjoint,
+            None => {
+                let twice = b.op(Op::Add, &[adjoint, adjoint]);
+                b.op(Op::Div, &[twice, count])
+            }
+        };
         outputs.push(Output {
             name: Arc::from(format!("d.{}", graph.ports[*port].name)),
             node,

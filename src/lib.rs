@@ -14,8 +14,8 @@
 //! 4. Same source and options, same bytes. No hash order reaches an output.
 //! 5. A model is immutable and shared freely between threads.
 //! 6. Precision is never narrowed without being asked. The default is f64 everywhere.
-//! 7. `unsafe` lives in `ffi`, `engine::ort` and `engine::fpenv`; JSON in `ncg`, `fit::report` and `cli`; protobuf in `onnx`; `ort`
-//!    in `engine::ort`.
+//! 7. `unsafe` lives in `ffi`, `engine::ort` and `engine::fpenv`; JSON in `ncg`, `onnx::metadata`, `fit::report` and
+//!    `cli`; protobuf in `onnx`; `ort` in `engine::ort`.
 //! 8. No caller pointer is kept after a call, save a callback and its `user_data`.
 //! 9. The library never prints, exits, aborts, takes signals, sets affinity, or leaves the floating-point environment
 //!    changed; printing and Ctrl-C are the business of `cli`, which only the command calls.

@@ -162,6 +162,11 @@ impl Builder {
         id
     }
 
+    /// Says what a closed region gives.
+    pub fn set_results(&mut self, region: RegionId, results: Vec<NodeId>) {
+        self.graph.regions[region.0 as usize].results = results;
+    }
+
     /// How many regions are open, the body included.
     pub fn depth(&self) -> usize {
         self.open.len()

@@ -220,12 +220,10 @@ fn schedule(graph: &Graph, region: RegionId, results: &[NodeId], live: &Live) ->
     results
         .iter()
         .for_each(|result| place[result.index()] = Some(region));
-    let mut schedule = vec![Vec::new(); count];
     for (i, node) in graph.nodes.iter().enumerate().rev() {
         let Some(here) = place[i].filter(|_| inside[i]) else {
             continue;
         };
-        schedule[here.0 as usize].push(NodeId(i as u32));
         node.args
             .iter()
             .for_each(|arg| tree.meet(&mut place[arg.index()], here));
@@ -244,8 +242,45 @@ fn schedule(graph: &Graph, region: RegionId, results: &[NodeId], live: &Live) ->
             used.for_each(|(result, _)| tree.meet(&mut place[result.index()], arm));
         }
     }
-    schedule.iter_mut().for_each(|nodes| nodes.reverse());
+    let mut schedule = vec![Vec::new(); count];
+    for id in order(graph, results, live) {
+        if let Some(region) = place[id.index()].filter(|_| inside[id.index()]) {
+            schedule[region.0 as usize].push(id);
+        }
+    }
     schedule
+}
+
+/// The live nodes in the order in which the results ask for them, arguments before users: it depends on what a graph
+/// computes alone, not on how it was built.
+fn order(graph: &Graph, results: &[NodeId], live: &Live) -> Vec<NodeId> {
+    let mut order = Vec::new();
+    let mut seen = vec![false; graph.nodes.len()];
+    // a node and whether its arguments have been asked for
+    let mut open: Vec<(NodeId, bool)> = results.iter().rev().map(|node| (*node, false)).collect();
+    while let Some((id, ready)) = open.pop() {
+        if ready {
+            order.push(id);
+            continue;
+        }
+        if std::mem::replace(&mut seen[id.index()], true) {
+            continue;
+        }
+        open.push((id, true));
+        let node = graph.node(id);
+        if let NodeKind::If(then, otherwise) = node.kind {
+            for arm in [otherwise, then] {
+                let results = graph.region(arm).results.iter().zip(&live.used[&id]).rev();
+                open.extend(
+                    results
+                        .filter(|(_, used)| **used)
+                        .map(|(node, _)| (*node, false)),
+                );
+            }
+        }
+        open.extend(node.args.iter().rev().map(|arg| (*arg, false)));
+    }
+    order
 }
 
 /// The regions as they nest.

@@ -81,7 +81,8 @@ fn common(areas: &[Area], mut a: usize, mut b: usize) -> usize {
     a
 }
 
-/// What `root` needs, arguments before users.
+/// What `root` needs, arguments before users: in the order of the ids where that is one, so that a document that this
+/// library wrote keeps its order.
 fn topological<'a>(root: u64, edges: &impl Fn(u64) -> Option<&'a [u64]>) -> Result<Vec<u64>> {
     let mut order = Vec::new();
     // whether a node is finished; one that is open is being visited
@@ -110,6 +111,10 @@ fn topological<'a>(root: u64, edges: &impl Fn(u64) -> Option<&'a [u64]>) -> Resu
                 open.push((*arg, 0));
             }
         }
+    }
+    let backward = |id: &u64| edges(*id).is_none_or(|args| args.iter().all(|arg| arg < id));
+    if order.iter().all(backward) {
+        order.sort_unstable();
     }
     Ok(order)
 }

@@ -4,8 +4,9 @@
 //! function to each element, so that both give the same bits and a result does not depend on the place in a block.
 
 use std::any::Any;
+use std::marker::PhantomData;
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use super::real::Real;
 
@@ -111,67 +112,52 @@ pub const fn binary<F: BinaryFn>() -> Kernel {
     )
 }
 
+/// A loop that `pulp` compiles for each instruction set; a type rather than a closure, so that it is surely inlined.
+struct Loop<A, F>(A, PhantomData<F>);
+
 fn unary_block<F: UnaryFn, T: Real>(arch: Arch, x: &[T], out: &mut [T]) {
-    arch.dispatch(|| {
+    arch.dispatch(Loop::<_, F>((x, out), PhantomData));
+}
+
+impl<F: UnaryFn, T: Real> WithSimd for Loop<(&[T], &mut [T]), F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (x, out) = self.0;
         for (out, x) in out.iter_mut().zip(x) {
             *out = F::apply(*x);
         }
-    });
+    }
 }
 
 fn binary_block<F: BinaryFn, T: Real>(arch: Arch, a: Operand<T>, b: Operand<T>, out: &mut [T]) {
-    arch.dispatch(|| match (a, b) {
-        (Operand::Block(a), Operand::Block(b)) => {
-            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                *out = F::apply(*a, *b);
-            }
-        }
-        (Operand::Block(a), Operand::Uniform(b)) => {
-            for (out, a) in out.iter_mut().zip(a) {
-                *out = F::apply(*a, b);
-            }
-        }
-        (Operand::Uniform(a), Operand::Block(b)) => {
-            for (out, b) in out.iter_mut().zip(b) {
-                *out = F::apply(a, *b);
-            }
-        }
-        (Operand::Uniform(a), Operand::Uniform(b)) => out.fill(F::apply(a, b)),
-    });
+    arch.dispatch(Loop::<_, F>((a, b, out), PhantomData));
 }
 
-/// `test ? a : b`, element by element.
-pub fn select_block<T: Real>(
-    arch: Arch,
-    test: Operand<T>,
-    a: Operand<T>,
-    b: Operand<T>,
-    out: &mut [T],
-) {
-    arch.dispatch(|| match (test, a, b) {
-        (Operand::Block(test), Operand::Block(a), Operand::Block(b)) => {
-            for (((out, test), a), b) in out.iter_mut().zip(test).zip(a).zip(b) {
-                *out = if test.is_true() { *a } else { *b };
+impl<F: BinaryFn, T: Real> WithSimd for Loop<(Operand<'_, T>, Operand<'_, T>, &mut [T]), F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (a, b, out) = self.0;
+        match (a, b) {
+            (Operand::Block(a), Operand::Block(b)) => {
+                for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                    *out = F::apply(*a, *b);
+                }
             }
-        }
-        (Operand::Block(test), Operand::Block(a), Operand::Uniform(b)) => {
-            for ((out, test), a) in out.iter_mut().zip(test).zip(a) {
-                *out = if test.is_true() { *a } else { b };
+            (Operand::Block(a), Operand::Uniform(b)) => {
+                for (out, a) in out.iter_mut().zip(a) {
+                    *out = F::apply(*a, b);
+                }
             }
-        }
-        (Operand::Block(test), Operand::Uniform(a), Operand::Block(b)) => {
-            for ((out, test), b) in out.iter_mut().zip(test).zip(b) {
-                *out = if test.is_true() { a } else { *b };
+            (Operand::Uniform(a), Operand::Block(b)) => {
+                for (out, b) in out.iter_mut().zip(b) {
+                    *out = F::apply(a, *b);
+                }
             }
+            (Operand::Uniform(a), Operand::Uniform(b)) => out.fill(F::apply(a, b)),
         }
-        (Operand::Block(test), Operand::Uniform(a), Operand::Uniform(b)) => {
-            for (out, test) in out.iter_mut().zip(test) {
-                *out = if test.is_true() { a } else { b };
-            }
-        }
-        (Operand::Uniform(test), a, b) => match if test.is_true() { a } else { b } {
-            Operand::Block(values) => out.copy_from_slice(&values[..out.len()]),
-            Operand::Uniform(value) => out.fill(value),
-        },
-    });
+    }
 }

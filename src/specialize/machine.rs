@@ -82,23 +82,38 @@ enum Then {
     Return(NodeId),
     /// They are the values of this `if`, whose test was known.
     Taken(NodeId),
-    /// They are those of the first arm of this `if`, whose test is this node.
-    First(NodeId, NodeId),
+    /// They are those of the first of two arms, which this test decides; the second is to come.
+    First(NodeId, NodeId, Arm),
     /// They are those of the second arm; the first arm's are here.
     Second(NodeId, NodeId, Rc<[Val]>, RegionId),
 }
 
-/// A region that is being evaluated.
+/// An arm of a branch on data.
+enum Arm {
+    /// A region of an `if`.
+    Region(RegionId),
+    /// The call of one of two procedures on arguments.
+    Call(Val, Vec<Val>),
+}
+
+/// What is being evaluated: a region, or a call in an arm.
 struct Frame {
-    region: RegionId,
+    body: Body,
     next: usize,
     then: Then,
+}
+
+#[derive(Clone, Copy)]
+enum Body {
+    Region(RegionId),
+    /// Waits for the value of this node.
+    Value(NodeId),
 }
 
 impl Frame {
     fn of(region: RegionId, then: Then) -> Frame {
         Frame {
-            region,
+            body: Body::Region(region),
             next: 0,
             then,
         }
@@ -130,13 +145,18 @@ impl Machine<'_> {
             let Some(frame) = self.frames.last_mut() else {
                 return Err(fail("the program has no value".into()));
             };
-            let region = self.graph.region(frame.region);
-            if let Some(node) = region.nodes.get(frame.next) {
-                frame.next += 1;
-                self.step(*node)?;
-                continue;
-            }
-            let results: Vec<Val> = region.results.iter().map(|node| self.get(*node)).collect();
+            let results: Vec<Val> = match frame.body {
+                Body::Value(node) => vec![self.get(node)],
+                Body::Region(region) => {
+                    let region = self.graph.region(region);
+                    if let Some(node) = region.nodes.get(frame.next) {
+                        frame.next += 1;
+                        self.step(*node)?;
+                        continue;
+                    }
+                    region.results.iter().map(|node| self.get(*node)).collect()
+                }
+            };
             let Some(frame) = self.frames.pop() else {
                 return Err(fail("the program has no value".into()));
             };
@@ -152,9 +172,13 @@ impl Machine<'_> {
                     self.set(call, results.into_iter().next().unwrap_or(Val::Unset));
                 }
                 Then::Taken(branch) => self.set(branch, Val::Tuple(results.into())),
-                Then::First(branch, test) => self.first_arm(branch, test, results)?,
+                Then::First(branch, test, second) => {
+                    let region = self.builder.close_region(vec![]);
+                    let then = Then::Second(branch, test, results.into(), region);
+                    self.arm(branch, second, then)?;
+                }
                 Then::Second(branch, test, first, then) => {
-                    self.second_arm(branch, test, &first, &results, then)?
+                    self.join(branch, test, &first, &results, then)?
                 }
             }
         }
@@ -241,6 +265,15 @@ impl Machine<'_> {
                 self.set(id, value);
                 Ok(())
             }
+            Val::Choice(test, arms) => {
+                let (first, second) = (*arms).clone();
+                self.fork(
+                    id,
+                    test,
+                    Arm::Call(first, args.clone()),
+                    Arm::Call(second, args),
+                )
+            }
             other => {
                 let what = self.describe(&other);
                 Err(fail(format!(
@@ -310,6 +343,12 @@ impl Machine<'_> {
                 return Ok(());
             }
         };
+        let (then, otherwise) = (Arm::Region(then), Arm::Region(otherwise));
+        self.fork(id, node, then, otherwise)
+    }
+
+    /// Evaluates both arms of a branch on data, each in a region of the result.
+    fn fork(&mut self, id: NodeId, test: NodeId, then: Arm, otherwise: Arm) -> Result<()> {
         self.branches += 1;
         if self.branches > self.limits.branches {
             let message = format!(
@@ -318,33 +357,29 @@ impl Machine<'_> {
             );
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        self.builder.open_region(&[]);
-        self.frames.push(Frame::of(then, Then::First(id, node)));
-        Ok(())
+        self.arm(id, then, Then::First(id, test, otherwise))
     }
 
-    fn first_arm(&mut self, id: NodeId, test: NodeId, results: Vec<Val>) -> Result<()> {
-        let mut leaves = Vec::new();
-        for result in &results {
-            self.leaves(result, &mut leaves)?;
+    fn arm(&mut self, id: NodeId, arm: Arm, then: Then) -> Result<()> {
+        self.builder.open_region(&[]);
+        match arm {
+            Arm::Region(region) => {
+                self.frames.push(Frame::of(region, then));
+                Ok(())
+            }
+            Arm::Call(head, args) => {
+                self.frames.push(Frame {
+                    body: Body::Value(id),
+                    next: 0,
+                    then,
+                });
+                self.apply(id, head, args)
+            }
         }
-        let leaves = leaves
-            .iter()
-            .map(|leaf| self.node(leaf))
-            .collect::<Result<Vec<NodeId>>>()?;
-        let region = self.builder.close_region(leaves);
-        let NodeKind::If(_, otherwise) = self.graph.node(id).kind else {
-            return Err(fail("the program has no value".into()));
-        };
-        self.builder.open_region(&[]);
-        self.frames.push(Frame::of(
-            otherwise,
-            Then::Second(id, test, results.into(), region),
-        ));
-        Ok(())
     }
 
-    fn second_arm(
+    /// Joins the values of two arms: where they differ, a value of the branch decides.
+    fn join(
         &mut self,
         id: NodeId,
         test: NodeId,
@@ -352,29 +387,31 @@ impl Machine<'_> {
         second: &[Val],
         then: RegionId,
     ) -> Result<()> {
-        let mut leaves = Vec::new();
-        for result in second {
-            self.leaves(result, &mut leaves)?;
-        }
-        let leaves = leaves
-            .iter()
-            .map(|leaf| self.node(leaf))
-            .collect::<Result<Vec<NodeId>>>()?;
-        // the arms are joined before their regions close, so that unequal structure is told at the branch
-        self.span = self.graph.node(id).span;
-        let mut pairs = Vec::new();
-        for (a, b) in first.iter().zip(second) {
-            self.same_structure(a, b, &mut pairs)?;
-        }
-        let otherwise = self.builder.close_region(leaves);
+        let otherwise = self.builder.close_region(vec![]);
         self.branches -= 1;
+        self.span = self.graph.node(id).span;
         self.builder.span = self.span;
-        let mut nodes = self.builder.branch(test, then, otherwise).into_iter();
+        let mut slots = Join {
+            test,
+            slots: Vec::new(),
+            values: None,
+        };
+        for (a, b) in first.iter().zip(second) {
+            self.merge(Some(a), Some(b), &mut slots)?;
+        }
+        let (firsts, seconds) = slots.slots.iter().copied().unzip();
+        self.builder.set_results(then, firsts);
+        self.builder.set_results(otherwise, seconds);
+        slots.values = Some(self.builder.branch(test, then, otherwise).into_iter());
         let mut values = Vec::with_capacity(first.len());
         for (a, b) in first.iter().zip(second) {
-            values.push(self.merge(a, b, &mut nodes));
+            values.push(self.merge(Some(a), Some(b), &mut slots)?);
         }
-        self.set(id, Val::Tuple(values.into()));
+        let value = match self.graph.node(id).kind {
+            NodeKind::If(..) => Val::Tuple(values.into()),
+            _ => values.into_iter().next().unwrap_or(Val::Unset),
+        };
+        self.set(id, value);
         Ok(())
     }
 
@@ -400,96 +437,122 @@ impl Machine<'_> {
         }
     }
 
-    /// Appends the numbers inside `value`, in order.
-    fn leaves(&self, value: &Val, out: &mut Vec<Val>) -> Result<()> {
-        let mut open = vec![value.clone()];
-        while let Some(value) = open.pop() {
-            match &value {
-                Val::Pair(address) => {
-                    let (car, cdr) = self.heap.pair(*address);
-                    open.push(cdr.clone());
-                    open.push(car.clone());
-                }
-                Val::Closure(_, captures) => open.extend(captures.iter().rev().cloned()),
-                value if value.is_numeric() => out.push(value.clone()),
-                _ => {}
+    /// The value that is `a` in the first arm and `b` in the second; `None` where an arm has no such part. Numbers become
+    /// values of the branch, procedures that differ a choice.
+    fn merge(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
+        let value = match (a, b) {
+            (Some(a), Some(b)) if same_atom(a, b) => a.clone(),
+            (Some(Val::Pair(_)), Some(Val::Pair(_)))
+            | (Some(Val::Pair(_)), None)
+            | (None, Some(Val::Pair(_))) => {
+                return self.merge_list(a, b, join);
             }
-            if out.len() + open.len() > self.limits.nodes {
-                let message = "a value that a branch gives is too large".to_string();
-                return Err(Error::new(ErrorKind::Limit, message));
+            (Some(Val::Closure(f, x)), Some(Val::Closure(g, y))) if f == g => {
+                let pairs = x.iter().zip(y.iter());
+                let captures = pairs.map(|(x, y)| self.merge(Some(x), Some(y), join));
+                Val::Closure(*f, captures.collect::<Result<_>>()?)
             }
-        }
-        Ok(())
-    }
-
-    /// Checks that two values differ in numbers alone.
-    fn same_structure(&self, a: &Val, b: &Val, open: &mut Vec<(Val, Val)>) -> Result<()> {
-        open.push((a.clone(), b.clone()));
-        while let Some((a, b)) = open.pop() {
-            let same = match (&a, &b) {
-                (Val::Pair(x), Val::Pair(y)) => {
-                    let ((x_car, x_cdr), (y_car, y_cdr)) = (self.heap.pair(*x), self.heap.pair(*y));
-                    open.push((x_cdr.clone(), y_cdr.clone()));
-                    open.push((x_car.clone(), y_car.clone()));
-                    true
-                }
-                (Val::Closure(f, x), Val::Closure(g, y)) if f == g => {
-                    open.extend(x.iter().cloned().zip(y.iter().cloned()));
-                    true
-                }
-                (Val::Primitive(x), Val::Primitive(y)) => x == y,
-                (x, y) if x.is_numeric() && y.is_numeric() => true,
-                (Val::Constant(x), Val::Constant(y)) => x == y,
-                _ => false,
-            };
-            if !same {
+            (a, b) if a.is_none_or(Val::is_numeric) && b.is_none_or(Val::is_numeric) => {
+                return self.merge_number(a, b, join);
+            }
+            (Some(a), Some(b)) if is_procedure(a) && is_procedure(b) => {
+                let arms = (
+                    self.merge(Some(a), None, join)?,
+                    self.merge(None, Some(b), join)?,
+                );
+                Val::Choice(join.test, Rc::new(arms))
+            }
+            (Some(Val::Closure(f, captures)), None) | (None, Some(Val::Closure(f, captures))) => {
+                let side = |value| {
+                    if b.is_none() {
+                        (Some(value), None)
+                    } else {
+                        (None, Some(value))
+                    }
+                };
+                let captures = captures.iter().map(|value| {
+                    let (a, b) = side(value);
+                    self.merge(a, b, join)
+                });
+                Val::Closure(*f, captures.collect::<Result<_>>()?)
+            }
+            (Some(Val::Choice(test, arms)), None) | (None, Some(Val::Choice(test, arms))) => {
+                let test = Val::Node(*test);
+                let side = |value| {
+                    if b.is_none() {
+                        (Some(value), None)
+                    } else {
+                        (None, Some(value))
+                    }
+                };
+                let (x, y) = side(&test);
+                let test = self.merge(x, y, join)?;
+                let (x, y) = side(&arms.0);
+                let first = self.merge(x, y, join)?;
+                let (x, y) = side(&arms.1);
+                let second = self.merge(x, y, join)?;
+                Val::Choice(self.node(&test)?, Rc::new((first, second)))
+            }
+            (Some(value), None) | (None, Some(value)) => value.clone(),
+            (Some(a), Some(b)) => {
                 let message = format!(
                     "the arms of this branch on data give {} and {}: structure that hangs on data is not supported in this version",
-                    self.describe(&a),
-                    self.describe(&b)
+                    self.describe(a),
+                    self.describe(b)
                 );
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
-        }
-        Ok(())
+            (None, None) => Val::Unset,
+        };
+        Ok(value)
     }
 
-    /// The value that is `a` or `b`, which differ in numbers alone; `nodes` gives the number that a leaf is.
-    fn merge(&mut self, a: &Val, b: &Val, nodes: &mut impl Iterator<Item = NodeId>) -> Val {
-        match (a, b) {
-            (Val::Pair(x), Val::Pair(_)) => {
-                // along the list, so that long lists do not nest the machine stack
-                let (mut items, mut rest) = (Vec::new(), (a.clone(), b.clone()));
-                let _ = x;
-                while let (Val::Pair(x), Val::Pair(y)) = &rest {
-                    let (x, y) = (self.heap.pair(*x).clone(), self.heap.pair(*y).clone());
-                    items.push(self.merge(&x.0, &y.0, nodes));
-                    rest = (x.1, y.1);
-                }
-                let tail = self.merge(&rest.0, &rest.1, nodes);
-                self.heap.list(items, tail)
+    /// Along the list, so that long lists do not nest the machine stack.
+    fn merge_list(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
+        let (mut items, mut rest) = (Vec::new(), (a.cloned(), b.cloned()));
+        loop {
+            let cell = |value: &Option<Val>| match value {
+                Some(Val::Pair(address)) => Some(self.heap.pair(*address).clone()),
+                _ => None,
+            };
+            let (x, y) = (cell(&rest.0), cell(&rest.1));
+            let both = x.is_some() == rest.0.is_some() && y.is_some() == rest.1.is_some();
+            if !both || (x.is_none() && y.is_none()) {
+                break;
             }
-            (Val::Closure(f, x), Val::Closure(_, y)) => {
-                let captures: Vec<Val> = x
-                    .iter()
-                    .zip(y.iter())
-                    .map(|(x, y)| self.merge(x, y, nodes))
-                    .collect();
-                Val::Closure(*f, captures.into())
-            }
-            (x, y) if x.is_numeric() && y.is_numeric() => {
-                let node = nodes.next();
-                match (x, y, node) {
-                    (Val::Constant(x), Val::Constant(y), _) if same_bits(x, y) => {
-                        Val::Constant(x.clone())
-                    }
-                    (Val::Node(x), Val::Node(y), _) if x == y => Val::Node(*x),
-                    (_, _, Some(node)) => Val::Node(node),
-                    _ => Val::Unset,
-                }
-            }
-            _ => a.clone(),
+            let item = self.merge(
+                x.as_ref().map(|cell| &cell.0),
+                y.as_ref().map(|cell| &cell.0),
+                join,
+            )?;
+            items.push(item);
+            rest = (x.map(|cell| cell.1), y.map(|cell| cell.1));
         }
+        let tail = self.merge(rest.0.as_ref(), rest.1.as_ref(), join)?;
+        Ok(self.heap.list(items, tail))
+    }
+
+    fn merge_number(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
+        if let Some(values) = &mut join.values {
+            return values
+                .next()
+                .map(Val::Node)
+                .ok_or_else(|| fail("the program has no value".into()));
+        }
+        // an arm without such a part gives a number that nobody reads
+        let unused = Val::Constant(Constant::Real(0.0));
+        let pair = (
+            self.node(a.unwrap_or(&unused))?,
+            self.node(b.unwrap_or(&unused))?,
+        );
+        join.slots.push(pair);
+        if join.slots.len() > self.limits.nodes {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                "a value that a branch gives is too large",
+            ));
+        }
+        Ok(Val::Unset)
     }
 
     /// The graph whose value is `value`.
@@ -561,15 +624,36 @@ impl Machine<'_> {
                 }
             }
             Val::Primitive(op) => format!("the procedure {}", op.name()),
+            Val::Choice(..) => "a procedure".into(),
             Val::Unset | Val::Tuple(_) => "nothing".into(),
         }
     }
 }
 
-/// Whether two constants are the same number to the bit.
-fn same_bits(a: &Constant, b: &Constant) -> bool {
+/// The numbers in which two arms differ: first gathered, then read from the branch in the same order.
+struct Join {
+    test: NodeId,
+    slots: Vec<(NodeId, NodeId)>,
+    values: Option<std::vec::IntoIter<NodeId>>,
+}
+
+/// Whether both are the same constant to the bit, the same node, or the same primitive.
+fn same_atom(a: &Val, b: &Val) -> bool {
     match (a, b) {
-        (Constant::Real(a), Constant::Real(b)) => a.to_bits() == b.to_bits(),
-        (a, b) => a == b,
+        (Val::Constant(Constant::Real(a)), Val::Constant(Constant::Real(b))) => {
+            a.to_bits() == b.to_bits()
+        }
+        (Val::Constant(a), Val::Constant(b)) => a == b,
+        (Val::Node(a), Val::Node(b)) => a == b,
+        (Val::Primitive(a), Val::Primitive(b)) => a == b,
+        (Val::Pair(a), Val::Pair(b)) => a == b,
+        _ => false,
     }
+}
+
+fn is_procedure(value: &Val) -> bool {
+    matches!(
+        value,
+        Val::Closure(..) | Val::Primitive(_) | Val::Choice(..)
+    )
 }

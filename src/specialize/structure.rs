@@ -167,7 +167,10 @@ impl Machine<'_> {
             Op::IsChar => Val::bool(matches!(args[0], Val::Constant(Constant::Char(_)))),
             Op::IsString => Val::bool(matches!(args[0], Val::Constant(Constant::Str(_)))),
             Op::IsVector => Val::bool(false),
-            Op::IsProcedure => Val::bool(matches!(args[0], Val::Closure(..) | Val::Primitive(_))),
+            Op::IsProcedure => Val::bool(matches!(
+                args[0],
+                Val::Closure(..) | Val::Primitive(_) | Val::Choice(..)
+            )),
             Op::IsEq | Op::IsEqv => self.same(&args[0], &args[1])?,
             Op::IsEqual => self.equal(&args[0], &args[1])?,
             _ => return Err(fail(format!("\"{}\" cannot be used here", op.name()))),

@@ -21,6 +21,8 @@ pub enum Val {
     Closure(FunctionId, Rc<[Val]>),
     /// A primitive.
     Primitive(Op),
+    /// One of two procedures, as this test decides.
+    Choice(NodeId, Rc<(Val, Val)>),
     /// The values of an `if`.
     Tuple(Rc<[Val]>),
 }

@@ -74,15 +74,20 @@ pub fn read(text: &str, limits: Limits) -> Result<Vec<Datum>> {
         Some(Frame::List { open, close, .. }) => Err(Error::new(
             ErrorKind::Parse,
             format!(
-                "this \"{}\" is never closed: a \"{}\" is missing",
+                "this \"{}\" is never closed: a closing {} \"{}\" is missing",
                 &text[open.start as usize..open.end as usize],
+                if close == b')' {
+                    "parenthesis"
+                } else {
+                    "bracket"
+                },
                 close as char
             ),
         )
         .at(open)),
         Some(Frame::Prefix { name, span }) => Err(Error::new(
             ErrorKind::Parse,
-            format!("nothing follows this {name} mark"),
+            format!("nothing follows this {name} mark ({})", mark(name)),
         )
         .at(span)),
         Some(Frame::Comment { span }) => {
@@ -100,6 +105,16 @@ struct Reader<'a> {
     at: usize,
     stack: Vec<Frame>,
     done: Vec<Datum>,
+}
+
+/// How a prefix is written.
+fn mark(name: &str) -> &'static str {
+    match name {
+        "quote" => "'",
+        "quasiquote" => "`",
+        "unquote" => ",",
+        _ => ",@",
+    }
 }
 
 fn is_delimiter(byte: u8) -> bool {
@@ -236,13 +251,15 @@ impl Reader<'_> {
                     ));
                 }
                 if let (Some(dot), None) = (dot, &tail) {
-                    return Err(Error::new(ErrorKind::Parse, "nothing follows this dot").at(dot));
+                    return Err(
+                        Error::new(ErrorKind::Parse, "nothing follows this dot (.)").at(dot)
+                    );
                 }
                 self.place(open.start as usize, DatumKind::List(items, tail))
             }
             Some(Frame::Prefix { name, span }) => Err(Error::new(
                 ErrorKind::Parse,
-                format!("nothing follows this {name} mark"),
+                format!("nothing follows this {name} mark ({})", mark(name)),
             )
             .at(span)),
             Some(Frame::Comment { span }) => {
@@ -252,8 +269,13 @@ impl Reader<'_> {
                 start,
                 start + 1,
                 format!(
-                    "this \"{}\" closes nothing: there is one too many",
-                    close as char
+                    "this \"{}\" closes nothing: there is a {} too many",
+                    close as char,
+                    if close == b')' {
+                        "parenthesis"
+                    } else {
+                        "bracket"
+                    }
                 ),
             )),
         }
@@ -288,17 +310,21 @@ impl Reader<'_> {
                     };
                 }
                 Some(Frame::List {
-                    items, dot, tail, ..
+                    items,
+                    dot,
+                    tail,
+                    close,
+                    ..
                 }) => {
                     let is_dot = matches!(&datum.kind, DatumKind::Symbol(name) if &**name == ".")
                         && &self.text[start..self.at] == ".";
                     if is_dot {
-                        if items.is_empty() || dot.is_some() {
-                            return Err(fail(start, self.at, "a dot cannot stand here"));
+                        if items.is_empty() || dot.is_some() || *close == b']' {
+                            return Err(fail(start, self.at, "a dot (.) cannot stand here"));
                         }
                         *dot = Some(datum.span);
                     } else if tail.is_some() {
-                        return Err(fail(start, self.at, "only one datum may follow a dot"));
+                        return Err(fail(start, self.at, "only one datum may follow a dot (.)"));
                     } else if dot.is_some() {
                         match datum.kind {
                             // (a . (b c)) is (a b c)

@@ -1,2 +1,2 @@
-; error: PARSE 2:5 \q
+; error: PARSE 2:8 \q
 (if "a \q b" 1 2)

@@ -1,3 +1,3 @@
-; error: COMPILE 2:1 k
+; error: COMPILE 2:14 k
 (parameter k 11 0 10)
 (* k x)

@@ -1,3 +1,3 @@
-; error: COMPILE 2:1 k
+; error: COMPILE 2:1 parameter
 (parameter k)
 (* k x)

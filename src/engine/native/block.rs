@@ -5,9 +5,10 @@
 //! samples only: sample `i` goes to lane `i % LANES` of its section of [`SECTION`] samples, the lanes of a section are added
 //! as a tree, and the sections in order.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use super::plan::{Kernels, Pass, Plan};
 use super::step::{self, Run, Step};
@@ -16,7 +17,7 @@ use crate::ops::kernel::Operand;
 use crate::ops::real::Real;
 
 /// How many samples are computed at a time.
-pub const BLOCK: usize = 64;
+pub const BLOCK: usize = 128;
 
 /// Into how many parts a sum is split.
 const LANES: usize = 32;
@@ -24,13 +25,17 @@ const LANES: usize = 32;
 /// How many samples are summed before their sum joins the total; a multiple of [`BLOCK`].
 const SECTION: usize = 1024;
 
+/// Values, aligned to a cache line: a vector that crosses two takes twice as long.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Aligned<T, const N: usize>([T; N]);
+
 /// The memory of a program that runs in blocks.
 pub struct Memory<T: 'static> {
     arch: Arch,
-    uniforms: Vec<[T; BLOCK]>,
-    inputs: Vec<[T; BLOCK]>,
-    registers: Vec<[T; BLOCK]>,
-    lanes: Vec<[T; LANES]>,
+    /// A block for each slot. Those of inputs are in use only where the caller's memory cannot be read in place.
+    blocks: Vec<Aligned<T, BLOCK>>,
+    lanes: Vec<Aligned<T, LANES>>,
     /// Empty between runs; keeps its capacity.
     views: Vec<&'static [T]>,
 }
@@ -42,10 +47,8 @@ impl<T: Real> Memory<T> {
         let sums = sums.map(|pass| pass.sums.len()).max().unwrap_or(0);
         Memory {
             arch: Arch::new(),
-            uniforms: vec![[T::ZERO; BLOCK]; plan.uniforms],
-            inputs: vec![[T::ZERO; BLOCK]; plan.inputs.len()],
-            registers: vec![[T::ZERO; BLOCK]; plan.registers],
-            lanes: vec![[T::ZERO; LANES]; sums],
+            blocks: vec![Aligned([T::ZERO; BLOCK]); plan.slots()],
+            lanes: vec![Aligned([T::ZERO; LANES]); sums],
             views: Vec::with_capacity(plan.inputs.len()),
         }
     }
@@ -71,7 +74,7 @@ pub fn pass<T: Real>(
     outputs: &mut dyn Outputs<T>,
 ) {
     for slot in &pass.uniforms {
-        memory.uniforms[*slot as usize] = [values[*slot as usize]; BLOCK];
+        memory.blocks[*slot as usize].0 = [values[*slot as usize]; BLOCK];
     }
     for slot in &pass.sums {
         values[*slot as usize] = T::ZERO;
@@ -79,27 +82,49 @@ pub fn pass<T: Real>(
     let mut views: Vec<&[T]> = std::mem::take(&mut memory.views);
     let direct = |port: &usize| batch.inputs.contiguous(*port, 0, batch.samples);
     views.extend(plan.inputs.iter().map(|port| direct(port).unwrap_or(&[])));
-    memory.arch.dispatch(
-        #[inline(always)]
-        || {
-            let mut start = 0;
-            while start < batch.samples {
-                if cancelled(batch.cancel) {
-                    break;
-                }
-                let end = batch.samples.min(start + SECTION);
-                section(plan, pass, memory, &views, &batch, start..end, outputs);
-                for (lanes, slot) in memory.lanes.iter_mut().zip(&pass.sums) {
-                    values[*slot as usize] = values[*slot as usize] + tree(lanes);
-                    *lanes = [T::ZERO; LANES];
-                }
-                start = end;
-            }
-        },
-    );
+    memory.arch.dispatch(Vectorized {
+        plan,
+        pass,
+        memory: &mut *memory,
+        values,
+        views: &views,
+        batch,
+        outputs,
+    });
     views.clear();
     // reuses the allocation: the vector is empty, only its lifetime changes
     memory.views = views.into_iter().map(|_| -> &[T] { &[] }).collect();
+}
+
+/// The loop over the sections. A type rather than a closure, since `pulp` compiles for an instruction set only what is
+/// inlined, and closures of this size are not.
+struct Vectorized<'a, T: Real> {
+    plan: &'a Plan<T>,
+    pass: &'a Pass,
+    memory: &'a mut Memory<T>,
+    values: &'a mut [T],
+    views: &'a [&'a [T]],
+    batch: Batch<'a, T>,
+    outputs: &'a mut dyn Outputs<T>,
+}
+
+impl<T: Real> WithSimd for Vectorized<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) {
+        let mut start = 0;
+        while start < self.batch.samples && !cancelled(self.batch.cancel) {
+            let end = self.batch.samples.min(start + SECTION);
+            self.section(start..end);
+            for (lanes, slot) in self.memory.lanes.iter_mut().zip(&self.pass.sums) {
+                let total = &mut self.values[*slot as usize];
+                *total = *total + tree(&lanes.0);
+                lanes.0 = [T::ZERO; LANES];
+            }
+            start = end;
+        }
+    }
 }
 
 /// Whether the caller wants the run to stop.
@@ -120,196 +145,213 @@ fn tree<T: Real>(lanes: &[T; LANES]) -> T {
     lanes[0]
 }
 
-#[inline(always)]
-fn section<T: Real>(
-    plan: &Plan<T>,
-    pass: &Pass,
-    memory: &mut Memory<T>,
-    views: &[&[T]],
-    batch: &Batch<T>,
-    samples: std::ops::Range<usize>,
-    outputs: &mut dyn Outputs<T>,
-) {
-    for start in samples.clone().step_by(BLOCK) {
-        let count = BLOCK.min(samples.end - start);
-        for input in &pass.inputs {
-            // read where they are, if they lie side by side and fill the block
-            if count < BLOCK || views[*input].is_empty() {
-                let out = &mut memory.inputs[*input][..count];
-                batch.inputs.gather(plan.inputs[*input], start, out);
+impl<T: Real> Vectorized<'_, T> {
+    #[inline(always)]
+    fn section(&mut self, samples: Range<usize>) {
+        let (plan, memory) = (self.plan, &mut *self.memory);
+        for start in samples.clone().step_by(BLOCK) {
+            let count = BLOCK.min(samples.end - start);
+            for input in &self.pass.inputs {
+                // read where they are, if they lie side by side and fill the block
+                if count < BLOCK || self.views[*input].is_empty() {
+                    let out = &mut memory.blocks[plan.uniforms + input].0[..count];
+                    self.batch.inputs.gather(plan.inputs[*input], start, out);
+                }
             }
-        }
-        let places = Places {
-            uniforms: &memory.uniforms,
-            views,
-            inputs: &memory.inputs,
-            start,
-        };
-        for step in &pass.steps {
-            let mut run = BlockRun {
-                arch: memory.arch,
-                step,
-                count,
-                places,
-                registers: &mut memory.registers,
-                lanes: &mut memory.lanes,
-                kernels: &plan.kernels,
-                outputs: &mut *outputs,
-            };
-            step::run(step.code, &mut run);
+            for step in &self.pass.steps {
+                let views = Views {
+                    first: plan.uniforms,
+                    views: self.views,
+                    start,
+                };
+                let (low, rest) = memory.blocks.split_at_mut(step.slot as usize);
+                let (out, high) = rest.split_first_mut().expect("a slot of the plan");
+                let [a, b, c] = step.args;
+                let mut run = BlockRun {
+                    step,
+                    count,
+                    a: views.block(a, low, high),
+                    b: views.block(b, low, high),
+                    c: views.block(c, low, high),
+                    out: &mut out.0,
+                    start,
+                    lanes: &mut memory.lanes,
+                    kernels: &plan.kernels,
+                    uniforms: plan.uniforms,
+                    arch: memory.arch,
+                    outputs: &mut *self.outputs,
+                };
+                step::run(step.code, &mut run);
+            }
         }
     }
 }
 
-/// The slots that steps only read.
-struct Places<'r, T> {
-    uniforms: &'r [[T; BLOCK]],
+/// Inputs that are read in place.
+#[derive(Clone, Copy)]
+struct Views<'r, T> {
+    /// The slot of the first.
+    first: usize,
     views: &'r [&'r [T]],
-    inputs: &'r [[T; BLOCK]],
     start: usize,
 }
 
-impl<T> Clone for Places<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Places<'_, T> {}
-
-impl<'r, T> Places<'r, T> {
-    /// The block of an argument; `low` and `high` are the registers before and after register `out`.
+impl<'r, T> Views<'r, T> {
+    /// The block of an argument; `low` and `high` are the blocks before and after that of the result.
     #[inline(always)]
-    fn block(self, slot: u32, low: &'r [[T; BLOCK]], high: &'r [[T; BLOCK]]) -> &'r [T; BLOCK] {
+    fn block(
+        self,
+        slot: u32,
+        low: &'r [Aligned<T, BLOCK>],
+        high: &'r [Aligned<T, BLOCK>],
+    ) -> &'r [T; BLOCK] {
         let slot = slot as usize;
-        if let Some(uniform) = self.uniforms.get(slot) {
-            return uniform;
+        if let Some(view) = self.views.get(slot.wrapping_sub(self.first))
+            && let Some(rest) = view.get(self.start..)
+            && let Some(block) = rest.first_chunk()
+        {
+            return block;
         }
-        let slot = slot - self.uniforms.len();
-        if let Some(view) = self.views.get(slot) {
-            let direct = view.get(self.start..).and_then(|view| view.first_chunk());
-            return direct.unwrap_or(&self.inputs[slot]);
-        }
-        let register = slot - self.views.len();
-        match low.get(register) {
-            Some(register) => register,
-            None => &high[register - low.len() - 1],
+        match low.get(slot) {
+            Some(block) => &block.0,
+            None => &high[slot - low.len() - 1].0,
         }
     }
 }
 
 struct BlockRun<'r, T> {
-    arch: Arch,
     step: &'r Step,
+    /// How many samples of the block are in use; what lies behind them is computed too, and means nothing.
     count: usize,
-    places: Places<'r, T>,
-    registers: &'r mut [[T; BLOCK]],
-    lanes: &'r mut [[T; LANES]],
+    a: &'r [T; BLOCK],
+    b: &'r [T; BLOCK],
+    c: &'r [T; BLOCK],
+    out: &'r mut [T; BLOCK],
+    start: usize,
+    lanes: &'r mut [Aligned<T, LANES>],
     kernels: &'r Kernels<T>,
+    uniforms: usize,
+    arch: Arch,
     outputs: &'r mut dyn Outputs<T>,
 }
 
-impl<T: Real> BlockRun<'_, T> {
-    /// The result's register and the blocks of `N` arguments.
+// functions, so that the compiler knows that the blocks do not overlap
+#[inline(always)]
+fn map1<T: Real>(out: &mut [T; BLOCK], a: &[T; BLOCK], f: impl Fn(T) -> T) {
+    for i in 0..BLOCK {
+        out[i] = f(a[i]);
+    }
+}
+
+#[inline(always)]
+fn map2<T: Real>(out: &mut [T; BLOCK], a: &[T; BLOCK], b: &[T; BLOCK], f: impl Fn(T, T) -> T) {
+    for i in 0..BLOCK {
+        out[i] = f(a[i], b[i]);
+    }
+}
+
+#[inline(always)]
+fn map3<T: Real>(out: &mut [T; BLOCK], [a, b, c]: [&[T; BLOCK]; 3], f: impl Fn(T, T, T) -> T) {
+    for i in 0..BLOCK {
+        out[i] = f(a[i], b[i], c[i]);
+    }
+}
+
+/// Adds the first `count` values of a block to the lanes.
+#[inline(always)]
+fn accumulate<T: Real>(
+    lanes: &mut [T; LANES],
+    [a, b, c]: [&[T; BLOCK]; 3],
+    count: usize,
+    f: impl Fn(T, T, T) -> T,
+) {
+    if count < BLOCK {
+        for i in 0..count {
+            lanes[i % LANES] = lanes[i % LANES] + f(a[i], b[i], c[i]);
+        }
+        return;
+    }
+    let mut sums = *lanes;
+    for start in (0..BLOCK).step_by(LANES) {
+        for lane in 0..LANES {
+            let i = start + lane;
+            sums[lane] = sums[lane] + f(a[i], b[i], c[i]);
+        }
+    }
+    *lanes = sums;
+}
+
+impl<'r, T: Real> BlockRun<'r, T> {
     #[inline(always)]
-    fn split<const N: usize>(&mut self) -> (&mut [T; BLOCK], [&[T; BLOCK]; N]) {
-        let first = self.places.uniforms.len() + self.places.views.len();
-        let (low, rest) = self.registers.split_at_mut(self.step.out as usize - first);
-        let (out, high) = rest.split_first_mut().expect("planned");
-        let places = self.places;
-        let args = std::array::from_fn(|i| places.block(self.step.args[i], low, high));
-        (out, args)
+    fn operand(&self, i: usize, block: &'r [T; BLOCK]) -> Operand<'r, T> {
+        match (self.step.args[i] as usize) < self.uniforms {
+            true => Operand::Uniform(block[0]),
+            false => Operand::Block(&block[..self.count]),
+        }
     }
 }
 
 impl<T: Real> Run<T> for BlockRun<'_, T> {
     #[inline(always)]
     fn unary(&mut self, f: impl Fn(T) -> T) {
-        let (out, [a]) = self.split();
-        for i in 0..BLOCK {
-            out[i] = f(a[i]);
-        }
+        map1(self.out, self.a, f);
     }
 
     #[inline(always)]
     fn binary(&mut self, f: impl Fn(T, T) -> T) {
-        let (out, [a, b]) = self.split();
-        for i in 0..BLOCK {
-            out[i] = f(a[i], b[i]);
-        }
+        map2(self.out, self.a, self.b, f);
     }
 
     #[inline(always)]
     fn ternary(&mut self, f: impl Fn(T, T, T) -> T) {
-        let (out, [a, b, c]) = self.split();
-        for i in 0..BLOCK {
-            out[i] = f(a[i], b[i], c[i]);
-        }
+        map3(self.out, [self.a, self.b, self.c], f);
     }
 
     #[inline(always)]
     fn div_uniform(&mut self) {
-        let (out, [a, b]) = self.split();
-        let divisor = b[0];
+        let divisor = self.b[0];
         match exact_reciprocal(divisor) {
-            Some(factor) => {
-                for i in 0..BLOCK {
-                    out[i] = a[i] * factor;
-                }
-            }
-            None => {
-                for i in 0..BLOCK {
-                    out[i] = a[i] / divisor;
-                }
-            }
+            Some(factor) => map1(self.out, self.a, |a| a * factor),
+            None => map1(self.out, self.a, |a| a / divisor),
         }
     }
 
     #[inline(always)]
     fn unary_kernel(&mut self, kernel: usize) {
         let f = self.kernels.unary[kernel].block;
-        let (arch, count) = (self.arch, self.count);
-        let (out, [a]) = self.split();
-        f(arch, &a[..count], &mut out[..count]);
+        f(
+            self.arch,
+            &self.a[..self.count],
+            &mut self.out[..self.count],
+        );
     }
 
     #[inline(always)]
     fn binary_kernel(&mut self, kernel: usize) {
         let f = self.kernels.binary[kernel].block;
-        let (arch, count, step) = (self.arch, self.count, self.step);
-        let uniforms = self.places.uniforms.len();
-        let (out, args) = self.split::<2>();
-        let operand = |i: usize| match (step.args[i] as usize) < uniforms {
-            true => Operand::Uniform(args[i][0]),
-            false => Operand::Block(&args[i][..count]),
-        };
-        f(arch, operand(0), operand(1), &mut out[..count]);
+        let (a, b) = (self.operand(0, self.a), self.operand(1, self.b));
+        f(self.arch, a, b, &mut self.out[..self.count]);
     }
 
     #[inline(always)]
-    fn sum(&mut self, f: impl Fn(T, T) -> T) {
-        let (places, args) = (self.places, self.step.args);
-        let [a, b] = [0, 1].map(|i| places.block(args[i], self.registers, &[]));
-        let lanes = &mut self.lanes[self.step.out as usize];
-        if self.count == BLOCK {
-            for i in (0..BLOCK).step_by(LANES) {
-                for lane in 0..LANES {
-                    lanes[lane] = lanes[lane] + f(a[i + lane], b[i + lane]);
-                }
-            }
-        } else {
-            for i in 0..self.count {
-                lanes[i % LANES] = lanes[i % LANES] + f(a[i], b[i]);
-            }
-        }
+    fn sum(&mut self, f: impl Fn(T, T, T) -> T) {
+        let lanes = &mut self.lanes[self.step.index as usize].0;
+        accumulate(lanes, [self.a, self.b, self.c], self.count, f);
+    }
+
+    #[inline(always)]
+    fn sub_sum_square(&mut self) {
+        let lanes = &mut self.lanes[self.step.index as usize].0;
+        let args = [self.a, self.b, self.c];
+        accumulate(lanes, args, self.count, |a, b, _| (a - b) * (a - b));
+        map2(self.out, self.a, self.b, |a, b| a - b);
     }
 
     #[inline(always)]
     fn store(&mut self) {
-        let values = self.places.block(self.step.args[0], self.registers, &[]);
-        let values = &values[..self.count];
-        let output = self.step.out as usize;
-        self.outputs.scatter(output, self.places.start, values);
+        let values = &self.a[..self.count];
+        self.outputs
+            .scatter(self.step.index as usize, self.start, values);
     }
 }
 

@@ -20,6 +20,8 @@ enum Out {
     Value(usize),
     Sum(usize),
     Output(usize),
+    /// A value, and a sum that its square feeds.
+    Both(usize, usize),
 }
 
 /// The pass that gives the sums and outputs of this depth, if there are any, and how many registers it needs.
@@ -97,14 +99,22 @@ fn draft<T: Real>(
     };
     // values that live only inside the instruction of their one user
     let mut absorbed = vec![false; count];
+    // sums that take squares of these values
+    let mut square_sum: Vec<Option<usize>> = vec![None; count];
     for (i, roots) in roots.iter().enumerate() {
-        let product = matches!(values.batched_op(i), Some((Op::Mul, _)));
-        absorbed[i] = product && uses[i] == 1 && matches!(roots[..], [Out::Sum(_)]);
+        if let ([Out::Sum(sum)], 1, Some((Op::Mul, args))) =
+            (&roots[..], uses[i], values.batched_op(i))
+        {
+            absorbed[i] = true;
+            let (a, b) = (args[0], args[1]);
+            if a == b && matches!(values.batched_op(a), Some((Op::Sub, _))) {
+                square_sum[a] = Some(*sum);
+            }
+        }
     }
-    let mut drafts: Vec<Draft> = Vec::new();
     let mut fused: Vec<Option<usize>> = vec![None; count];
     for i in 0..count {
-        if uses[i] == 0 || absorbed[i] {
+        if uses[i] == 0 || square_sum[i].is_some() {
             continue;
         }
         if let Some((_, args)) = arithmetic(i) {
@@ -120,23 +130,33 @@ fn draft<T: Real>(
             }
         }
     }
+    let mut drafts: Vec<Draft> = Vec::new();
     for i in 0..count {
         if uses[i] == 0 {
             continue;
         }
         if absorbed[i] {
-            if let ([out @ Out::Sum(_)], Some((_, args))) = (&roots[i][..], values.batched_op(i)) {
-                drafts.push(Draft {
-                    code: Code::SumMul,
-                    out: *out,
-                    args: args.to_vec(),
-                });
+            if let ([out @ Out::Sum(_)], Some((_, args))) = (&roots[i][..], values.batched_op(i))
+                && square_sum[args[0]].is_none_or(|_| args[0] != args[1])
+            {
+                let (code, args) = match fuse(values, Op::BatchSum, args, fused[i]) {
+                    Some(fused) => fused,
+                    None => (Code::SumMul, args.to_vec()),
+                };
+                let out = *out;
+                drafts.push(Draft { code, out, args });
             }
             continue;
         }
         if let Some((op, args)) = values.batched_op(i) {
-            let (code, args) = instruction(values, op, args, fused[i], kernels)?;
-            let out = Out::Value(i);
+            let (code, args) = match fuse(values, op, args, fused[i]) {
+                Some(fused) => fused,
+                None => (instruction(values, op, args, kernels)?, args.to_vec()),
+            };
+            let (code, out) = match square_sum[i] {
+                Some(sum) => (Code::SubSumSquare, Out::Both(i, sum)),
+                None => (code, Out::Value(i)),
+            };
             drafts.push(Draft { code, out, args });
         }
         for out in &roots[i] {
@@ -154,26 +174,30 @@ fn draft<T: Real>(
     Ok(drafts)
 }
 
-/// The instruction for `op`, with its argument at `fused` taken into it.
-fn instruction<T: Real>(
+/// The instruction for `op` with its argument at `fused` taken into it.
+fn fuse(
     values: &Values,
     op: Op,
     args: &[usize],
     fused: Option<usize>,
+) -> Option<(Code, Vec<usize>)> {
+    let position = fused?;
+    let (inner, inner_args) = values.batched_op(args[position])?;
+    let code = Code::fused(inner, op, position == 1)?;
+    Some((code, vec![inner_args[0], inner_args[1], args[1 - position]]))
+}
+
+/// The instruction for `op` alone.
+fn instruction<T: Real>(
+    values: &Values,
+    op: Op,
+    args: &[usize],
     kernels: &mut Kernels<T>,
-) -> Result<(Code, Vec<usize>)> {
-    if let Some(position) = fused
-        && let Some((inner, inner_args)) = values.batched_op(args[position])
-        && let Some(code) = Code::fused(inner, op, position == 1)
-    {
-        let args = vec![inner_args[0], inner_args[1], args[1 - position]];
-        return Ok((code, args));
+) -> Result<Code> {
+    match op {
+        Op::Div if !values.list[args[1]].batched => Ok(Code::DivUniform),
+        op => kernels.code(op),
     }
-    let code = match op {
-        Op::Div if !values.list[args[1]].batched => Code::DivUniform,
-        op => kernels.code(op)?,
-    };
-    Ok((code, args.to_vec()))
 }
 
 /// Gives registers to the values of the steps. A result never shares a register with an argument of its step.
@@ -184,20 +208,25 @@ fn allocate(drafts: &[Draft], values: usize, slots: &FixedSlots) -> (Vec<Step>, 
             last[*arg] = position;
         }
     }
-    let first = (slots.uniforms + slots.inputs) as Slot;
+    let unread = (slots.uniforms + slots.inputs) as Slot;
+    let first = unread + 1;
     let mut slot = slots.slot.clone();
     let mut registers = 0;
     let mut free: Vec<Slot> = Vec::new();
     let mut steps = Vec::with_capacity(drafts.len());
     for (position, draft) in drafts.iter().enumerate() {
-        let out = match draft.out {
-            Out::Sum(i) | Out::Output(i) => i as u32,
-            Out::Value(i) => {
+        let (out, index) = match draft.out {
+            Out::Sum(i) | Out::Output(i) => (unread, i as u32),
+            Out::Value(i) | Out::Both(i, _) => {
                 slot[i] = free.pop().unwrap_or_else(|| {
                     registers += 1;
                     first + registers - 1
                 });
-                slot[i]
+                let sum = match draft.out {
+                    Out::Both(_, sum) => sum,
+                    _ => 0,
+                };
+                (slot[i], sum as u32)
             }
         };
         let mut args = [0; 3];
@@ -210,7 +239,8 @@ fn allocate(drafts: &[Draft], values: usize, slots: &FixedSlots) -> (Vec<Step>, 
         }
         steps.push(Step {
             code: draft.code,
-            out,
+            slot: out,
+            index,
             args,
         });
     }

@@ -11,8 +11,8 @@ use crate::ops::{Op, Role};
 
 /// A planned program.
 ///
-/// Slots: first the uniform values, one for the whole batch; then the inputs; then the registers, which hold the values of
-/// a few samples and are used again as soon as nothing reads them any more.
+/// Slots: first the uniform values, one for the whole batch; then the inputs; then one that nothing reads, for
+/// steps without a result; then the registers, which are used again as soon as nothing reads their value any more.
 pub struct Plan<T> {
     /// How many slots are uniform.
     pub uniforms: usize,
@@ -129,7 +129,7 @@ impl<T: Real> Plan<T> {
 
     /// How many slots there are.
     pub fn slots(&self) -> usize {
-        self.uniforms + self.inputs.len() + self.registers
+        self.uniforms + self.inputs.len() + 1 + self.registers
     }
 
     /// Gives a slot to each uniform value and to each input.
@@ -179,7 +179,8 @@ impl<T: Real> Plan<T> {
             }
             let mut step = Step {
                 code: self.kernels.code(*op)?,
-                out: slots.slot[i],
+                slot: slots.slot[i],
+                index: 0,
                 args: [0; 3],
             };
             for (to, arg) in step.args.iter_mut().zip(args) {

@@ -59,7 +59,7 @@ impl<T: Real> Scalar<'_, T> {
 
     #[inline(always)]
     fn set(&mut self, value: T) {
-        self.values[self.step.out as usize] = value;
+        self.values[self.step.slot as usize] = value;
     }
 }
 
@@ -97,17 +97,23 @@ impl<T: Real> Run<T> for Scalar<'_, T> {
     }
 
     #[inline(always)]
-    fn sum(&mut self, f: impl Fn(T, T) -> T) {
+    fn sum(&mut self, f: impl Fn(T, T, T) -> T) {
         // as in a block, where sums start from zero
-        let value = T::ZERO + f(self.arg(0), self.arg(1));
-        self.values[self.sums[self.step.out as usize] as usize] = value;
+        let value = T::ZERO + f(self.arg(0), self.arg(1), self.arg(2));
+        self.values[self.sums[self.step.index as usize] as usize] = value;
+    }
+
+    #[inline(always)]
+    fn sub_sum_square(&mut self) {
+        self.binary(|a, b| a - b);
+        self.sum(|a, b, _| (a - b) * (a - b));
     }
 
     #[inline(always)]
     fn store(&mut self) {
         let value = self.arg(0);
         if let Some(outputs) = &mut self.outputs {
-            outputs.scatter(self.step.out as usize, 0, &[value]);
+            outputs.scatter(self.step.index as usize, 0, &[value]);
         }
     }
 }

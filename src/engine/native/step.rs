@@ -12,8 +12,10 @@ pub type Slot = u32;
 pub struct Step {
     /// What to compute.
     pub code: Code,
-    /// Where the result goes: a slot; of [`Code::Sum`] and [`Code::SumMul`] a sum; of [`Code::Store`] an output.
-    pub out: u32,
+    /// Where the result goes; never a slot that the arguments are in.
+    pub slot: Slot,
+    /// The sum that [`Code::Sum`] and its kin add to, the output of [`Code::Store`].
+    pub index: u32,
     /// The arguments, as many as the code takes.
     pub args: [Slot; 3],
 }
@@ -75,6 +77,13 @@ pub enum Code {
     Sum,
     /// Adds the product of two arguments to a sum over the batch.
     SumMul,
+    /// Adds the product of a result and the third argument to a sum over the batch.
+    SumAddMul,
+    SumSubMul,
+    SumMulMul,
+    SumDivMul,
+    /// A difference, whose square it adds to a sum over the batch: a residual.
+    SubSumSquare,
     /// Gives the argument to an output.
     Store,
 }
@@ -105,9 +114,16 @@ impl Code {
         })
     }
 
-    /// The instruction for `outer` on the result of `inner` and another value, which stands first if `reversed`.
+    /// The instruction for `outer` on the result of `inner` and another value, which stands first if `reversed`;
+    /// an `outer` of `BatchSum` adds their product to a sum.
     pub fn fused(inner: Op, outer: Op, reversed: bool) -> Option<Code> {
         let row = match (outer, reversed) {
+            (Op::BatchSum, _) => [
+                Code::SumAddMul,
+                Code::SumSubMul,
+                Code::SumMulMul,
+                Code::SumDivMul,
+            ],
             (Op::Add, _) => [Code::AddAdd, Code::SubAdd, Code::MulAdd, Code::DivAdd],
             (Op::Sub, false) => [Code::AddSub, Code::SubSub, Code::MulSub, Code::DivSub],
             (Op::Sub, true) => [Code::AddSubR, Code::SubSubR, Code::MulSubR, Code::DivSubR],
@@ -141,7 +157,9 @@ pub trait Run<T: Real> {
     /// A function of two arguments from the table.
     fn binary_kernel(&mut self, kernel: usize);
     /// Adds to a sum over the batch.
-    fn sum(&mut self, f: impl Fn(T, T) -> T);
+    fn sum(&mut self, f: impl Fn(T, T, T) -> T);
+    /// A difference, whose square is added to a sum over the batch.
+    fn sub_sum_square(&mut self);
     /// Gives the first argument to an output.
     fn store(&mut self);
 }
@@ -195,8 +213,13 @@ pub fn run<T: Real, R: Run<T>>(code: Code, r: &mut R) {
         Code::DivDivR => r.ternary(|a, b, c| c / (a / b)),
         Code::Unary(kernel) => r.unary_kernel(kernel as usize),
         Code::Binary(kernel) => r.binary_kernel(kernel as usize),
-        Code::Sum => r.sum(|a, _| a),
-        Code::SumMul => r.sum(|a, b| a * b),
+        Code::Sum => r.sum(|a, _, _| a),
+        Code::SumMul => r.sum(|a, b, _| a * b),
+        Code::SumAddMul => r.sum(|a, b, c| (a + b) * c),
+        Code::SumSubMul => r.sum(|a, b, c| (a - b) * c),
+        Code::SumMulMul => r.sum(|a, b, c| (a * b) * c),
+        Code::SumDivMul => r.sum(|a, b, c| (a / b) * c),
+        Code::SubSumSquare => r.sub_sum_square(),
         Code::Store => r.store(),
     }
 }

@@ -44,6 +44,9 @@ impl Default for OrtConfig {
     }
 }
 
+/// Rewritings of ONNX Runtime that do not keep each bit of each value: `(1 / y) x` becomes `x / y`; `x + 0` becomes `x`.
+const CHANGE_VALUES: &str = "DivMulFusion;NoopElimination";
+
 pub(super) fn options(environment: &Environment, threads: usize) -> ort::Result<SessionBuilder> {
     // Threads that are asked for by number are not bound to processors. A pattern of memory is kept for each combination
     // of shapes that was ever seen: with batches of any size that is a leak, and the look-up costs time.
@@ -55,6 +58,7 @@ pub(super) fn options(environment: &Environment, threads: usize) -> ort::Result<
         .with_parallel_execution(false)?
         .with_memory_pattern(false)?
         .with_optimization_level(GraphOptimizationLevel::All)?
+        .with_disabled_optimizers(CHANGE_VALUES)?
         .with_log_level(LogLevel::Error)?)
 }
 

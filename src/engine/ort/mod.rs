@@ -6,20 +6,13 @@
 mod config;
 mod load;
 mod place;
+mod program;
 mod session;
 
 pub use config::{Device, OrtConfig};
 pub use load::{Loaded, probe};
+pub use program::{DEFAULT_CHUNK, prepare};
 pub use session::OrtSession;
-
-/// stub
-pub fn prepare<T: crate::ops::real::Real>(
-    _g: &crate::graph::Graph,
-    _c: &OrtConfig,
-    _chunk: usize,
-) -> crate::error::Result<Box<dyn super::Program<T>>> {
-    todo!()
-}
 
 use crate::error::{Error, ErrorKind};
 

@@ -13,7 +13,7 @@ impl Expander {
             [_, name, bindings, body @ ..] if name.symbol().is_some() && !body.is_empty() => {
                 self.named_let(name, bindings, body, whole)
             }
-            [_, bindings, body @ ..] if bindings.list().is_some() && !body.is_empty() => {
+            [_, bindings, body @ ..] if !body.is_empty() => {
                 let (names, values) = self.bindings(bindings)?;
                 let values = self.exprs(&values)?;
                 self.with_names(&names, |this, vars| {
@@ -196,17 +196,15 @@ impl Expander {
         let list = datum.list().ok_or_else(|| {
             fail(
                 datum.span,
-                "a list of bindings ((name value) …) is expected here",
+                "let, letrec and loop need a list of bindings ((name value) …) here",
             )
         })?;
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for binding in list {
             let (name, value) = self.binding(binding)?;
             if names.contains(&name) {
-                return Err(fail(
-                    binding.span,
-                    format!("\"{name}\" is bound twice here"),
-                ));
+                let span = binding.list().map_or(binding.span, |items| items[0].span);
+                return Err(fail(span, format!("\"{name}\" is bound twice here")));
             }
             names.push(name);
             values.push(value);
@@ -217,7 +215,10 @@ impl Expander {
     fn binding(&self, binding: &Datum) -> Result<(Arc<str>, Datum)> {
         match binding.list() {
             Some([name, value]) => Ok((self.binding_name(name, &[])?, value.clone())),
-            _ => Err(fail(binding.span, "a binding is written (name value)")),
+            _ => Err(fail(
+                binding.span,
+                "a binding of let, let*, letrec or loop is written (name value)",
+            )),
         }
     }
 }

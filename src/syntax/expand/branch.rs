@@ -123,7 +123,7 @@ impl Expander {
                     return Err(fail(clause.span, "else must be the last clause"));
                 }
                 if parts.len() < 2 {
-                    return Err(usage(whole, form_usage));
+                    return Err(fail(clause.span, "an else clause needs a body"));
                 }
                 otherwise = self.body(&parts[1..], clause)?;
                 break;
@@ -210,9 +210,12 @@ impl Expander {
                 otherwise = value;
                 break;
             }
-            let data = head
-                .list()
-                .ok_or_else(|| fail(head.span, "a list of data is expected here"))?;
+            let data = head.list().ok_or_else(|| {
+                fail(
+                    head.span,
+                    "a clause of case begins with a list of data, or else",
+                )
+            })?;
             arms.push((data, value, clause.span));
         }
         let count: usize = arms.iter().map(|(data, _, _)| data.len()).sum::<usize>() + arms.len();

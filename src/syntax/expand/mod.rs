@@ -295,7 +295,12 @@ impl Expander {
         let (fixed, rest): (&[Datum], Option<&Datum>) = match &params.kind {
             DatumKind::List(items, tail) => (items, tail.as_deref()),
             DatumKind::Symbol(_) => (&[], Some(params)),
-            _ => return Err(fail(params.span, "a parameter list is expected here")),
+            _ => {
+                return Err(fail(
+                    params.span,
+                    "the parameter list of a lambda is expected here",
+                ));
+            }
         };
         let mut names = Vec::with_capacity(fixed.len() + 1);
         for param in fixed.iter().chain(rest) {

@@ -25,7 +25,10 @@ impl Expander {
             return self.rebuild("quasiquote", inner, level + 1);
         }
         if template.form("unquote-splicing").is_some() && level == 1 {
-            return Err(fail(template.span, "\",@\" may stand only inside a list"));
+            return Err(fail(
+                template.span,
+                "unquote-splicing (,@) may stand only inside a list",
+            ));
         }
         match &template.kind {
             DatumKind::List(items, tail) if !items.is_empty() => {

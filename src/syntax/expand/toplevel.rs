@@ -17,6 +17,13 @@ enum Item<'a> {
     Expr(&'a Datum),
 }
 
+/// Whether a name may be defined again: at the top level, where forms run in order, later forms see the new value.
+#[derive(Clone, Copy, PartialEq)]
+enum Again {
+    Allowed,
+    Refused,
+}
+
 /// The right side of a definition.
 enum Value<'a> {
     Expr(&'a Datum),
@@ -41,7 +48,7 @@ impl Expander {
             let end = data.last().map_or(Span::default(), |datum| datum.span);
             return Err(fail(
                 end,
-                "the program has no expression: its last form gives its value",
+                "the program is empty: it has no expression, whose value would be its own",
             ));
         }
         let end = rest[rest.len() - 1].span;
@@ -49,6 +56,7 @@ impl Expander {
             &rest,
             end,
             "the program ends with a definition: add an expression, which gives its value",
+            Again::Allowed,
         )
     }
 
@@ -59,10 +67,10 @@ impl Expander {
             [_, name, initial, lower, upper] => (name, initial, Some((lower, upper))),
             _ => return Err(usage(form, form_usage)),
         };
-        let initial_value = number(initial)?;
+        let initial_value = number(name, initial)?;
         let (lower, upper) = match bounds {
             None => (f64::NEG_INFINITY, f64::INFINITY),
-            Some((lower, upper)) => (number(lower)?, number(upper)?),
+            Some((lower, upper)) => (number(name, lower)?, number(name, upper)?),
         };
         if !initial_value.is_finite() {
             return Err(fail(
@@ -128,6 +136,7 @@ impl Expander {
             &data,
             whole.span,
             "the body ends with a definition: add an expression, which gives its value",
+            Again::Refused,
         )
     }
 
@@ -140,7 +149,13 @@ impl Expander {
     }
 
     /// Definitions and expressions in order; the last expression is the value.
-    fn sequence(&mut self, data: &[&Datum], span: Span, ends_badly: &str) -> Result<Expr> {
+    fn sequence(
+        &mut self,
+        data: &[&Datum],
+        span: Span,
+        ends_badly: &str,
+        again: Again,
+    ) -> Result<Expr> {
         let mut items = Vec::new();
         self.collect(data, &mut items)?;
         let Some(Item::Expr(last)) = items.pop() else {
@@ -153,6 +168,9 @@ impl Expander {
         for item in &items {
             if let Item::Define { name, whole, .. } = item {
                 if names.contains(name) {
+                    if again == Again::Allowed {
+                        continue;
+                    }
                     return Err(fail(
                         whole.span,
                         format!("\"{name}\" is defined twice here"),
@@ -174,27 +192,42 @@ impl Expander {
             }
         }
         self.with_names(&names, |this, vars| {
-            let mut vars = vars.iter().copied();
+            let mut fresh = names.iter().zip(vars).peekable();
             let mut bindings: Vec<(Var, Expr)> = Vec::with_capacity(items.len());
             for item in &items {
-                let (var, value) = match item {
-                    Item::Define { value, whole, .. } => {
+                let binding = match item {
+                    Item::Define { name, value, whole } => {
                         let value = match value {
                             Value::Expr(datum) => this.expr(datum)?,
                             Value::Procedure { params, body } => {
                                 this.procedure(params, body, whole)?
                             }
                         };
-                        (vars.next(), value)
+                        let var = match fresh.next_if(|(first, _)| *first == name) {
+                            Some((_, var)) => *var,
+                            None => this.rebind(name),
+                        };
+                        (var, value)
                     }
-                    Item::Expr(datum) => (None, this.expr(datum)?),
+                    Item::Expr(datum) => {
+                        let value = this.expr(datum)?;
+                        (this.fresh("_"), value)
+                    }
                 };
-                let var = var.unwrap_or_else(|| this.fresh("_"));
-                bindings.push((var, value));
+                bindings.push(binding);
             }
             let body = Box::new(this.expr(last)?);
             Ok(Expr::new(ExprKind::Letrec(bindings, body), span))
         })
+    }
+
+    /// A new variable for a name that is in scope: what follows sees it.
+    fn rebind(&mut self, name: &Arc<str>) -> Var {
+        let var = self.fresh(name);
+        if let Some(bound) = self.scope.get_mut(name).and_then(|stack| stack.last_mut()) {
+            *bound = Bound::Var(var);
+        }
+        var
     }
 
     /// Sorts the forms of a body into definitions and expressions; `begin` splices.
@@ -235,14 +268,23 @@ impl Expander {
                 };
                 (name, Value::Procedure { params, body })
             }
-            _ => return Err(usage(whole, form_usage)),
+            (DatumKind::Symbol(_), _) => return Err(usage(whole, form_usage)),
+            (DatumKind::List(items, _), _) if !items.is_empty() => {
+                return Err(usage(whole, form_usage));
+            }
+            _ => {
+                return Err(fail(
+                    target.span,
+                    format!("define needs a name here, not {target}"),
+                ));
+            }
         };
         Ok(Item::Define { name, value, whole })
     }
 }
 
 /// The number that a declaration holds.
-fn number(datum: &Datum) -> Result<f64> {
+fn number(name: &Datum, datum: &Datum) -> Result<f64> {
     let value = match &datum.kind {
         DatumKind::Int(_) | DatumKind::Real(_) => Constant::quote(datum).as_real(),
         DatumKind::List(items, None) => match items.as_slice() {
@@ -256,7 +298,7 @@ fn number(datum: &Datum) -> Result<f64> {
     value.ok_or_else(|| {
         fail(
             datum.span,
-            format!("a number is expected here, not {datum}"),
+            format!("parameter {name} needs a number here, not {datum}"),
         )
     })
 }
