@@ -1,7 +1,6 @@
 //! `ncg check`: before a fit, whether gradients agree with differences, and what the data can determine.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use serde_json::{Map, Value, json};
 
@@ -100,10 +99,9 @@ fn differentiate(
     data: &Data,
     start: &[(String, f64)],
 ) -> Result<Differentiated> {
-    let cancel = AtomicBool::new(false);
     let p: Vec<f64> = start.iter().map(|(_, initial)| *initial).collect();
     let free: Vec<usize> = (0..p.len()).collect();
-    let mut problem = Problem::new(session, data, &p, &free, &cancel)?;
+    let mut problem = Problem::new(session, data, &p, &free)?;
     let rows = problem.residual_count();
     let mut residuals = vec![0.0; rows];
     let mut jacobian = vec![0.0; rows * p.len()];

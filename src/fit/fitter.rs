@@ -223,7 +223,8 @@ impl Fitter {
             .collect()
     }
 
-    /// Runs until it stops; running again goes on. `cancel` may be set from another thread.
+    /// Runs until it stops; running again goes on. `cancel` may be set from another thread, and takes the place of the
+    /// monitor's flag.
     ///
     /// # Errors
     /// `Argument` without data or parameters, `Numeric` where the loss is not finite at the start.
@@ -243,7 +244,14 @@ impl Fitter {
             adam: self.adam,
             data: &data,
             moving: &moving,
-            cancel,
+        };
+        let monitor = &mut Monitor {
+            callback: match &mut monitor.callback {
+                Some(callback) => Some(&mut **callback),
+                None => None,
+            },
+            cancel: Some(cancel),
+            every: monitor.every,
         };
         let result = match &mut self.session {
             AnySession::F64(session) => job.run(session, monitor, &mut state),
@@ -383,7 +391,6 @@ struct Job<'a> {
     adam: bool,
     data: &'a Data,
     moving: &'a [Free],
-    cancel: &'a AtomicBool,
 }
 
 impl Job<'_> {
@@ -406,7 +413,7 @@ impl Job<'_> {
         let free: Vec<usize> = self.moving.iter().map(|free| free.index).collect();
         let start: Vec<f64> = self.moving.iter().map(|free| free.initial).collect();
         let bounds = bounds(self.moving);
-        let mut problem = Problem::new(session, self.data, &fixed, &free, self.cancel)?;
+        let mut problem = Problem::new(session, self.data, &fixed, &free)?;
         if !self.adam {
             if !matches!(state, State::LevMar(_)) {
                 *state = State::LevMar(levmar::State::new(&start));

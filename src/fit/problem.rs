@@ -1,7 +1,5 @@
 //! A model, data and free parameters as a least-squares problem.
 
-use std::sync::atomic::AtomicBool;
-
 use super::{Objective, Residuals};
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Columns, ColumnsMut, Element, Session, Strided, StridedMut};
@@ -76,6 +74,8 @@ fn copy(samples: usize, table: &dyn Columns<f64>, names: &[&str]) -> Result<Vec<
 }
 
 /// The least-squares problem of a session's model on data. Residual `o * samples + s` belongs to output `o` of sample `s`.
+///
+/// An evaluation is never cut short: half of one would look like another loss. A request to stop waits for its end.
 pub struct Problem<'a, T: Element> {
     session: &'a mut Session<T>,
     samples: usize,
@@ -91,7 +91,6 @@ pub struct Problem<'a, T: Element> {
     /// Model values, and the Jacobian by all parameters.
     values: Vec<T>,
     jacobian: Vec<T>,
-    cancel: &'a AtomicBool,
 }
 
 impl<'a, T: Element> Problem<'a, T> {
@@ -101,7 +100,6 @@ impl<'a, T: Element> Problem<'a, T> {
         data: &'a Data,
         fixed: &[f64],
         free: &[usize],
-        cancel: &'a AtomicBool,
     ) -> Result<Problem<'a, T>> {
         let (inputs, parameters, outputs) = session.counts();
         if data.x.len() != inputs * data.samples || data.y.len() != outputs * data.samples {
@@ -130,7 +128,6 @@ impl<'a, T: Element> Problem<'a, T> {
             roots: data.weights.iter().map(|weight| weight.sqrt()).collect(),
             free: free.to_vec(),
             p: fixed.iter().map(|p| T::of(*p)).collect(),
-            cancel,
         })
     }
 }
@@ -155,17 +152,16 @@ impl<T: Element> Residuals for Problem<'_, T> {
         }
         let x = Strided::columns(&self.x, self.samples);
         let mut y = StridedMut::columns(&mut self.values, self.samples);
-        let cancel = Some(self.cancel);
         let parameters = self.p.len();
         match &jacobian {
             None => self
                 .session
-                .eval(self.samples, &x, Some(&self.p), &mut y, cancel)?,
+                .eval(self.samples, &x, Some(&self.p), &mut y, None)?,
             Some(_) => {
                 let mut j = StridedMut::columns(&mut self.jacobian, self.samples);
                 let y = Some(&mut y as &mut dyn ColumnsMut<T>);
                 self.session
-                    .jacobian(self.samples, &x, Some(&self.p), y, &mut j, cancel)?;
+                    .jacobian(self.samples, &x, Some(&self.p), y, &mut j, None)?;
             }
         }
         for (residual, (value, target)) in residuals.iter_mut().zip(self.values.iter().zip(self.y))
@@ -230,7 +226,7 @@ impl<T: Element> Objective for SumOfSquares<'_, T> {
         let x = Strided::columns(&this.x, this.samples);
         let mut y = StridedMut::columns(&mut this.values, this.samples);
         this.session
-            .eval(this.samples, &x, Some(&this.p), &mut y, Some(this.cancel))?;
+            .eval(this.samples, &x, Some(&this.p), &mut y, None)?;
         let mut loss = 0.0;
         for (i, (value, target)) in this.values.iter().zip(this.y).enumerate() {
             let weight = this.roots.get(i).map_or(1.0, |root| root * root);
@@ -244,14 +240,8 @@ impl<T: Element> Objective for SumOfSquares<'_, T> {
             dx: None,
             dp: Some(&mut self.derivatives),
         };
-        this.session.gradient(
-            this.samples,
-            &x,
-            Some(&this.p),
-            Some(&seeds),
-            into,
-            Some(this.cancel),
-        )?;
+        this.session
+            .gradient(this.samples, &x, Some(&this.p), Some(&seeds), into, None)?;
         for (out, index) in gradient.iter_mut().zip(&this.free) {
             *out = self.derivatives[*index].to_f64();
         }
