@@ -382,8 +382,11 @@ impl Reader {
         let push =
             |this: &mut Self, kind: NodeKind| this.builder.push(kind, args.clone(), Type::General);
         match raw.op {
+            "const" | "quote_const" | "input" | "func_param" | "loop_param" if !args.is_empty() => {
+                Err(wrong(format!("a {} has no edges", raw.op)))
+            }
             "const" => {
-                let constant = match self.exact.get(&id) {
+                let constant = match self.exact.get(&id).filter(|_| depth == 0) {
                     Some(value) => Some(Constant::Int(*value)),
                     None => atom(raw.value),
                 };
