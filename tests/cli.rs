@@ -547,7 +547,8 @@ fn an_interrupt_reports_the_best_so_far() {
         assert_eq!(output.status.code(), Some(0));
         let got: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(got["stop"], "stopped", "{got}");
-        assert!(got["loss"].is_number() && got["parameters"]["k"]["value"].is_number());
+        let k = &got["parameters"]["k"];
+        assert!(k["value"].is_number() && k["std_error"].is_number(), "{got}");
         return;
     }
     panic!("no fit was running after nine seconds");

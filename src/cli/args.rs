@@ -26,12 +26,12 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  ncg run -e '(* k (square x))' --inputs '{\"x\": [1, 2, 3], \"k\": 0.5}' --grad x,k"
     )]
-    Run(Run),
+    Run(Box<Run>),
     /// Fit the constants of a model to data
     #[command(
         after_help = "Example:\n  ncg fit examples/models/misra1a.scm --data examples/data/misra1a.csv --target y -o fitted.ncg --plot fit.svg"
     )]
-    Fit(Fit),
+    Fit(Box<Fit>),
     /// Compile a model to a portable graph
     #[command(after_help = "Example:\n  ncg compile examples/models/coulomb.scm -o coulomb.ncg")]
     Compile(Compile),
@@ -39,7 +39,7 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  ncg export examples/models/coulomb.scm -o coulomb.onnx --training"
     )]
-    Export(Export),
+    Export(Box<Export>),
     /// Show a model: inputs, parameters, size, what can run it
     #[command(after_help = "Example:\n  ncg info examples/models/pendulum-period.scm")]
     Info(Info),
@@ -53,7 +53,7 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  ncg check examples/models/hahn1.scm --data examples/data/hahn1.csv --target y"
     )]
-    Check(Check),
+    Check(Box<Check>),
     /// Fit models that come with the program, and write what it can write
     #[command(after_help = "Example:\n  ncg demo --output demo")]
     Demo(Demo),

@@ -31,7 +31,7 @@ pub fn run(fitter: &mut Fitter, quiet: bool) -> Result<Stop> {
         return fitter.run(&mut Monitor::default(), &STOP);
     }
     let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{msg}") {
         bar.set_style(style);
     }
     let mut last: Option<Instant> = None;
@@ -42,7 +42,6 @@ pub fn run(fitter: &mut Fitter, quiet: bool) -> Result<Stop> {
                 "iteration {}  loss {:.6e}  gradient {:.1e}  {:.1} s  (Ctrl-C stops)",
                 progress.iteration, progress.loss, progress.gradient_norm, progress.seconds
             ));
-            bar.tick();
         }
         false
     };
