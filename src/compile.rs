@@ -90,7 +90,7 @@ fn limits(options: &Options) -> Limits {
 }
 
 /// Makes the inputs that the option `params` names parameters: `k` or `k=1.5`, separated by commas.
-fn name_parameters(graph: &mut Graph, list: &str) -> Result<()> {
+pub(crate) fn name_parameters(graph: &mut Graph, list: &str) -> Result<()> {
     for item in list
         .split(',')
         .map(str::trim)

@@ -235,8 +235,8 @@ fn derivatives_are_those_of_differences() {
                     "{source}"
                 );
             } else {
-                for i in 0..samples {
-                    let (value, wanted) = (results[1 + port][i], each(i));
+                for (i, value) in results[1 + port].iter().enumerate() {
+                    let wanted = each(i);
                     assert!(
                         (value - wanted).abs() < 1e-6 * (1.0 + wanted.abs()),
                         "{source}"

@@ -7,29 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use ncg::ErrorKind;
-use ncg::engine::ort::{Element as Tensor, OrtConfig, prepare};
+use ncg::compile::Model;
+use ncg::engine::ort::{Element as Tensor, OrtConfig, prepare, probe};
 use ncg::grad;
 use ncg::graph::{Graph, Port, PortKind};
 use ncg::onnx::proto::tensor_proto::DataType;
 use ncg::onnx::proto::{GraphProto, ValueInfoProto};
-use ncg::onnx::{Element, decode, export, export_training, import, training_step};
+use ncg::onnx::{self, About, Element, decode, export, export_training, import, training_step};
 use ncg::ops::{self, Emit, Op, Role};
+use ncg::options::Options;
 use ncg::syntax::ast::Constant;
 use numeric::*;
 use onnx_models::*;
 use prost::Message;
-
-/// Operations whose ONNX form is not written yet.
-const WITHOUT_FORM: [Op; 8] = [
-    Op::Asin,
-    Op::Acos,
-    Op::Atan,
-    Op::Atan2,
-    Op::Sinh,
-    Op::Cosh,
-    Op::Softplus,
-    Op::Erf,
-];
 
 fn run<T: Scalar + Tensor>(
     graph: &Graph,
@@ -74,8 +64,21 @@ fn slack<T: Scalar>(op: Op, output: usize, value: f64) -> f64 {
         Op::Tan if double => 16.0 * (1.0 + value.abs()).powf(1.5),
         // A rational approximation; the slope is 1 - tanh².
         Op::Tanh => 8.0,
+        // Made from it; in single precision it also loses digits near subnormal numbers.
+        Op::Sinh | Op::Cosh => 4.0 * value.abs() + 1e-30,
         _ => 0.0,
     }
+}
+
+/// Up to version 1.20 the logarithm of a subnormal number is that of the smallest normal one.
+fn old_logarithm<T: Scalar>(op: Op, inputs: &Columns<T>, sample: usize) -> bool {
+    let smallest = T::of(f64::MIN_POSITIVE.max(match T::of(1e-300) > T::ZERO {
+        true => 0.0,
+        false => f64::from(f32::MIN_POSITIVE),
+    }));
+    let x = inputs.values[0][sample];
+    let old = probe(None).is_ok_and(|loaded| loaded.version.starts_with("1.20."));
+    old && matches!(op, Op::Log | Op::Pow) && x > T::ZERO && x < smallest
 }
 
 fn check<T: Scalar + Tensor>(op: Op, graph: &Graph, inputs: &Columns<T>, samples: usize) {
@@ -91,7 +94,7 @@ fn check<T: Scalar + Tensor>(op: Op, graph: &Graph, inputs: &Columns<T>, samples
             let near = (x - y).abs() <= slack::<T>(op, output, x) * epsilon;
             let at: Vec<&T> = inputs.values.iter().map(|values| &values[i]).collect();
             assert!(
-                ulps(*a, *b) <= 4 || near,
+                ulps(*a, *b) <= 4 || near || old_logarithm(op, inputs, i),
                 "{} {} at {at:?}: {b:?}, not {a:?}",
                 op.name(),
                 graph.outputs[output].name
@@ -109,9 +112,6 @@ fn each_operation<T: Scalar + Tensor>() {
         else {
             continue;
         };
-        if WITHOUT_FORM.contains(&row.op) {
-            continue;
-        }
         let count = if T::unary(&kernel).is_some() { 1 } else { 2 };
         let graph = graph_of(row.op, count);
         let wrt: Vec<usize> = (0..count).collect();
@@ -294,7 +294,7 @@ fn chunks_strides_and_batches_of_any_size() {
         grad::vjp(&graph, &wrt),
         grad::jacobian(&graph, &wrt),
         grad::training(&graph, &wrt),
-        training_step(&graph, &[3]),
+        training_step(&graph, &[3], 0.01),
     ] {
         for samples in [0, 1, 5, 1000] {
             for (stride, chunk) in [(1, 0), (1, 3), (3, 0), (3, 7), (1, 1)] {
@@ -380,13 +380,13 @@ fn models() -> Vec<Graph> {
         let (x, k, y) = (b.port(0), b.port(1), b.port(2));
         let mut outputs = vec![("x", k), ("value", y), ("value", y)];
         for row in ops::all() {
-            if WITHOUT_FORM.contains(&row.op) || !matches!(row.role, Role::Numeric { .. }) {
+            if !matches!(row.role, Role::Numeric { .. }) {
                 continue;
             }
             let node = match row.max.unwrap_or(2).max(row.min) {
                 0 => b.op(row.op, &[]),
                 1 => b.op(row.op, &[x]),
-                2 if row.op == Op::Log => b.op(row.op, &[y]),
+                2 if matches!(row.op, Op::Log | Op::Atan) => b.op(row.op, &[y]),
                 2 => b.op(row.op, &[x, k]),
                 _ => b.op(row.op, &[x, k, y]),
             };
@@ -469,7 +469,7 @@ fn values_that_another_tool_has_put_in_win_over_metadata() {
 
 #[test]
 fn training_files_infer_as_usual() {
-    let bytes = export_training(&coulomb(), &[3], Element::F64).unwrap();
+    let bytes = export_training(&coulomb(), &[3], Element::F64, 0.01, &About::default()).unwrap();
     let plain = export(&coulomb(), Element::F64).unwrap();
     assert_eq!(import(&bytes).unwrap(), import(&plain).unwrap());
     let model = decode(&bytes).unwrap();
@@ -493,7 +493,7 @@ fn training_files_infer_as_usual() {
     let graph = built(vec![input("x"), bounded], |b| {
         vec![("y", b.op(Op::Mul, &[b.port(0), b.port(1)]))]
     });
-    let step = training_step(&graph, &[1]);
+    let step = training_step(&graph, &[1], 0.01);
     for (target, expected) in [(-9.0, 0.5), (9.0, 2.0)] {
         let inputs = Columns {
             values: [1.0, 1.0, target, 1.0].map(|value| vec![value; 1]).to_vec(),
@@ -628,6 +628,44 @@ fn foreign_graphs_by_element_are_read() {
     assert_eq!(found[1], [0.0, 1.0, 1.0]);
     assert_eq!(found[2], [0.125]);
     assert_eq!(read.outputs[0].name, "y".into());
+}
+
+#[test]
+fn models_are_written_as_the_options_say_and_read_back() {
+    let source = "(input x) (parameter k 0.1) (if (> x 0) (list 'a (sqrt (* k x))) (list 'a k))";
+    let options = Options::new();
+    let mut model = Model::compile(source, &options).unwrap();
+    model.fit = Some(Arc::from("{}"));
+    let mut outputs = Vec::new();
+    for gradient in ["none", "training", "loss", "vjp", "jacobian"] {
+        for dtype in ["f64", "f32"] {
+            let mut options = options.clone();
+            options.set_str("gradient", gradient).unwrap();
+            options.set_str("dtype", dtype).unwrap();
+            let bytes = onnx::write(&model, &options).unwrap();
+            let again = onnx::read(&bytes, &options).unwrap();
+            let names = again.graph.outputs.iter().map(|output| &*output.name);
+            outputs.push(names.collect::<Vec<_>>().join(" "));
+            let whole = matches!(gradient, "none" | "training");
+            assert_eq!(again.source == model.source, whole);
+            assert_eq!(again.fit == model.fit, whole);
+            if gradient == "none" {
+                assert!(same(&again.graph.ports, &model.graph.ports));
+                assert_eq!(again.graph.value, model.graph.value);
+                assert_eq!(onnx::write(&again, &options).unwrap(), bytes);
+            }
+        }
+    }
+    let value = &*model.graph.outputs[0].name;
+    let expected = [
+        value.to_string(),
+        value.to_string(),
+        "loss d.k".to_string(),
+        format!("{value} d.x d.k"),
+        format!("{value} d.{value}.x d.{value}.k"),
+    ];
+    let twice = expected.iter().flat_map(|names| [names, names]);
+    assert!(twice.eq(&outputs), "{outputs:?}");
 }
 
 /// `cargo test --release --test onnx_export -- --ignored --nocapture timing`

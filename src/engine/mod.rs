@@ -36,6 +36,8 @@ pub trait Outputs<T: Real> {
 /// A graph, prepared by an engine.
 pub trait Program<T: Real>: Send {
     /// Runs on `samples` samples, which may be none. A sample's values do not depend on the others, nor on its place.
+    /// In ONNX Runtime their last digits may: its vector instructions and what it does with the rest of a batch round
+    /// differently.
     ///
     /// # Errors
     /// `Engine` where the engine fails. Returns early, with the outputs partly written, when `cancel` is set.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use prost::Message;
 
 use super::form::{Count, Element, onnx_form};
-use super::metadata::{self, Entry};
+use super::metadata::{self, About, Entry};
 use super::proto::attribute_proto::AttributeType;
 use super::proto::tensor_proto::DataType;
 use super::proto::tensor_shape_proto::{Dimension, dimension};
@@ -50,15 +50,20 @@ impl Element {
 /// # Errors
 /// `Unsupported` for a graph that is not numeric.
 pub fn export(graph: &Graph, element: Element) -> Result<Vec<u8>> {
+    export_about(graph, element, &About::default())
+}
+
+/// The same, with what else is known of the model.
+pub(super) fn export_about(graph: &Graph, element: Element, about: &About) -> Result<Vec<u8>> {
     let form = onnx_form(graph, element, Count::Size)?;
     let mut names = Names::default();
     let ports = names.ports(&form);
     let written = write(&form, element, &ports, &mut names);
     let listed: Vec<usize> = (0..form.ports.len()).collect();
+    let metadata = describe(&form, graph, &ports, &written, about);
     let mut graph_proto = written.graph;
     add_ports(&mut graph_proto, &form, element, &ports, &listed);
-    let metadata = describe(&form, graph, &ports, &written.outputs, &written.constants);
-    Ok(model(graph_proto, metadata).encode_to_vec())
+    Ok(model(graph_proto, metadata, Some(graph)).encode_to_vec())
 }
 
 /// The bytes of a model for an engine: `form` is in ONNX form, parameters have no initial values, and only the ports of
@@ -72,7 +77,7 @@ pub(crate) fn export_form(form: &Graph, element: Element, listed: &[usize]) -> V
         let name = tensor.name.as_deref();
         listed.iter().all(|port| Some(&*ports[*port]) != name)
     });
-    model(graph, String::new()).encode_to_vec()
+    model(graph, String::new(), None).encode_to_vec()
 }
 
 /// The names that are taken, in one file.
@@ -408,8 +413,8 @@ pub(super) fn describe(
     form: &Graph,
     source: &Graph,
     ports: &[String],
-    outputs: &[String],
-    constants: &[(String, Constant)],
+    written: &Written,
+    about: &About,
 ) -> String {
     let ports = form.ports.iter().zip(ports).map(|(port, tensor)| Entry {
         tensor: tensor.clone(),
@@ -417,7 +422,7 @@ pub(super) fn describe(
         kind: port.kind,
     });
     let ports: Vec<Entry<PortKind>> = ports.collect();
-    let outputs = source.outputs.iter().zip(outputs);
+    let outputs = source.outputs.iter().zip(&written.outputs);
     let outputs = outputs.map(|(output, tensor)| Entry {
         tensor: tensor.clone(),
         name: Arc::clone(&output.name),
@@ -427,19 +432,24 @@ pub(super) fn describe(
         },
     });
     let outputs: Vec<Entry<Elem>> = outputs.collect();
-    metadata::write(&ports, &outputs, &form.value, constants)
+    metadata::write(&ports, &outputs, &form.value, &written.constants, about)
 }
 
-/// The model of a graph; without metadata where that is empty.
-pub(super) fn model(graph: GraphProto, metadata: String) -> ModelProto {
-    let entry = StringStringEntryProto {
-        key: Some(metadata::KEY.into()),
-        value: Some(metadata),
+/// The model of a graph; without metadata where that is empty. `source` is the graph before it was written in ONNX's
+/// operators, which keeps what they cannot say: kinks, and what an untaken arm hides.
+pub(super) fn model(graph: GraphProto, metadata: String, source: Option<&Graph>) -> ModelProto {
+    let entry = |key: &str, value: String| StringStringEntryProto {
+        key: Some(key.into()),
+        value: Some(value),
     };
-    let metadata_props = match entry.value.as_deref() {
-        Some("") => vec![],
-        _ => vec![entry],
-    };
+    let mut metadata_props = Vec::new();
+    if !metadata.is_empty() {
+        metadata_props.push(entry(metadata::KEY, metadata));
+    }
+    if let Some(source) = source {
+        let text = format!("{}\n{source}", metadata::digest(&graph));
+        metadata_props.push(entry(metadata::GRAPH_KEY, text));
+    }
     ModelProto {
         ir_version: Some(IR_VERSION),
         opset_import: vec![OperatorSetIdProto {

@@ -59,7 +59,7 @@ pub(crate) fn onnx_form(graph: &Graph, element: Element, count: Count) -> Result
     }
     let mut form = Form {
         element,
-        count: (count == Count::Port).then(|| NodeId(flat.ports.len() as u32)),
+        count: (count == Count::Port).then_some(NodeId(flat.ports.len() as u32)),
         batched: Batched::default(),
         builder: Builder::new(ports),
     };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::decode::decode;
 use super::form::{Batched, Element};
-use super::metadata::{self, Metadata};
+use super::metadata::{self, About, Metadata};
 use super::proto::tensor_proto::{DataLocation, DataType};
 use super::proto::tensor_shape_proto::dimension;
 use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
@@ -30,6 +30,8 @@ pub struct Imported {
     pub graph: Graph,
     /// The element type of the file.
     pub element: Element,
+    /// What else the file says of the model.
+    pub about: About,
 }
 
 /// Reads the main graph of an ONNX file; `training_info` is left aside.
@@ -56,13 +58,37 @@ pub fn import(bytes: &[u8]) -> Result<Imported> {
             return Err(bad(&message));
         }
     }
-    let mut reader = Reader::new(graph, element, metadata.as_ref(), tensors)?;
-    for node in &graph.node {
-        reader.node(node)?;
-    }
-    let graph = reader.finish(graph)?;
+    let graph = match written_from(&model, graph)? {
+        Some(graph) => graph,
+        None => {
+            let mut reader = Reader::new(graph, element, metadata.as_ref(), tensors)?;
+            for node in &graph.node {
+                reader.node(node)?;
+            }
+            reader.finish(graph)?
+        }
+    };
     verify_numeric(&graph)?;
-    Ok(Imported { graph, element })
+    Ok(Imported {
+        graph,
+        element,
+        about: metadata.map(|metadata| metadata.about).unwrap_or_default(),
+    })
+}
+
+/// The graph that the file was written from, if the file has it and its ONNX graph is still the same.
+fn written_from(model: &ModelProto, graph: &GraphProto) -> Result<Option<Graph>> {
+    let mut entries = model.metadata_props.iter();
+    let Some(entry) = entries.find(|entry| entry.key.as_deref() == Some(metadata::GRAPH_KEY))
+    else {
+        return Ok(None);
+    };
+    match entry.value().split_once('\n') {
+        Some((digest, text)) if digest == metadata::digest(graph) => {
+            crate::graph::parse(text).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 fn bad(message: &str) -> Error {

@@ -4,14 +4,29 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use prost::Message;
 use serde_json::{Map, Value as Json, json};
 
+use super::proto::GraphProto;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, PortKind, Type, Value};
 use crate::syntax::ast::Constant;
 
 /// The key of `metadata_props`.
 pub(super) const KEY: &str = "ncg";
+
+/// The key of the graph that a file was written from: a digest of the ONNX graph, then the text form.
+pub(super) const GRAPH_KEY: &str = "ncg.graph";
+
+/// A digest of an ONNX graph (FNV-1a, 64 bits): it tells whether a tool has changed the graph since it was written.
+pub(super) fn digest(graph: &GraphProto) -> String {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    let hash = graph
+        .encode_to_vec()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, step);
+    format!("{hash:016x}")
+}
 
 /// Deepest value structure that is read.
 const MAX_DEPTH: usize = 1000;
@@ -24,6 +39,15 @@ pub(super) struct Entry<K> {
     pub kind: K,
 }
 
+/// What else is known of a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    /// The text that it was compiled from.
+    pub source: Option<Arc<str>>,
+    /// What a fit found, as JSON text.
+    pub fit: Option<Arc<str>>,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Metadata {
     pub ports: Vec<Entry<PortKind>>,
@@ -31,6 +55,7 @@ pub(super) struct Metadata {
     pub value: Value,
     /// Constants that their tensor does not hold exactly.
     pub constants: HashMap<String, Constant>,
+    pub about: About,
 }
 
 fn malformed(what: &str) -> Error {
@@ -44,6 +69,7 @@ pub(super) fn write(
     outputs: &[Entry<Elem>],
     value: &Value,
     constants: &[(String, Constant)],
+    about: &About,
 ) -> String {
     let ports: Vec<Json> = ports
         .iter()
@@ -81,14 +107,19 @@ pub(super) fn write(
             (tensor.clone(), tokens.swap_remove(0))
         })
         .collect();
-    json!({
+    let mut json = json!({
         "version": 1,
         "ports": ports,
         "outputs": outputs,
         "value": tokens,
         "constants": constants,
-    })
-    .to_string()
+    });
+    for (key, text) in [("source", &about.source), ("fit", &about.fit)] {
+        if let Some(text) = text {
+            json[key] = Json::String(text.to_string());
+        }
+    }
+    json.to_string()
 }
 
 fn named(tensor: &str, name: &str) -> Map<String, Json> {
@@ -198,6 +229,10 @@ pub(super) fn read(text: &str) -> Result<Metadata> {
         outputs,
         value,
         constants: constants.collect::<Result<_>>()?,
+        about: About {
+            source: json["source"].as_str().map(Arc::from),
+            fit: json["fit"].as_str().map(Arc::from),
+        },
     })
 }
 
@@ -322,7 +357,11 @@ mod tests {
             Some(Box::new(Value::Constant(quoted))),
         );
         let constants = [("c".to_string(), Constant::Int(i64::MAX))];
-        write(&ports, &outputs, &value, &constants)
+        let about = About {
+            source: Some(Arc::from("(+ x \"1\")")),
+            fit: None,
+        };
+        write(&ports, &outputs, &value, &constants, &about)
     }
 
     #[test]
@@ -332,7 +371,13 @@ mod tests {
         assert_eq!(read.ports[1].tensor, "k.1");
         let constants: Vec<_> = read.constants.into_iter().collect();
         assert_eq!(
-            write(&read.ports, &read.outputs, &read.value, &constants),
+            write(
+                &read.ports,
+                &read.outputs,
+                &read.value,
+                &constants,
+                &read.about
+            ),
             text
         );
     }

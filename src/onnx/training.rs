@@ -7,6 +7,7 @@ use prost::Message;
 
 use super::export::{Names, add_ports, describe, model, write};
 use super::form::{Count, Element, onnx_form};
+use super::metadata::About;
 use super::proto::{StringStringEntryProto, TrainingInfoProto};
 use crate::error::Result;
 use crate::grad;
@@ -16,14 +17,11 @@ use crate::graph::{
 };
 use crate::ops::{Emit, Op};
 
-/// The learning rate unless another is given.
-const LEARNING_RATE: f64 = 0.01;
-
 /// One step of gradient descent on the mean squared error of the outputs of `graph`, over the parameters `wrt`.
 ///
 /// Ports: those of [`grad::training`], then the parameter `learning_rate`. Outputs: `loss`, `d.NAME` for each port of
 /// `wrt`, then `new.NAME` for each: its value after the step, inside its bounds.
-pub fn training_step(graph: &Graph, wrt: &[usize]) -> Graph {
+pub fn training_step(graph: &Graph, wrt: &[usize], learning_rate: f64) -> Graph {
     let training = grad::training(graph, wrt);
     let mut ports = training.ports.clone();
     let taken: HashSet<&str> = ports.iter().map(|port| &*port.name).collect();
@@ -35,7 +33,7 @@ pub fn training_step(graph: &Graph, wrt: &[usize]) -> Graph {
     ports.push(Port {
         name: Arc::from(name),
         kind: PortKind::Parameter {
-            initial: LEARNING_RATE,
+            initial: learning_rate,
             lower: 0.0,
             upper: f64::INFINITY,
         },
@@ -83,13 +81,23 @@ pub fn training_step(graph: &Graph, wrt: &[usize]) -> Graph {
 ///
 /// # Errors
 /// `Unsupported` for a graph that is not numeric.
-pub fn export_training(graph: &Graph, wrt: &[usize], element: Element) -> Result<Vec<u8>> {
+pub fn export_training(
+    graph: &Graph,
+    wrt: &[usize],
+    element: Element,
+    learning_rate: f64,
+    about: &About,
+) -> Result<Vec<u8>> {
     let form = onnx_form(graph, element, Count::Size)?;
-    let step = onnx_form(&training_step(graph, wrt), element, Count::Size)?;
+    let step = onnx_form(
+        &training_step(graph, wrt, learning_rate),
+        element,
+        Count::Size,
+    )?;
     let mut names = Names::default();
     let mut ports = names.ports(&form);
     let written = write(&form, element, &ports, &mut names);
-    let metadata = describe(&form, graph, &ports, &written.outputs, &written.constants);
+    let metadata = describe(&form, graph, &ports, &written, about);
     let mut main = written.graph;
     let listed: Vec<usize> = (0..ports.len()).collect();
     add_ports(&mut main, &form, element, &ports, &listed);
@@ -110,7 +118,7 @@ pub fn export_training(graph: &Graph, wrt: &[usize], element: Element) -> Result
             key: Some(ports[*port].clone()),
             value: Some(new.clone()),
         });
-    let mut model = model(main, metadata);
+    let mut model = model(main, metadata, Some(graph));
     model.training_info.push(TrainingInfoProto {
         algorithm: Some(algorithm),
         update_binding: update_binding.collect(),

@@ -7,10 +7,10 @@ use crate::syntax::ast::Constant;
 /// The value of a numeric operation on constant numbers, as an engine would give it; integers stay exact where the
 /// language says so. `None` where the operation has no kernel or the arguments do not fit it.
 pub fn fold(op: Op, args: &[Constant]) -> Option<Constant> {
-    if let Some(integers) = args.iter().map(integer).collect::<Option<Vec<i64>>>() {
-        if let Some(value) = exact(op, &integers) {
-            return Some(value);
-        }
+    if let Some(integers) = args.iter().map(integer).collect::<Option<Vec<i64>>>()
+        && let Some(value) = exact(op, &integers)
+    {
+        return Some(value);
     }
     let Role::Numeric {
         kernel: Some(kernel),

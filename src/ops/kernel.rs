@@ -76,6 +76,18 @@ fn pick<K: Copy + 'static>(double: &dyn Any, single: &dyn Any) -> Option<K> {
 pub trait UnaryFn {
     /// The value at `x`.
     fn apply<T: Real>(x: T) -> T;
+
+    /// The same, without branches, where `x` is not rare.
+    #[inline(always)]
+    fn fast<T: Real>(x: T) -> T {
+        Self::apply(x)
+    }
+
+    /// Whether `fast` does not hold at `x`.
+    #[inline(always)]
+    fn rare<T: Real>(_: T) -> bool {
+        false
+    }
 }
 
 /// A kernel's one-sample function of two arguments.
@@ -125,7 +137,22 @@ impl<F: UnaryFn, T: Real> WithSimd for Loop<(&[T], &mut [T]), F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let (x, out) = self.0;
+        let mut rare = false;
         for (out, x) in out.iter_mut().zip(x) {
+            *out = F::fast(*x);
+            rare |= F::rare(*x);
+        }
+        if rare {
+            redo::<F, T>(x, out);
+        }
+    }
+}
+
+/// Puts right what is rare.
+#[inline(never)]
+fn redo<F: UnaryFn, T: Real>(x: &[T], out: &mut [T]) {
+    for (out, x) in out.iter_mut().zip(x) {
+        if F::rare(*x) {
             *out = F::apply(*x);
         }
     }

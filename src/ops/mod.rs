@@ -3,6 +3,7 @@
 
 mod adjoint;
 mod decompose;
+mod elementary;
 mod emit;
 mod fold;
 pub mod kernel;

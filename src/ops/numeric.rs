@@ -1,5 +1,6 @@
 //! What the numeric operations compute, one sample at a time. IEEE 754 throughout; nothing is clamped.
 
+use super::elementary;
 use super::kernel::{BinaryFn, UnaryFn};
 use super::real::Real;
 
@@ -34,10 +35,6 @@ unary_fn! {
     Sign(x) = if x > T::ZERO { T::ONE } else if x < T::ZERO { -T::ONE } else { x };
     Not(x) = T::truth(!x.is_true());
     Sqrt(x) = x.sqrt();
-    Exp(x) = x.exp();
-    Log(x) = x.ln();
-    Sin(x) = x.sin();
-    Cos(x) = x.cos();
     Tan(x) = x.tan();
     Asin(x) = x.asin();
     Acos(x) = x.acos();
@@ -49,7 +46,7 @@ unary_fn! {
     Ceiling(x) = x.ceil();
     Round(x) = x.round_ties_even();
     Truncate(x) = x.trunc();
-    Sigmoid(x) = T::ONE / (T::ONE + (-x).exp());
+    Sigmoid(x) = T::ONE / (T::ONE + Exp::apply(-x));
     Relu(x) = if x > T::ZERO || x.is_nan() { x } else { T::ZERO };
     /// `log(1 + exp(x))`, without overflow.
     Softplus(x) = {
@@ -57,6 +54,34 @@ unary_fn! {
         positive + (-x.abs()).exp().ln_1p()
     };
     Erf(x) = x.erf();
+}
+
+/// Functions with branch-free code for all but rare arguments. They compute in f64 for both element types.
+macro_rules! elementary_fn {
+    ($($name:ident $fast:ident $rare:ident $slow:ident;)*) => {
+        $(pub struct $name;
+        impl UnaryFn for $name {
+            #[inline(always)]
+            fn apply<T: Real>(x: T) -> T {
+                if Self::rare(x) { x.$slow() } else { Self::fast(x) }
+            }
+            #[inline(always)]
+            fn fast<T: Real>(x: T) -> T {
+                T::of(elementary::$fast(x.to_f64()))
+            }
+            #[inline(always)]
+            fn rare<T: Real>(x: T) -> bool {
+                elementary::$rare(x.to_f64())
+            }
+        })*
+    };
+}
+
+elementary_fn! {
+    Exp exp rare_exp exp;
+    Log log rare_log ln;
+    Sin sin rare_turn sin;
+    Cos cos rare_turn cos;
 }
 
 binary_fn! {

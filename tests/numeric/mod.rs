@@ -9,6 +9,7 @@ use ncg::graph::{Builder, Graph, NodeId, NodeKind, Output, Port, PortKind, Value
 use ncg::ops::kernel::Kernel;
 use ncg::ops::real::Real;
 use ncg::ops::{Emit, Op, Role};
+use ncg::options::Options;
 
 pub fn input(name: &str) -> Port {
     Port {
@@ -40,7 +41,7 @@ pub fn graph_of(op: Op, count: usize) -> Graph {
 
 /// The numeric graph of a program.
 pub fn compiled(source: &str) -> Graph {
-    compile::stages(source).unwrap().numeric
+    compile::stages(source, &Options::new()).unwrap().numeric
 }
 
 /// The graph that these steps build: the outputs, by name.

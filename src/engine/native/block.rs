@@ -273,9 +273,37 @@ fn accumulate<T: Real>(
     }
     let mut sums = *lanes;
     for start in (0..BLOCK).step_by(LANES) {
-        for lane in 0..LANES {
+        for (lane, sum) in sums.iter_mut().enumerate() {
             let i = start + lane;
-            sums[lane] = sums[lane] + f(a[i], b[i], c[i]);
+            *sum = *sum + f(a[i], b[i], c[i]);
+        }
+    }
+    *lanes = sums;
+}
+
+/// `out = a - b`; adds the squares of the first `count` of them to the lanes.
+#[inline(always)]
+fn residual<T: Real>(
+    out: &mut [T; BLOCK],
+    lanes: &mut [T; LANES],
+    a: &[T; BLOCK],
+    b: &[T; BLOCK],
+    count: usize,
+) {
+    if count < BLOCK {
+        map2(out, a, b, |a, b| a - b);
+        for i in 0..count {
+            lanes[i % LANES] = lanes[i % LANES] + out[i] * out[i];
+        }
+        return;
+    }
+    let mut sums = *lanes;
+    for start in (0..BLOCK).step_by(LANES) {
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            let i = start + lane;
+            let difference = a[i] - b[i];
+            out[i] = difference;
+            *sum = *sum + difference * difference;
         }
     }
     *lanes = sums;
@@ -342,9 +370,7 @@ impl<T: Real> Run<T> for BlockRun<'_, T> {
     #[inline(always)]
     fn sub_sum_square(&mut self) {
         let lanes = &mut self.lanes[self.step.index as usize].0;
-        let args = [self.a, self.b, self.c];
-        accumulate(lanes, args, self.count, |a, b, _| (a - b) * (a - b));
-        map2(self.out, self.a, self.b, |a, b| a - b);
+        residual(self.out, lanes, self.a, self.b, self.count);
     }
 
     #[inline(always)]
