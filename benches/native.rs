@@ -58,7 +58,9 @@ fn columns(ports: usize, samples: usize) -> Columns {
 }
 
 fn model(criterion: &mut Criterion, name: &str, source: &str) {
-    let graph = stages(source).expect("compiles").numeric;
+    let graph = stages(source, &ncg::options::Options::new())
+        .expect("compiles")
+        .numeric;
     let graph = training(&graph, &graph.parameters());
     let mut program = native::prepare::<f64>(&graph).expect("is numeric");
     let mut group = criterion.benchmark_group(name);

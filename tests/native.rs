@@ -109,7 +109,9 @@ fn run_graph<T: Real>(graph: &Graph, table: &Table<T>, samples: usize) -> Vec<Ve
 }
 
 fn numeric(source: &str) -> Graph {
-    stages(source).expect("compiles").numeric
+    stages(source, &ncg::options::Options::new())
+        .expect("compiles")
+        .numeric
 }
 
 /// The bits of a value; all NaNs are the same.

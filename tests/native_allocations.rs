@@ -61,7 +61,9 @@ impl Outputs<f64> for Nowhere {
 #[test]
 fn a_run_allocates_nothing() {
     let source = "(parameter k 2) (if (< x y) (* k (exp x)) (expt y k))";
-    let graph = stages(source).expect("compiles").numeric;
+    let graph = stages(source, &ncg::options::Options::new())
+        .expect("compiles")
+        .numeric;
     let graph = training(&graph, &graph.parameters());
     let mut program = native::prepare::<f64>(&graph).expect("is numeric");
     let inputs = Column((0..5000).map(|i| 0.1 + f64::from(i)).collect());

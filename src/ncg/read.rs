@@ -217,7 +217,7 @@ fn ports(body: &Body, extra: Option<&Map<String, Json>>) -> Result<Vec<Port>> {
             bound("lower", f64::NEG_INFINITY)?,
             bound("upper", f64::INFINITY)?,
         );
-        if !initial.is_finite() || !(lower <= initial && initial <= upper) {
+        if !(initial.is_finite() && lower <= initial && initial <= upper) {
             return Err(wrong(
                 "its initial value is not a finite number within its bounds",
             ));

@@ -55,15 +55,19 @@ pub fn export(graph: &Graph, element: Element) -> Result<Vec<u8>> {
 
 /// The same, with what else is known of the model.
 pub(super) fn export_about(graph: &Graph, element: Element, about: &About) -> Result<Vec<u8>> {
+    Ok(model_of(graph, element, about)?.encode_to_vec())
+}
+
+pub(super) fn model_of(graph: &Graph, element: Element, about: &About) -> Result<ModelProto> {
     let form = onnx_form(graph, element, Count::Size)?;
     let mut names = Names::default();
     let ports = names.ports(&form);
     let written = write(&form, element, &ports, &mut names);
     let listed: Vec<usize> = (0..form.ports.len()).collect();
-    let metadata = describe(&form, graph, &ports, &written, about);
+    let metadata = describe(&form, graph, &ports, &written, element, about);
     let mut graph_proto = written.graph;
     add_ports(&mut graph_proto, &form, element, &ports, &listed);
-    Ok(model(graph_proto, metadata, Some(graph)).encode_to_vec())
+    Ok(model(graph_proto, metadata))
 }
 
 /// The bytes of a model for an engine: `form` is in ONNX form, parameters have no initial values, and only the ports of
@@ -77,7 +81,7 @@ pub(crate) fn export_form(form: &Graph, element: Element, listed: &[usize]) -> V
         let name = tensor.name.as_deref();
         listed.iter().all(|port| Some(&*ports[*port]) != name)
     });
-    model(graph, String::new(), None).encode_to_vec()
+    model(graph, String::new()).encode_to_vec()
 }
 
 /// The names that are taken, in one file.
@@ -414,6 +418,7 @@ pub(super) fn describe(
     source: &Graph,
     ports: &[String],
     written: &Written,
+    element: Element,
     about: &About,
 ) -> String {
     let ports = form.ports.iter().zip(ports).map(|(port, tensor)| Entry {
@@ -432,24 +437,28 @@ pub(super) fn describe(
         },
     });
     let outputs: Vec<Entry<Elem>> = outputs.collect();
-    metadata::write(&ports, &outputs, &form.value, &written.constants, about)
+    let text = source.to_string();
+    metadata::write(
+        &ports,
+        &outputs,
+        &form.value,
+        &written.constants,
+        about,
+        element,
+        &text,
+    )
 }
 
-/// The model of a graph; without metadata where that is empty. `source` is the graph before it was written in ONNX's
-/// operators, which keeps what they cannot say: kinks, and what an untaken arm hides.
-pub(super) fn model(graph: GraphProto, metadata: String, source: Option<&Graph>) -> ModelProto {
-    let entry = |key: &str, value: String| StringStringEntryProto {
-        key: Some(key.into()),
-        value: Some(value),
+/// The model of a graph; without metadata where that is empty.
+pub(super) fn model(graph: GraphProto, metadata: String) -> ModelProto {
+    let entry = StringStringEntryProto {
+        key: Some(metadata::KEY.into()),
+        value: Some(metadata),
     };
-    let mut metadata_props = Vec::new();
-    if !metadata.is_empty() {
-        metadata_props.push(entry(metadata::KEY, metadata));
-    }
-    if let Some(source) = source {
-        let text = format!("{}\n{source}", metadata::digest(&graph));
-        metadata_props.push(entry(metadata::GRAPH_KEY, text));
-    }
+    let metadata_props = match entry.value.as_deref() {
+        Some("") => vec![],
+        _ => vec![entry],
+    };
     ModelProto {
         ir_version: Some(IR_VERSION),
         opset_import: vec![OperatorSetIdProto {

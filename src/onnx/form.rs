@@ -17,6 +17,16 @@ pub enum Element {
     F32,
 }
 
+impl Element {
+    /// The name of the type, e.g. `"f64"`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Element::F64 => "f64",
+            Element::F32 => "f32",
+        }
+    }
+}
+
 /// Where the number of samples comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Count {

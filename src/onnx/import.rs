@@ -2,12 +2,14 @@
 //! on scalars and on tensors of one free dimension, the samples.
 //!
 //! A scalar input becomes a parameter, one of shape `[N]` an input. What cannot be read is an error that names the
-//! operator and the node. Nothing is guessed from metadata that the file itself contradicts.
+//! operator and the node. Nothing is guessed from metadata that the file itself contradicts: the graph that it holds as
+//! text counts only if it gives the file's nodes again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::decode::decode;
+use super::export::model_of;
 use super::form::{Batched, Element};
 use super::metadata::{self, About, Metadata};
 use super::proto::tensor_proto::{DataLocation, DataType};
@@ -15,7 +17,7 @@ use super::proto::tensor_shape_proto::dimension;
 use super::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{
-    Builder, Elem, Graph, NodeId, Output, Port, PortKind, Type, Value, verify_numeric,
+    Builder, Elem, Graph, NodeId, Output, Port, PortKind, Type, Value, parse, verify_numeric,
 };
 use crate::ops::{Emit, Op};
 use crate::syntax::ast::Constant;
@@ -50,7 +52,10 @@ pub fn import(bytes: &[u8]) -> Result<Imported> {
         Some(entry) => Some(metadata::read(entry.value())?),
         None => None,
     };
-    let element = element(graph);
+    // a graph without numbers has no element type of its own
+    let element = element(graph)
+        .or(metadata.as_ref().map(|metadata| metadata.element))
+        .unwrap_or(Element::F64);
     let mut tensors: HashMap<&str, &TensorProto> = HashMap::new();
     for tensor in &graph.initializer {
         if tensor.name().is_empty() || tensors.insert(tensor.name(), tensor).is_some() {
@@ -58,37 +63,32 @@ pub fn import(bytes: &[u8]) -> Result<Imported> {
             return Err(bad(&message));
         }
     }
-    let graph = match written_from(&model, graph)? {
-        Some(graph) => graph,
-        None => {
-            let mut reader = Reader::new(graph, element, metadata.as_ref(), tensors)?;
-            for node in &graph.node {
-                reader.node(node)?;
-            }
-            reader.finish(graph)?
-        }
-    };
-    verify_numeric(&graph)?;
+    let mut reader = Reader::new(graph, element, metadata.as_ref(), tensors)?;
+    for node in &graph.node {
+        reader.node(node)?;
+    }
+    let mut read = reader.finish(graph)?;
+    verify_numeric(&read)?;
+    if let Some(source) = metadata.as_ref().and_then(|m| source(m, &read, graph)) {
+        read = source;
+    }
     Ok(Imported {
-        graph,
+        graph: read,
         element,
         about: metadata.map(|metadata| metadata.about).unwrap_or_default(),
     })
 }
 
-/// The graph that the file was written from, if the file has it and its ONNX graph is still the same.
-fn written_from(model: &ModelProto, graph: &GraphProto) -> Result<Option<Graph>> {
-    let mut entries = model.metadata_props.iter();
-    let Some(entry) = entries.find(|entry| entry.key.as_deref() == Some(metadata::GRAPH_KEY))
-    else {
-        return Ok(None);
-    };
-    match entry.value().split_once('\n') {
-        Some((digest, text)) if digest == metadata::digest(graph) => {
-            crate::graph::parse(text).map(Some)
-        }
-        _ => Ok(None),
+/// The graph that the file was made from, with the parameters that were read: if it gives the very nodes of the file.
+fn source(metadata: &Metadata, read: &Graph, file: &GraphProto) -> Option<Graph> {
+    let mut source = parse(&metadata.graph).ok()?;
+    verify_numeric(&source).ok()?;
+    if source.ports.len() != read.ports.len() {
+        return None;
     }
+    source.ports.clone_from(&read.ports);
+    let model = model_of(&source, metadata.element, &About::default()).ok()?;
+    (model.graph.as_ref() == Some(file)).then_some(source)
 }
 
 fn bad(message: &str) -> Error {
@@ -144,8 +144,8 @@ fn tensor_type(
     }
 }
 
-/// The floating-point type of the first tensor that has one; double for a graph of booleans.
-fn element(graph: &GraphProto) -> Element {
+/// The floating-point type of the first tensor that has one.
+fn element(graph: &GraphProto) -> Option<Element> {
     let ports = graph.input.iter().chain(&graph.output);
     let types = ports.filter_map(|info| tensor_type(info).map(|(ty, _)| ty));
     let initializers = graph.initializer.iter().map(|tensor| tensor.data_type());
@@ -156,7 +156,6 @@ fn element(graph: &GraphProto) -> Element {
             Ok(DataType::Float) => Some(Element::F32),
             _ => None,
         })
-        .unwrap_or(Element::F64)
 }
 
 fn type_name(data_type: i32) -> &'static str {

@@ -4,29 +4,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use prost::Message;
 use serde_json::{Map, Value as Json, json};
 
-use super::proto::GraphProto;
+use super::form::Element;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, PortKind, Type, Value};
 use crate::syntax::ast::Constant;
 
 /// The key of `metadata_props`.
 pub(super) const KEY: &str = "ncg";
-
-/// The key of the graph that a file was written from: a digest of the ONNX graph, then the text form.
-pub(super) const GRAPH_KEY: &str = "ncg.graph";
-
-/// A digest of an ONNX graph (FNV-1a, 64 bits): it tells whether a tool has changed the graph since it was written.
-pub(super) fn digest(graph: &GraphProto) -> String {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-    let hash = graph
-        .encode_to_vec()
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, step);
-    format!("{hash:016x}")
-}
 
 /// Deepest value structure that is read.
 const MAX_DEPTH: usize = 1000;
@@ -56,6 +42,9 @@ pub(super) struct Metadata {
     /// Constants that their tensor does not hold exactly.
     pub constants: HashMap<String, Constant>,
     pub about: About,
+    pub element: Element,
+    /// The graph as text, before it was brought to ONNX form.
+    pub graph: String,
 }
 
 fn malformed(what: &str) -> Error {
@@ -70,6 +59,8 @@ pub(super) fn write(
     value: &Value,
     constants: &[(String, Constant)],
     about: &About,
+    element: Element,
+    graph: &str,
 ) -> String {
     let ports: Vec<Json> = ports
         .iter()
@@ -109,10 +100,12 @@ pub(super) fn write(
         .collect();
     let mut json = json!({
         "version": 1,
+        "dtype": element.name(),
         "ports": ports,
         "outputs": outputs,
         "value": tokens,
         "constants": constants,
+        "graph": graph,
     });
     for (key, text) in [("source", &about.source), ("fit", &about.fit)] {
         if let Some(text) = text {
@@ -224,7 +217,14 @@ pub(super) fn read(text: &str) -> Result<Metadata> {
         let constant = read_constant(&mut [token.clone()].iter(), 0)?;
         Ok((tensor.clone(), constant))
     });
+    let element = match json["dtype"].as_str() {
+        Some("f64") => Element::F64,
+        Some("f32") => Element::F32,
+        _ => return Err(malformed("an unknown dtype")),
+    };
     Ok(Metadata {
+        element,
+        graph: json["graph"].as_str().unwrap_or_default().into(),
         ports,
         outputs,
         value,
@@ -361,7 +361,15 @@ mod tests {
             source: Some(Arc::from("(+ x \"1\")")),
             fit: None,
         };
-        write(&ports, &outputs, &value, &constants, &about)
+        write(
+            &ports,
+            &outputs,
+            &value,
+            &constants,
+            &about,
+            Element::F32,
+            "x\ny",
+        )
     }
 
     #[test]
@@ -376,7 +384,9 @@ mod tests {
                 &read.outputs,
                 &read.value,
                 &constants,
-                &read.about
+                &read.about,
+                read.element,
+                &read.graph
             ),
             text
         );
@@ -394,8 +404,9 @@ mod tests {
             }
         }
         let deep = format!("[{}[\"list\",0]]", "[\"list\",1],".repeat(100_000));
-        let text =
-            format!(r#"{{"version":1,"ports":[],"outputs":[],"constants":{{}},"value":{deep}}}"#);
+        let text = format!(
+            r#"{{"version":1,"dtype":"f64","ports":[],"outputs":[],"constants":{{}},"value":{deep}}}"#
+        );
         assert!(read(&text).unwrap_err().message.contains("too deep"));
     }
 }

@@ -97,7 +97,7 @@ pub fn export_training(
     let mut names = Names::default();
     let mut ports = names.ports(&form);
     let written = write(&form, element, &ports, &mut names);
-    let metadata = describe(&form, graph, &ports, &written, about);
+    let metadata = describe(&form, graph, &ports, &written, element, about);
     let mut main = written.graph;
     let listed: Vec<usize> = (0..ports.len()).collect();
     add_ports(&mut main, &form, element, &ports, &listed);
@@ -118,7 +118,7 @@ pub fn export_training(
             key: Some(ports[*port].clone()),
             value: Some(new.clone()),
         });
-    let mut model = model(main, metadata, Some(graph));
+    let mut model = model(main, metadata);
     model.training_info.push(TrainingInfoProto {
         algorithm: Some(algorithm),
         update_binding: update_binding.collect(),

@@ -582,7 +582,7 @@ mod tests {
         assert!(show(" \"abc").starts_with("1..2 this string is never closed"));
         assert!(show("#| x").starts_with("0..2 this \"#|\""));
         assert!(show("(1 . )").starts_with("3..4 nothing follows this dot"));
-        assert!(show("(. 1)").starts_with("1..2 a dot cannot"));
+        assert!(show("(. 1)").starts_with("1..2 a dot (.) cannot"));
         assert!(show("(a . b c)").starts_with("7..8 only one datum"));
         assert!(show("12ab").starts_with("0..4 malformed number"));
         assert!(show("#foo").starts_with("0..4 unknown token"));

@@ -97,7 +97,7 @@ macro_rules! scalar {
                 }
             }
             fn number(self) -> i64 {
-                let magnitude = i64::from((self.abs().to_bits() as $bits));
+                let magnitude = i64::from(self.abs().to_bits() as $bits);
                 if self.is_sign_negative() {
                     -magnitude
                 } else {
