@@ -548,7 +548,10 @@ fn an_interrupt_reports_the_best_so_far() {
         let got: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(got["stop"], "stopped", "{got}");
         let k = &got["parameters"]["k"];
-        assert!(k["value"].is_number() && k["std_error"].is_number(), "{got}");
+        assert!(
+            k["value"].is_number() && k["std_error"].is_number(),
+            "{got}"
+        );
         return;
     }
     panic!("no fit was running after nine seconds");
