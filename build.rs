@@ -51,6 +51,12 @@ fn link_flags() {
         let major = variable("CARGO_PKG_VERSION_MAJOR");
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libncg.so.{major}");
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        // Programs look for the soname: with this link they find the library where cargo puts it.
+        #[cfg(unix)]
+        if let Ok((profile, _)) = directories(&variable("TARGET")) {
+            let link = profile.join(format!("libncg.so.{major}"));
+            let _ = std::os::unix::fs::symlink("libncg.so", link);
+        }
     }
 }
 

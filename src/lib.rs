@@ -14,11 +14,11 @@
 //! 4. Same source and options, same bytes. No hash order reaches an output.
 //! 5. A model is immutable and shared freely between threads.
 //! 6. Precision is never narrowed without being asked. The default is f64 everywhere.
-//! 7. `unsafe` lives in `ffi`, `engine::ort` and `engine::fpenv`; JSON in `ncg`, `onnx::metadata` and `fit::report`;
-//!    protobuf in `onnx`; `ort` in `engine::ort`.
+//! 7. `unsafe` lives in `ffi`, `engine::ort` and `engine::fpenv`; JSON in `ncg`, `onnx::metadata`, `fit::report` and
+//!    `cli`; protobuf in `onnx`; `ort` in `engine::ort`.
 //! 8. No caller pointer is kept after a call, save a callback and its `user_data`.
 //! 9. The library never prints, exits, aborts, takes signals, sets affinity, or leaves the floating-point environment
-//!    changed.
+//!    changed; printing and Ctrl-C are the business of `cli`, which only the command calls.
 //! 10. One thread unless asked.
 
 /// The one error type: kind, message, place.
@@ -74,5 +74,14 @@ pub mod fit;
 
 /// The C ABI, by handle.
 pub mod ffi;
+
+/// The command `ncg`.
+#[cfg(feature = "cli")]
+pub mod cli;
+
+/// The Rust code of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,2 +1,5 @@
 //! The command `ncg`.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    ncg::cli::main()
+}

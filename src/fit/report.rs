@@ -285,7 +285,7 @@ fn bound(x: f64) -> Value {
 }
 
 /// `x` to so many significant digits, without trailing zeros; with an exponent when it is very large or small.
-pub(crate) fn significant(x: f64, digits: usize) -> String {
+pub fn significant(x: f64, digits: usize) -> String {
     if x == 0.0 || !x.is_finite() {
         return x.to_string().to_lowercase();
     }

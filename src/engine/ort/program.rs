@@ -30,6 +30,9 @@ pub fn prepare<T: Real + Tensor>(
     config: &OrtConfig,
     chunk: usize,
 ) -> Result<Box<dyn Program<T>>> {
+    if graph.outputs.is_empty() {
+        return Ok(Box::new(Nothing));
+    }
     let element = match T::elements(&[]) {
         Elements::F32(_) => Element::F32,
         Elements::F64(_) => Element::F64,
@@ -170,6 +173,21 @@ struct OrtProgram<T> {
     truths: Vec<Vec<bool>>,
     /// For each output that is a sum, the sum so far.
     totals: Vec<f64>,
+}
+
+/// The program of a graph without outputs, which ONNX Runtime refuses.
+struct Nothing;
+
+impl<T: Real> Program<T> for Nothing {
+    fn run(
+        &mut self,
+        _: usize,
+        _: &dyn Inputs<T>,
+        _: &mut dyn Outputs<T>,
+        _: Option<&AtomicBool>,
+    ) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<T: Real + Tensor> Program<T> for OrtProgram<T> {

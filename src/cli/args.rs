@@ -1,0 +1,367 @@
+//! The command line: its words, their help, and which settings they set.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::Result;
+use crate::options::{self, Options};
+
+/// Compiles small Scheme models of known physics into differentiable graphs, runs them, and fits their constants.
+#[derive(Parser)]
+#[command(name = "ncg", version, about, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// Print one JSON object on stdout and nothing else there; errors too
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Evaluate a model, and differentiate it
+    #[command(
+        after_help = "Example:\n  ncg run -e '(* k (square x))' --inputs '{\"x\": [1, 2, 3], \"k\": 0.5}' --grad x,k"
+    )]
+    Run(Box<Run>),
+    /// Fit the constants of a model to data
+    #[command(
+        after_help = "Example:\n  ncg fit examples/models/misra1a.scm --data examples/data/misra1a.csv --target y -o fitted.ncg --plot fit.svg"
+    )]
+    Fit(Box<Fit>),
+    /// Compile a model to a portable graph
+    #[command(after_help = "Example:\n  ncg compile examples/models/coulomb.scm -o coulomb.ncg")]
+    Compile(Compile),
+    /// Write a model as ONNX
+    #[command(
+        after_help = "Example:\n  ncg export examples/models/coulomb.scm -o coulomb.onnx --training"
+    )]
+    Export(Box<Export>),
+    /// Show a model: inputs, parameters, size, what can run it
+    #[command(after_help = "Example:\n  ncg info examples/models/pendulum-period.scm")]
+    Info(Info),
+    /// List what can run models on this machine, and why not
+    #[command(after_help = "Example:\n  ncg engines --onnxruntime /usr/lib/libonnxruntime.so.1")]
+    Engines(Engines),
+    /// Show what each stage of the compiler makes of a program
+    #[command(after_help = "Example:\n  ncg explain -e '(if (< x 0) 0 (sqrt x))' --grad x")]
+    Explain(Explain),
+    /// Before a fit: what the data can determine, gradients against differences
+    #[command(
+        after_help = "Example:\n  ncg check examples/models/hahn1.scm --data examples/data/hahn1.csv --target y"
+    )]
+    Check(Box<Check>),
+    /// Fit models that come with the program, and write what it can write
+    #[command(after_help = "Example:\n  ncg demo --output demo")]
+    Demo(Demo),
+}
+
+/// A model on the command line.
+#[derive(Args)]
+pub struct Source {
+    /// Model: .scm, .ncg or .onnx, told apart by content; - reads stdin
+    #[arg(required_unless_present = "expression")]
+    pub file: Option<PathBuf>,
+    /// The program itself
+    #[arg(short = 'e', value_name = "TEXT", conflicts_with = "file")]
+    pub expression: Option<String>,
+}
+
+/// Parameters that are named from outside.
+#[derive(Args)]
+pub struct Parameters {
+    /// Make an input a parameter, or give a parameter another start and bounds; may be repeated
+    #[arg(long = "parameter", value_name = "NAME=INIT[:LOWER:UPPER]", value_parser = parameter)]
+    pub parameters: Vec<Parameter>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    pub name: String,
+    pub initial: f64,
+    pub bounds: Option<(f64, f64)>,
+}
+
+/// What runs the model.
+#[derive(Args)]
+pub struct Engine {
+    /// auto takes ONNX Runtime where it loads, else native
+    #[arg(long, value_name = "NAME", value_parser = words("engine"))]
+    pub engine: Option<String>,
+    /// cpu, cuda or cuda:INDEX
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Precision of every number
+    #[arg(long, value_name = "NAME", value_parser = words("dtype"))]
+    pub dtype: Option<String>,
+    /// Threads inside ONNX Runtime
+    #[arg(long, value_name = "N", value_parser = setting("threads"))]
+    pub threads: Option<String>,
+    /// The ONNX Runtime library, or the folder that holds it
+    #[arg(long, value_name = "PATH")]
+    pub onnxruntime: Option<String>,
+}
+
+/// Observations in a CSV file.
+#[derive(Args)]
+pub struct Data {
+    /// CSV file with a header; its columns are found by the names of the inputs; lines that begin with # are skipped
+    #[arg(long, value_name = "FILE.csv")]
+    pub data: PathBuf,
+    /// The column of the observed value; once for each value of a model whose value is a list
+    #[arg(long = "target", value_name = "COLUMN", required = true)]
+    pub targets: Vec<String>,
+    /// Known standard deviation of the observations: a column, or one number for all
+    #[arg(long, value_name = "COLUMN|NUMBER")]
+    pub sigma: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub source: Source,
+    /// Values by name, as JSON or as @FILE; an array is a batch
+    #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
+    pub inputs: String,
+    /// Differentiate the sum of the values by these inputs and parameters, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub grad: Vec<String>,
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+#[derive(Args)]
+pub struct Fit {
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub parameters: Parameters,
+    /// What minimises
+    #[arg(long, value_name = "NAME", value_parser = words("optimizer"))]
+    pub optimizer: Option<String>,
+    /// What is minimised
+    #[arg(long, value_name = "NAME", value_parser = words("loss"))]
+    pub loss: Option<String>,
+    /// Iteration limit; 0 takes the optimiser's own
+    #[arg(long, value_name = "N", value_parser = setting("max_iterations"))]
+    pub max_iterations: Option<String>,
+    /// Time limit
+    #[arg(long, value_name = "SECONDS", value_parser = setting("max_seconds"))]
+    pub max_seconds: Option<String>,
+    /// Stop when the scaled gradient falls below this
+    #[arg(long, value_name = "X", value_parser = setting("gtol"))]
+    pub gtol: Option<String>,
+    /// Stop when the loss changes relatively less than this
+    #[arg(long, value_name = "X", value_parser = setting("ftol"))]
+    pub ftol: Option<String>,
+    /// Stop when the parameters change relatively less than this
+    #[arg(long, value_name = "X", value_parser = setting("xtol"))]
+    pub xtol: Option<String>,
+    /// Step size of Adam
+    #[arg(long, value_name = "X", value_parser = setting("learning_rate"))]
+    pub learning_rate: Option<String>,
+    /// Write the model with the fitted values: .ncg or .onnx
+    #[arg(short, long, value_name = "FILE", value_parser = ending(&["ncg", "onnx"]))]
+    pub output: Option<PathBuf>,
+    /// Draw the fit
+    #[arg(long, value_name = "FILE.svg", value_parser = ending(&["svg"]))]
+    pub plot: Option<PathBuf>,
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+#[derive(Args)]
+pub struct Compile {
+    #[command(flatten)]
+    pub source: Source,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE.ncg", value_parser = ending(&["ncg"]))]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub parameters: Parameters,
+}
+
+#[derive(Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub source: Source,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE.onnx", value_parser = ending(&["onnx"]))]
+    pub output: PathBuf,
+    /// One file that infers and trains; the same as --gradient training
+    #[arg(long, conflicts_with = "gradient")]
+    pub training: bool,
+    /// Which derivatives the file computes
+    #[arg(long, value_name = "NAME", value_parser = words("gradient"))]
+    pub gradient: Option<String>,
+    /// Precision of every number
+    #[arg(long, value_name = "NAME", value_parser = words("dtype"))]
+    pub dtype: Option<String>,
+    /// Step size of the update in a training file
+    #[arg(long, value_name = "X", value_parser = setting("learning_rate"))]
+    pub learning_rate: Option<String>,
+    #[command(flatten)]
+    pub parameters: Parameters,
+}
+
+#[derive(Args)]
+pub struct Info {
+    #[command(flatten)]
+    pub source: Source,
+    /// The ONNX Runtime library, or the folder that holds it
+    #[arg(long, value_name = "PATH")]
+    pub onnxruntime: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Engines {
+    /// The ONNX Runtime library, or the folder that holds it
+    #[arg(long, value_name = "PATH")]
+    pub onnxruntime: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub source: Source,
+    /// Show the gradient by these inputs and parameters too, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub grad: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub parameters: Parameters,
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+#[derive(Args)]
+pub struct Demo {
+    /// The folder to write to
+    #[arg(short, long, value_name = "FOLDER", default_value = "demo")]
+    pub output: PathBuf,
+    /// auto takes ONNX Runtime where it loads, else native
+    #[arg(long, value_name = "NAME", value_parser = words("engine"))]
+    pub engine: Option<String>,
+    /// The ONNX Runtime library, or the folder that holds it
+    #[arg(long, value_name = "PATH")]
+    pub onnxruntime: Option<String>,
+}
+
+/// The words that the text setting `name` may be.
+fn words(name: &'static str) -> PossibleValuesParser {
+    let choices = options::find(name).map_or(&[][..], |row| row.choices);
+    PossibleValuesParser::new(choices.iter().copied())
+}
+
+/// A value that the setting `name` accepts, as text.
+fn setting(name: &'static str) -> impl TypedValueParser<Value = String> {
+    clap::builder::NonEmptyStringValueParser::new().try_map(move |text| {
+        Options::new()
+            .set(name, &text)
+            .map(|()| text)
+            .map_err(|error| error.message)
+    })
+}
+
+/// A path with one of these extensions.
+fn ending(extensions: &'static [&'static str]) -> impl TypedValueParser<Value = PathBuf> {
+    clap::builder::PathBufValueParser::new().try_map(move |path| {
+        let given = path.extension().and_then(|extension| extension.to_str());
+        match given.is_some_and(|given| extensions.contains(&given)) {
+            true => Ok(path),
+            false => Err(format!(
+                "the name must end in .{}",
+                extensions.join(" or .")
+            )),
+        }
+    })
+}
+
+/// `k=1.5` or `k=1.5:0:10`.
+fn parameter(text: &str) -> std::result::Result<Parameter, String> {
+    let form = "write NAME=INIT or NAME=INIT:LOWER:UPPER";
+    let (name, rest) = text.split_once('=').ok_or(form)?;
+    let numbers = rest
+        .split(':')
+        .map(|word| word.trim().parse::<f64>())
+        .collect::<std::result::Result<Vec<f64>, _>>()
+        .map_err(|_| form)?;
+    let (initial, bounds) = match *numbers.as_slice() {
+        [initial] => (initial, None),
+        [initial, lower, upper] => (initial, Some((lower, upper))),
+        _ => return Err(form.into()),
+    };
+    let (lower, upper) = bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+    let inside = initial.is_finite() && lower <= initial && initial <= upper;
+    match inside && !name.trim().is_empty() {
+        true => Ok(Parameter {
+            name: name.trim().to_string(),
+            initial,
+            bounds,
+        }),
+        false => Err(format!(
+            "{form}, with a finite INIT between LOWER and UPPER"
+        )),
+    }
+}
+
+impl Engine {
+    /// Sets the settings that were given.
+    pub fn set(&self, options: &mut Options) -> Result<()> {
+        set(options, "engine", &self.engine)?;
+        set(options, "device", &self.device)?;
+        set(options, "dtype", &self.dtype)?;
+        set(options, "threads", &self.threads)?;
+        set(options, "onnxruntime", &self.onnxruntime)
+    }
+}
+
+/// Sets a setting if a value was given.
+pub fn set(options: &mut Options, name: &str, value: &Option<String>) -> Result<()> {
+    value
+        .as_ref()
+        .map_or(Ok(()), |value| options.set(name, value))
+}
+
+/// Words of the design that this version does not have.
+const MISSING: &[&str] = &[
+    "--interpret",
+    "--interpreter",
+    "--specialize",
+    "--bind",
+    "bind",
+    "tagged",
+];
+
+/// For an error about a word that a later version will know: the message that says so.
+pub fn missing_feature(error: &clap::Error) -> Option<String> {
+    let kinds = [
+        ContextKind::InvalidValue,
+        ContextKind::InvalidArg,
+        ContextKind::InvalidSubcommand,
+    ];
+    let word = kinds.into_iter().find_map(|kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => {
+            let word = word.split_once('=').map_or(word.as_str(), |(word, _)| word);
+            MISSING.iter().find(|missing| **missing == word)
+        }
+        _ => None,
+    })?;
+    Some(match *word {
+        "bind" => "the command \"bind\" is not in this version".to_string(),
+        "tagged" => "the engine \"tagged\" is not in this version".to_string(),
+        flag => format!("{flag} is not in this version"),
+    })
+}

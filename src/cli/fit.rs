@@ -1,0 +1,161 @@
+//! `ncg fit`: fits the constants of a model to a table.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Reply, args, progress, table};
+use crate::compile::Model;
+use crate::document::write_atomic;
+use crate::error::Result;
+use crate::fit::fitter::Fitter;
+use crate::fit::plot::{self, Plot};
+use crate::fit::problem::Data;
+use crate::fit::report::Report;
+use crate::options::Options;
+use crate::session::{Element, Session, Strided, StridedMut};
+
+/// Points along a fitted curve.
+const CURVE: usize = 600;
+
+pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
+    let mut options = Options::new();
+    arguments.engine.set(&mut options)?;
+    let settings = [
+        ("optimizer", &arguments.optimizer),
+        ("loss", &arguments.loss),
+        ("max_iterations", &arguments.max_iterations),
+        ("max_seconds", &arguments.max_seconds),
+        ("gtol", &arguments.gtol),
+        ("ftol", &arguments.ftol),
+        ("xtol", &arguments.xtol),
+        ("learning_rate", &arguments.learning_rate),
+    ];
+    for (name, value) in settings {
+        args::set(&mut options, name, value)?;
+    }
+    let model = Arc::new(arguments.source.load(&arguments.parameters, &mut options)?);
+    let (data, noise) = table::observations(&arguments.data, &model.graph)?;
+    let mut fitter = Fitter::new(model, &options)?;
+    fitter.set_data(data.clone(), noise)?;
+    progress::run(&mut fitter, json)?;
+    let report = fitter.report()?;
+    let fitted = fitter.bake()?;
+
+    let mut files: Vec<(&str, &Path, Vec<u8>)> = Vec::new();
+    if let Some(path) = &arguments.output {
+        files.push(("output", path, document(&fitted, path, &options)?));
+    }
+    if let Some(path) = &arguments.plot {
+        let heading = Heading {
+            title: &arguments.source.title(),
+            target: &arguments.data.targets[0],
+        };
+        let svg = draw(&heading, &fitted, &data, &report, &options)?;
+        files.push(("plot", path, svg.into_bytes()));
+    }
+    let (mut text, mut object) = (report.to_text(), report.to_json());
+    for (what, path, bytes) in files {
+        write_atomic(path, &bytes)?;
+        text += &format!("\nwritten: {}", path.display());
+        object[what] = json!(path.display().to_string());
+    }
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(Reply { text, json: object })
+}
+
+/// The bytes of a model as the file `path`, which says the format.
+pub fn document(model: &Model, path: &Path, options: &Options) -> Result<Vec<u8>> {
+    match path.extension().is_some_and(|ending| ending == "onnx") {
+        true => crate::onnx::write(model, options),
+        false => Ok(crate::ncg::write(model)?.into_bytes()),
+    }
+}
+
+/// What stands over a plot and beside it.
+pub struct Heading<'a> {
+    pub title: &'a str,
+    pub target: &'a str,
+}
+
+/// The plot of a fit: the curve of a model with one input, else the observations against their fitted values.
+pub fn draw(
+    heading: &Heading,
+    fitted: &Model,
+    data: &Data,
+    report: &Report,
+    options: &Options,
+) -> Result<String> {
+    let names: Vec<&str> = report.names.iter().map(String::as_str).collect();
+    let errors = match &report.statistics {
+        Some(statistics) => statistics.std_errors.clone(),
+        None => vec![None; names.len()],
+    };
+    let caption = plot::caption(&names, &report.outcome.params, &errors);
+    let model = Arc::new(fitted.clone());
+    let values = evaluate(&model, &data.x, data.samples, options)?;
+    // a model of several values is drawn by its first
+    let y = &data.y[..data.samples];
+    let residuals: Vec<f64> = y.iter().zip(&values).map(|(y, f)| y - f).collect();
+    let inputs = model.graph.inputs();
+    let [input] = inputs[..] else {
+        let ends = extent(&values);
+        return plot::svg(&Plot {
+            title: heading.title,
+            caption: &caption,
+            x_label: "fitted",
+            y_label: heading.target,
+            x: &values,
+            y,
+            residuals: &residuals,
+            curve_x: &ends,
+            curve_y: &ends,
+        });
+    };
+    let [low, high] = extent(&data.x);
+    let curve_x: Vec<f64> = (0..CURVE)
+        .map(|i| low + (high - low) * i as f64 / (CURVE - 1) as f64)
+        .collect();
+    let curve_y = evaluate(&model, &curve_x, CURVE, options)?;
+    plot::svg(&Plot {
+        title: heading.title,
+        caption: &caption,
+        x_label: &model.graph.ports[input].name,
+        y_label: heading.target,
+        x: &data.x,
+        y,
+        residuals: &residuals,
+        curve_x: &curve_x,
+        curve_y: &curve_y[..CURVE],
+    })
+}
+
+fn extent(values: &[f64]) -> [f64; 2] {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    [low, values.iter().copied().fold(low, f64::max)]
+}
+
+/// The first value of the model for each sample, at its own parameters.
+fn evaluate(model: &Arc<Model>, x: &[f64], samples: usize, options: &Options) -> Result<Vec<f64>> {
+    fn typed<T: Element>(
+        model: &Arc<Model>,
+        x: &[f64],
+        samples: usize,
+        options: &Options,
+    ) -> Result<Vec<f64>> {
+        let mut session = Session::<T>::new(model.clone(), options)?;
+        let x: Vec<T> = x.iter().map(|x| T::of(*x)).collect();
+        let mut y = vec![T::ZERO; samples * model.graph.outputs.len()];
+        let table = Strided::columns(&x, samples);
+        let mut values = StridedMut::columns(&mut y, samples);
+        session.eval(samples, &table, None, &mut values, None)?;
+        Ok(y[..samples].iter().map(|y| y.to_f64()).collect())
+    }
+    match options.str("dtype") {
+        "f32" => typed::<f32>(model, x, samples, options),
+        _ => typed::<f64>(model, x, samples, options),
+    }
+}

@@ -1,0 +1,120 @@
+//! The command `ncg`: one file a command, and what they share.
+//!
+//! A command computes first and prints last, so that what fails prints nothing on stdout but its error. It returns a
+//! [`Reply`], which is printed as text or as one JSON object.
+
+mod args;
+mod check;
+mod demo;
+mod engines;
+mod explain;
+mod export;
+mod fit;
+mod info;
+mod inputs;
+mod json;
+mod progress;
+mod reference;
+mod run;
+mod source;
+mod table;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use args::{Arguments, Command};
+
+pub use reference::reference;
+
+/// What a command answers: a text for people, and the same for programs.
+struct Reply {
+    text: String,
+    json: Value,
+}
+
+/// Runs the command with the arguments of this process. Exit codes: 0 for success, 1 for an error in the input, 2 for wrong
+/// usage.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    match dispatch(&arguments.command, arguments.json) {
+        Ok(reply) => {
+            let text = match arguments.json {
+                true => format!("{}\n", reply.json),
+                false => reply.text,
+            };
+            print(&text);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            match arguments.json {
+                true => print(&format!("{}\n", error_json(&error))),
+                false => eprintln!("error: {error}"),
+            }
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn dispatch(command: &Command, json: bool) -> Result<Reply> {
+    match command {
+        Command::Run(run) => run::run(run),
+        Command::Fit(fit) => fit::run(fit, json),
+        Command::Compile(compile) => export::compile(compile),
+        Command::Export(export) => export::run(export),
+        Command::Explain(explain) => explain::run(explain),
+        Command::Info(info) => info::run(info),
+        Command::Check(check) => check::run(check),
+        Command::Engines(engines) => engines::run(engines),
+        Command::Demo(demo) => demo::run(demo, json),
+    }
+}
+
+/// Prints to stdout. A reader that has gone away is no failure of the command.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Wrong usage, or a request for help.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    let message = args::missing_feature(error);
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    match (json, message) {
+        (true, message) => {
+            let message = message.unwrap_or_else(|| {
+                let text = error.render().to_string();
+                let text = text.strip_prefix("error: ").unwrap_or(&text);
+                text.lines().next().unwrap_or(text).to_string()
+            });
+            let code = "NCG_ERR_ARGUMENT";
+            let body = json!({"error": {"code": code, "message": message}});
+            print(&format!("{body}\n"));
+        }
+        (false, Some(message)) => eprintln!("error: {message}"),
+        (false, None) => {
+            let _ = error.print();
+        }
+    }
+    ExitCode::from(2)
+}
+
+fn error_json(error: &Error) -> Value {
+    let mut body = json!({"code": error.kind.code_name(), "message": error.message});
+    if let (Some(place), Some(body)) = (&error.place, body.as_object_mut()) {
+        body.insert("line".into(), json!(place.line));
+        body.insert("column".into(), json!(place.column));
+        body.insert("offset".into(), json!(place.offset));
+    }
+    json!({"error": body})
+}

@@ -1,0 +1,41 @@
+//! The reference page `docs/cli.md`, from the same text as `--help`.
+
+use clap::CommandFactory;
+
+use super::args::Arguments;
+
+/// What stands above the generated part.
+const HEAD: &str = "# The command `ncg`
+
+This page is generated from the text of `--help`; `UPDATE_GOLDEN=1 cargo test --release --test cli` rewrites it.
+
+Exit codes: 0 for success, 1 for an error in the input, 2 for wrong usage. With `--json`, stdout holds exactly one JSON
+object; an error is `{\"error\": {\"code\", \"message\"}}`, with `line`, `column` and `offset` where it has a place in a source
+text. NaN and infinities are the strings `\"nan\"`, `\"inf\"`, `\"-inf\"`.
+
+| value of `run` | JSON |
+|---|---|
+| number, boolean | `6.0`, `true` |
+| list, with what stands behind its dot | `{\"list\": [1.0, 2.0]}`, `{\"list\": [1.0], \"tail\": 2.0}` |
+| symbol, character, string, procedure | `{\"symbol\": \"x\"}`, `{\"char\": \"a\"}`, `{\"string\": \"s\"}`, `{\"procedure\": true}` |
+| batch | an array of these |
+
+The gradient of `run` is that of the sum of all values: an array for an input that was given as an array, else a number.
+";
+
+/// The text of `docs/cli.md`.
+pub fn reference() -> String {
+    let mut command = Arguments::command().term_width(100);
+    command.build();
+    let mut out = HEAD.to_string();
+    for sub in command.get_subcommands_mut() {
+        let help = sub.render_long_help().to_string();
+        let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+        out += &format!(
+            "\n## ncg {}\n\n```text\n{}\n```\n",
+            sub.get_name(),
+            help.join("\n").trim()
+        );
+    }
+    out
+}

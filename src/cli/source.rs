@@ -1,0 +1,82 @@
+//! Where a model comes from: a file, stdin or the command line.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::args::{Parameter, Parameters, Source};
+use crate::compile::Model;
+use crate::document;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::PortKind;
+use crate::options::Options;
+
+/// Largest program or table that is read from stdin, in bytes.
+const MAX_STDIN: u64 = 512 << 20;
+
+impl Source {
+    /// Reads the model, its parameters as they were declared or named.
+    pub fn load(&self, parameters: &Parameters, options: &mut Options) -> Result<Model> {
+        let parameters = &parameters.parameters;
+        let names: Vec<String> = parameters
+            .iter()
+            .map(|p| format!("{}={:?}", p.name, p.initial))
+            .collect();
+        if !names.is_empty() {
+            options.set_str("params", &names.join(","))?;
+        }
+        let mut model = match (&self.expression, &self.file) {
+            (Some(text), _) => Model::compile(text, options),
+            (None, Some(path)) if path == Path::new("-") => document::parse(&stdin()?, options),
+            (None, Some(path)) => document::load(path, options),
+            (None, None) => Err(Error::new(ErrorKind::Argument, "no model was given")),
+        }?;
+        set_bounds(&mut model, parameters)?;
+        Ok(model)
+    }
+
+    /// Reads the model as it is.
+    pub fn plain(&self, options: &Options) -> Result<Model> {
+        let none = Parameters { parameters: vec![] };
+        self.load(&none, &mut options.clone())
+    }
+
+    /// A name for headings.
+    pub fn title(&self) -> String {
+        let stem = self.file.as_deref().and_then(Path::file_stem);
+        match stem.map(|stem| stem.to_string_lossy()) {
+            Some(stem) if stem != "-" => stem.into_owned(),
+            _ => self.expression.clone().unwrap_or_else(|| "model".into()),
+        }
+    }
+}
+
+fn set_bounds(model: &mut Model, parameters: &[Parameter]) -> Result<()> {
+    for parameter in parameters {
+        let mut ports = model.graph.ports.iter_mut();
+        let Some(port) = ports.find(|port| *port.name == *parameter.name) else {
+            continue;
+        };
+        let PortKind::Parameter { lower, upper, .. } = &mut port.kind else {
+            continue;
+        };
+        if let Some(bounds) = parameter.bounds {
+            (*lower, *upper) = bounds;
+        }
+        if parameter.initial < *lower || parameter.initial > *upper {
+            let Parameter { name, initial, .. } = parameter;
+            let message = format!(
+                "the initial value {initial} of \"{name}\" is not within its bounds {lower} and {upper}"
+            );
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+    }
+    Ok(())
+}
+
+fn stdin() -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut limited = std::io::stdin().lock().take(MAX_STDIN);
+    let result = limited.read_to_end(&mut bytes);
+    result.map_err(|error| Error::new(ErrorKind::Io, format!("cannot read stdin: {error}")))?;
+    Ok(bytes)
+}
