@@ -126,6 +126,8 @@ struct Dual {
     /// The sums of the sizes of what adds up to the slopes: rounding is relative to these.
     sizes: [f64; 3],
     exact: bool,
+    /// Whether it hangs on data. What does is an exact integer only if it is one whatever the data.
+    symbolic: bool,
 }
 
 impl Dual {
@@ -138,6 +140,7 @@ impl Dual {
                 .sizes
                 .map(|s| if s == 0.0 { 0.0 } else { s * slope.abs() }),
             exact: false,
+            symbolic: self.symbolic,
         }
     }
 
@@ -146,6 +149,7 @@ impl Dual {
         Dual {
             slopes: [0, 1, 2].map(|i| x.slopes[i] + y.slopes[i]),
             sizes: [0, 1, 2].map(|i| x.sizes[i] + y.sizes[i]),
+            symbolic: a.symbolic || b.symbolic,
             ..x
         }
     }
@@ -157,6 +161,7 @@ fn eval(expr: &Expr, inputs: &[Dual; 3], scope: &mut Vec<Dual>) -> Dual {
         slopes: [0.0; 3],
         sizes: [0.0; 3],
         exact,
+        symbolic: false,
     };
     match expr {
         Expr::Input(i) => inputs[*i],
@@ -171,9 +176,11 @@ fn eval(expr: &Expr, inputs: &[Dual; 3], scope: &mut Vec<Dual>) -> Dual {
         }
         Expr::If(op, parts) => {
             let (a, b) = (
-                eval(&parts[0], inputs, scope).value,
-                eval(&parts[1], inputs, scope).value,
+                eval(&parts[0], inputs, scope),
+                eval(&parts[1], inputs, scope),
             );
+            let symbolic = a.symbolic || b.symbolic;
+            let (a, b) = (a.value, b.value);
             let taken = match *op {
                 "<" => a < b,
                 ">" => a > b,
@@ -181,7 +188,19 @@ fn eval(expr: &Expr, inputs: &[Dual; 3], scope: &mut Vec<Dual>) -> Dual {
                 "<=" => a <= b,
                 _ => a >= b,
             };
-            eval(&parts[if taken { 2 } else { 3 }], inputs, scope)
+            let result = eval(&parts[if taken { 2 } else { 3 }], inputs, scope);
+            let other = eval(&parts[if taken { 3 } else { 2 }], inputs, scope);
+            let alike = |a: Dual, b: Dual| {
+                !a.symbolic && !b.symbolic && a.exact == b.exact && same_bits(a.value, b.value)
+            };
+            match symbolic && !alike(result, other) {
+                true => Dual {
+                    exact: result.exact && other.exact,
+                    symbolic,
+                    ..result
+                },
+                false => result,
+            }
         }
         Expr::Let(value, body) | Expr::Call(value, body) => {
             let value = eval(value, inputs, scope);
@@ -236,7 +255,7 @@ fn binary(op: &str, a: Dual, b: Dual) -> Dual {
         "-" => Dual::join(a, b, x - y, 1.0, -1.0),
         "*" => Dual::join(a, b, x * y, y, x),
         "/" => {
-            let even = exact && y != 0.0 && x % y == 0.0;
+            let even = exact && !a.symbolic && !b.symbolic && y != 0.0 && x % y == 0.0;
             let result = Dual::join(a, b, x / y, 1.0 / y, -(1.0 / y) * (x / y));
             return Dual {
                 value: if even && result.value == 0.0 {
@@ -324,7 +343,7 @@ proptest! {
             let inputs = [0, 1, 2].map(|i| {
                 let mut slopes = [0.0; 3];
                 slopes[i] = 1.0;
-                Dual { value: point[i], slopes, sizes: slopes, exact: false }
+                Dual { value: point[i], slopes, sizes: slopes, exact: false, symbolic: true }
             });
             let wanted = eval(&expr, &inputs, &mut Vec::new());
             prop_assert!(same_bits(got.y[s], wanted.value), "{source}\nat {point:?}: {:?}, not {:?}", got.y[s], wanted.value);

@@ -63,57 +63,51 @@ impl Expander {
 
     /// `(and a b …)`: the first false value, else the last one.
     pub(super) fn and(&mut self, items: &[Datum], whole: &Datum) -> Result<Expr> {
-        let mut parts = self.exprs(&items[1..])?;
+        let mut parts = self.nested_exprs(&items[1..])?;
         let Some(mut result) = parts.pop() else {
             return Ok(Expr::constant(Constant::Bool(true), whole.span));
         };
         while let Some(part) = parts.pop() {
             let (var, span) = (self.fresh("and"), part.span);
             let value = || Expr::var(var, span);
-            result = bind(
-                var,
-                part,
-                Expr::if_(value(), result, value(), whole.span),
-                whole.span,
-            );
+            let branch = Expr::if_(value(), result, value(), whole.span);
+            result = bind(var, part, branch, whole.span);
         }
-        self.nested(items.len(), result, whole)
+        Ok(result)
     }
 
     /// `(or a b …)`: the first true value, else the last one.
     pub(super) fn or(&mut self, items: &[Datum], whole: &Datum) -> Result<Expr> {
-        let mut parts = self.exprs(&items[1..])?;
+        let mut parts = self.nested_exprs(&items[1..])?;
         let Some(mut result) = parts.pop() else {
             return Ok(no_value(whole.span));
         };
         while let Some(part) = parts.pop() {
             let (var, span) = (self.fresh("or"), part.span);
             let value = || Expr::var(var, span);
-            result = bind(
-                var,
-                part,
-                Expr::if_(value(), value(), result, whole.span),
-                whole.span,
-            );
+            let branch = Expr::if_(value(), value(), result, whole.span);
+            result = bind(var, part, branch, whole.span);
         }
-        self.nested(items.len(), result, whole)
+        Ok(result)
     }
 
-    /// Refuses an expansion that nests deeper than expressions may.
-    fn nested(&self, levels: usize, expr: Expr, whole: &Datum) -> Result<Expr> {
-        match self.depth + levels > super::MAX_DEPTH {
-            true => Err(fail(
-                whole.span,
-                format!("more than {} clauses nest here", super::MAX_DEPTH),
-            )),
-            false => Ok(expr),
+    /// Expands expressions of which each will stand inside the one before.
+    fn nested_exprs(&mut self, data: &[Datum]) -> Result<Vec<Expr>> {
+        let depth = self.depth;
+        let mut parts = Vec::new();
+        for datum in data {
+            parts.push(self.expr(datum)?);
+            self.deepen(1, datum)?;
         }
+        self.depth = depth;
+        Ok(parts)
     }
 
     pub(super) fn cond(&mut self, items: &[Datum], whole: &Datum) -> Result<Expr> {
         let form_usage = "(cond (test body …) … (else body …))";
         let mut clauses = Vec::new();
         let mut otherwise = no_value(whole.span);
+        let depth = self.depth;
         for (i, clause) in items[1..].iter().enumerate() {
             let parts = clause.list().filter(|parts| !parts.is_empty());
             let parts = parts
@@ -129,11 +123,13 @@ impl Expander {
                 break;
             }
             clauses.push((self.clause(parts, clause)?, clause.span));
+            // the next clause stands inside this one
+            self.deepen(1, clause)?;
         }
+        self.depth = depth;
         if items.len() < 2 {
             return Err(usage(whole, form_usage));
         }
-        let count = clauses.len();
         let result =
             clauses
                 .into_iter()
@@ -155,7 +151,7 @@ impl Expander {
                         )
                     }
                 });
-        self.nested(count, result, whole)
+        Ok(result)
     }
 
     fn clause(&mut self, parts: &[Datum], clause: &Datum) -> Result<Clause> {
@@ -188,6 +184,7 @@ impl Expander {
         let var = self.fresh("case");
         let mut arms = Vec::new();
         let mut otherwise = no_value(whole.span);
+        let depth = self.depth;
         for (i, clause) in clauses.iter().enumerate() {
             let Some([head, body @ ..]) = clause.list().filter(|parts| parts.len() > 1) else {
                 return Err(fail(
@@ -217,8 +214,9 @@ impl Expander {
                 )
             })?;
             arms.push((data, value, clause.span));
+            self.deepen(data.len() + 1, clause)?;
         }
-        let count: usize = arms.iter().map(|(data, _, _)| data.len()).sum::<usize>() + arms.len();
+        self.depth = depth;
         let chain = arms
             .into_iter()
             .rev()
@@ -239,7 +237,7 @@ impl Expander {
                 });
                 Expr::if_(tests.unwrap_or_else(|| no_value(span)), value, rest, span)
             });
-        self.nested(count, bind(var, key_expr, chain, whole.span), whole)
+        Ok(bind(var, key_expr, chain, whole.span))
     }
 
     fn is_else(&self, datum: &Datum) -> bool {

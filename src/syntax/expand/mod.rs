@@ -157,13 +157,7 @@ impl Expr {
 
 impl Expander {
     fn expr(&mut self, datum: &Datum) -> Result<Expr> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(fail(
-                datum.span,
-                format!("expressions nest more than {MAX_DEPTH} deep"),
-            ));
-        }
+        self.deepen(1, datum)?;
         let span = datum.span;
         let expr = match &datum.kind {
             DatumKind::Symbol(name) => self.reference(name, span)?,
@@ -184,6 +178,18 @@ impl Expander {
         };
         self.depth -= 1;
         Ok(expr)
+    }
+
+    /// Counts levels of nesting; whoever calls this takes them back once it is done.
+    fn deepen(&mut self, levels: usize, datum: &Datum) -> Result<()> {
+        self.depth += levels;
+        match self.depth > MAX_DEPTH {
+            true => Err(fail(
+                datum.span,
+                format!("expressions nest more than {MAX_DEPTH} deep"),
+            )),
+            false => Ok(()),
+        }
     }
 
     fn reference(&mut self, name: &Arc<str>, span: Span) -> Result<Expr> {

@@ -50,7 +50,7 @@ impl Expander {
             && items[items.len() - 2]
                 .symbol()
                 .is_some_and(|s| &**s == "unquote");
-        let (items, mut result) = match (tail, dotted) {
+        let (items, result) = match (tail, dotted) {
             (None, true) => {
                 let last = &items[items.len() - 1];
                 let value = match level {
@@ -77,11 +77,7 @@ impl Expander {
         if let Some(constant) = constant_list(&parts, &result) {
             return Ok(Expr::constant(constant, whole.span));
         }
-        for (name, part) in parts.into_iter().rev() {
-            let span = part.span;
-            result = Expr::primitive(name, vec![part, result], span);
-        }
-        Ok(result)
+        Ok(join(parts, result, whole))
     }
 
     /// `(list 'head template)`: a nested mark that stays data.
@@ -90,6 +86,35 @@ impl Expander {
         let inner = self.template(inner, level)?;
         let span = inner.span;
         Ok(Expr::primitive("list", vec![mark, inner], span))
+    }
+}
+
+/// Appends runs of single items, spliced lists and the rest; no part stands inside another.
+fn join(parts: Vec<(&str, Expr)>, rest: Expr, whole: &Datum) -> Expr {
+    let mut lists: Vec<Expr> = Vec::new();
+    let mut run: Vec<Expr> = Vec::new();
+    let close = |run: &mut Vec<Expr>, lists: &mut Vec<Expr>| {
+        if !run.is_empty() {
+            lists.push(Expr::primitive("list", std::mem::take(run), whole.span));
+        }
+    };
+    for (name, part) in parts {
+        if name == "cons" {
+            run.push(part);
+        } else {
+            close(&mut run, &mut lists);
+            lists.push(part);
+        }
+    }
+    close(&mut run, &mut lists);
+    let empty =
+        matches!(&rest.kind, ExprKind::Constant(Constant::List(items, None)) if items.is_empty());
+    match (empty, lists.len()) {
+        (true, 1) => lists.remove(0),
+        _ => {
+            lists.push(rest);
+            Expr::primitive("append", lists, whole.span)
+        }
     }
 }
 
