@@ -102,7 +102,8 @@ fn dangerous_things_stand_where_they_may() {
     only_in("std::env::var", &["engine/ort", "cli"]);
     only_in("println!", &["cli"]);
     only_in("eprintln!", &["cli"]);
-    only_in("std::thread", &["cli"]);
+    only_in("thread::spawn", &["cli"]);
+    only_in("thread::Builder", &["cli"]);
     only_in("process::exit", &["cli"]);
     only_in("std::fs", &["document.rs", "engine/ort", "cli"]);
 }
