@@ -1,0 +1,6 @@
+(define (compose f g) (lambda (v) (f (g v))))
+(define (twice f) (compose f f))
+(define scale 3)
+(let* ((x 2) (y (* x z)))
+  (define (add v) (+ v y scale))
+  ((twice add) 1))
