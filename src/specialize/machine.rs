@@ -1,21 +1,15 @@
 //! The machine: activations of functions, frames of regions, and what a finished region gives its values to.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use super::Limits;
 use super::value::{Heap, Val};
 use crate::anf::counted;
 use crate::error::{Error, ErrorKind, Result, Span};
-use crate::graph::{
-    Builder, Elem, FunctionId, Graph, NodeId, NodeKind, Output, RegionId, Type, Value,
-};
+use crate::graph::{Builder, Elem, FunctionId, Graph, NodeId, NodeKind, RegionId, Type};
 use crate::lower::arity_message;
 use crate::ops::Op;
 use crate::syntax::ast::Constant;
-
-/// Deepest nesting of lists in a program's value.
-const MAX_VALUE_DEPTH: usize = 1000;
 
 /// Runs the body of `graph`; the numeric graph of what is left, not yet simplified.
 pub fn run(graph: &Graph, limits: Limits) -> Result<Graph> {
@@ -121,8 +115,8 @@ impl Frame {
 }
 
 pub struct Machine<'a> {
-    graph: &'a Graph,
-    limits: Limits,
+    pub graph: &'a Graph,
+    pub limits: Limits,
     pub builder: Builder,
     pub heap: Heap,
     environments: Vec<Environment>,
@@ -130,9 +124,9 @@ pub struct Machine<'a> {
     ranges: Vec<(usize, usize)>,
     steps: usize,
     /// How many branches on data are open.
-    branches: usize,
+    pub branches: usize,
     /// Where the node stands that is being evaluated.
-    span: Span,
+    pub span: Span,
 }
 
 pub fn fail(message: String) -> Error {
@@ -189,7 +183,7 @@ impl Machine<'_> {
         environment.values[node.index() - environment.first].clone()
     }
 
-    fn set(&mut self, node: NodeId, value: Val) {
+    pub fn set(&mut self, node: NodeId, value: Val) {
         if let Some(environment) = self.environments.last_mut() {
             environment.values[node.index() - environment.first] = value;
         }
@@ -378,43 +372,6 @@ impl Machine<'_> {
         }
     }
 
-    /// Joins the values of two arms: where they differ, a value of the branch decides.
-    fn join(
-        &mut self,
-        id: NodeId,
-        test: NodeId,
-        first: &[Val],
-        second: &[Val],
-        then: RegionId,
-    ) -> Result<()> {
-        let otherwise = self.builder.close_region(vec![]);
-        self.branches -= 1;
-        self.span = self.graph.node(id).span;
-        self.builder.span = self.span;
-        let mut slots = Join {
-            test,
-            slots: Vec::new(),
-            values: None,
-        };
-        for (a, b) in first.iter().zip(second) {
-            self.merge(Some(a), Some(b), &mut slots)?;
-        }
-        let (firsts, seconds) = slots.slots.iter().copied().unzip();
-        self.builder.set_results(then, firsts);
-        self.builder.set_results(otherwise, seconds);
-        slots.values = Some(self.builder.branch(test, then, otherwise).into_iter());
-        let mut values = Vec::with_capacity(first.len());
-        for (a, b) in first.iter().zip(second) {
-            values.push(self.merge(Some(a), Some(b), &mut slots)?);
-        }
-        let value = match self.graph.node(id).kind {
-            NodeKind::If(..) => Val::Tuple(values.into()),
-            _ => values.into_iter().next().unwrap_or(Val::Unset),
-        };
-        self.set(id, value);
-        Ok(())
-    }
-
     /// The node of a number.
     pub fn node(&mut self, value: &Val) -> Result<NodeId> {
         match value {
@@ -435,170 +392,6 @@ impl Machine<'_> {
             NodeKind::Constant(constant) => Val::Constant(constant.clone()),
             _ => Val::Node(node),
         }
-    }
-
-    /// The value that is `a` in the first arm and `b` in the second; `None` where an arm has no such part. Numbers become
-    /// values of the branch, procedures that differ a choice.
-    fn merge(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
-        let value = match (a, b) {
-            (Some(a), Some(b)) if same_atom(a, b) => a.clone(),
-            (Some(Val::Pair(_)), Some(Val::Pair(_)))
-            | (Some(Val::Pair(_)), None)
-            | (None, Some(Val::Pair(_))) => {
-                return self.merge_list(a, b, join);
-            }
-            (Some(Val::Closure(f, x)), Some(Val::Closure(g, y))) if f == g => {
-                let pairs = x.iter().zip(y.iter());
-                let captures = pairs.map(|(x, y)| self.merge(Some(x), Some(y), join));
-                Val::Closure(*f, captures.collect::<Result<_>>()?)
-            }
-            (a, b) if a.is_none_or(Val::is_numeric) && b.is_none_or(Val::is_numeric) => {
-                return self.merge_number(a, b, join);
-            }
-            (Some(a), Some(b)) if is_procedure(a) && is_procedure(b) => {
-                let arms = (
-                    self.merge(Some(a), None, join)?,
-                    self.merge(None, Some(b), join)?,
-                );
-                Val::Choice(join.test, Rc::new(arms))
-            }
-            (Some(Val::Closure(f, captures)), None) | (None, Some(Val::Closure(f, captures))) => {
-                let side = |value| {
-                    if b.is_none() {
-                        (Some(value), None)
-                    } else {
-                        (None, Some(value))
-                    }
-                };
-                let captures = captures.iter().map(|value| {
-                    let (a, b) = side(value);
-                    self.merge(a, b, join)
-                });
-                Val::Closure(*f, captures.collect::<Result<_>>()?)
-            }
-            (Some(Val::Choice(test, arms)), None) | (None, Some(Val::Choice(test, arms))) => {
-                let test = Val::Node(*test);
-                let side = |value| {
-                    if b.is_none() {
-                        (Some(value), None)
-                    } else {
-                        (None, Some(value))
-                    }
-                };
-                let (x, y) = side(&test);
-                let test = self.merge(x, y, join)?;
-                let (x, y) = side(&arms.0);
-                let first = self.merge(x, y, join)?;
-                let (x, y) = side(&arms.1);
-                let second = self.merge(x, y, join)?;
-                Val::Choice(self.node(&test)?, Rc::new((first, second)))
-            }
-            (Some(value), None) | (None, Some(value)) => value.clone(),
-            (Some(a), Some(b)) => {
-                let message = format!(
-                    "the arms of this branch on data give {} and {}: structure that hangs on data is not supported in this version",
-                    self.describe(a),
-                    self.describe(b)
-                );
-                return Err(Error::new(ErrorKind::Unsupported, message));
-            }
-            (None, None) => Val::Unset,
-        };
-        Ok(value)
-    }
-
-    /// Along the list, so that long lists do not nest the machine stack.
-    fn merge_list(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
-        let (mut items, mut rest) = (Vec::new(), (a.cloned(), b.cloned()));
-        loop {
-            let cell = |value: &Option<Val>| match value {
-                Some(Val::Pair(address)) => Some(self.heap.pair(*address).clone()),
-                _ => None,
-            };
-            let (x, y) = (cell(&rest.0), cell(&rest.1));
-            let both = x.is_some() == rest.0.is_some() && y.is_some() == rest.1.is_some();
-            if !both || (x.is_none() && y.is_none()) {
-                break;
-            }
-            let item = self.merge(
-                x.as_ref().map(|cell| &cell.0),
-                y.as_ref().map(|cell| &cell.0),
-                join,
-            )?;
-            items.push(item);
-            rest = (x.map(|cell| cell.1), y.map(|cell| cell.1));
-        }
-        let tail = self.merge(rest.0.as_ref(), rest.1.as_ref(), join)?;
-        Ok(self.heap.list(items, tail))
-    }
-
-    fn merge_number(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
-        if let Some(values) = &mut join.values {
-            return values
-                .next()
-                .map(Val::Node)
-                .ok_or_else(|| fail("the program has no value".into()));
-        }
-        // an arm without such a part gives a number that nobody reads
-        let unused = Val::Constant(Constant::Real(0.0));
-        let pair = (
-            self.node(a.unwrap_or(&unused))?,
-            self.node(b.unwrap_or(&unused))?,
-        );
-        join.slots.push(pair);
-        if join.slots.len() > self.limits.nodes {
-            return Err(Error::new(
-                ErrorKind::Limit,
-                "a value that a branch gives is too large",
-            ));
-        }
-        Ok(Val::Unset)
-    }
-
-    /// The graph whose value is `value`.
-    fn finish(mut self, value: Val) -> Result<Graph> {
-        let mut numbers = Vec::new();
-        let shape = self.shape(&value, &mut numbers, 0)?;
-        let single = shape == Value::Output(0);
-        let outputs = numbers.into_iter().enumerate().map(|(i, node)| Output {
-            name: if single {
-                Arc::from("value")
-            } else {
-                Arc::from(format!("value.{i}"))
-            },
-            node,
-        });
-        Ok(self.builder.finish(outputs.collect(), shape))
-    }
-
-    fn shape(&mut self, value: &Val, numbers: &mut Vec<NodeId>, depth: usize) -> Result<Value> {
-        if depth > MAX_VALUE_DEPTH {
-            return Err(fail(format!(
-                "the program's value nests more than {MAX_VALUE_DEPTH} lists"
-            )));
-        }
-        Ok(match value {
-            value if value.is_numeric() => {
-                let node = self.node(value)?;
-                numbers.push(node);
-                Value::Output(numbers.len() - 1)
-            }
-            Val::Constant(constant) => Value::Constant(constant.clone()),
-            Val::Pair(_) => {
-                let (items, rest) = self.heap.items(value);
-                let mut shapes = Vec::with_capacity(items.len());
-                for item in &items {
-                    shapes.push(self.shape(item, numbers, depth + 1)?);
-                }
-                let tail = match rest.is_nil() {
-                    true => None,
-                    false => Some(Box::new(self.shape(&rest, numbers, depth + 1)?)),
-                };
-                Value::List(shapes, tail)
-            }
-            Val::Closure(..) | Val::Primitive(_) => Value::Procedure,
-            _ => return Err(fail("the program has no value".into())),
-        })
     }
 
     /// What a value is, in words for errors.
@@ -628,32 +421,4 @@ impl Machine<'_> {
             Val::Unset | Val::Tuple(_) => "nothing".into(),
         }
     }
-}
-
-/// The numbers in which two arms differ: first gathered, then read from the branch in the same order.
-struct Join {
-    test: NodeId,
-    slots: Vec<(NodeId, NodeId)>,
-    values: Option<std::vec::IntoIter<NodeId>>,
-}
-
-/// Whether both are the same constant to the bit, the same node, or the same primitive.
-fn same_atom(a: &Val, b: &Val) -> bool {
-    match (a, b) {
-        (Val::Constant(Constant::Real(a)), Val::Constant(Constant::Real(b))) => {
-            a.to_bits() == b.to_bits()
-        }
-        (Val::Constant(a), Val::Constant(b)) => a == b,
-        (Val::Node(a), Val::Node(b)) => a == b,
-        (Val::Primitive(a), Val::Primitive(b)) => a == b,
-        (Val::Pair(a), Val::Pair(b)) => a == b,
-        _ => false,
-    }
-}
-
-fn is_procedure(value: &Val) -> bool {
-    matches!(
-        value,
-        Val::Closure(..) | Val::Primitive(_) | Val::Choice(..)
-    )
 }

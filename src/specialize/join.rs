@@ -1,0 +1,194 @@
+//! Joins the values that the two arms of a branch on data give.
+
+use std::rc::Rc;
+
+use super::machine::{Machine, fail};
+use super::value::Val;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::{NodeId, NodeKind, RegionId};
+use crate::syntax::ast::Constant;
+
+impl Machine<'_> {
+    /// Joins the values of two arms: where they differ, a value of the branch decides.
+    pub fn join(
+        &mut self,
+        id: NodeId,
+        test: NodeId,
+        first: &[Val],
+        second: &[Val],
+        then: RegionId,
+    ) -> Result<()> {
+        let otherwise = self.builder.close_region(vec![]);
+        self.branches -= 1;
+        self.span = self.graph.node(id).span;
+        self.builder.span = self.span;
+        let mut slots = Join {
+            test,
+            slots: Vec::new(),
+            values: None,
+        };
+        for (a, b) in first.iter().zip(second) {
+            self.merge(Some(a), Some(b), &mut slots)?;
+        }
+        let (firsts, seconds) = slots.slots.iter().copied().unzip();
+        self.builder.set_results(then, firsts);
+        self.builder.set_results(otherwise, seconds);
+        slots.values = Some(self.builder.branch(test, then, otherwise).into_iter());
+        let mut values = Vec::with_capacity(first.len());
+        for (a, b) in first.iter().zip(second) {
+            values.push(self.merge(Some(a), Some(b), &mut slots)?);
+        }
+        let value = match self.graph.node(id).kind {
+            NodeKind::If(..) => Val::Tuple(values.into()),
+            _ => values.into_iter().next().unwrap_or(Val::Unset),
+        };
+        self.set(id, value);
+        Ok(())
+    }
+
+    /// The value that is `a` in the first arm and `b` in the second; `None` where an arm has no such part. Numbers become
+    /// values of the branch, procedures that differ a choice.
+    fn merge(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
+        let value = match (a, b) {
+            (Some(a), Some(b)) if same_atom(a, b) => a.clone(),
+            (Some(Val::Pair(_)), Some(Val::Pair(_)))
+            | (Some(Val::Pair(_)), None)
+            | (None, Some(Val::Pair(_))) => {
+                return self.merge_list(a, b, join);
+            }
+            (Some(Val::Closure(f, x)), Some(Val::Closure(g, y))) if f == g => {
+                let pairs = x.iter().zip(y.iter());
+                let captures = pairs.map(|(x, y)| self.merge(Some(x), Some(y), join));
+                Val::Closure(*f, captures.collect::<Result<_>>()?)
+            }
+            (a, b) if a.is_none_or(Val::is_numeric) && b.is_none_or(Val::is_numeric) => {
+                return self.merge_number(a, b, join);
+            }
+            (Some(a), Some(b)) if is_procedure(a) && is_procedure(b) => {
+                let arms = (
+                    self.merge(Some(a), None, join)?,
+                    self.merge(None, Some(b), join)?,
+                );
+                Val::Choice(join.test, Rc::new(arms))
+            }
+            (Some(Val::Closure(f, captures)), None) | (None, Some(Val::Closure(f, captures))) => {
+                let side = |value| {
+                    if b.is_none() {
+                        (Some(value), None)
+                    } else {
+                        (None, Some(value))
+                    }
+                };
+                let captures = captures.iter().map(|value| {
+                    let (a, b) = side(value);
+                    self.merge(a, b, join)
+                });
+                Val::Closure(*f, captures.collect::<Result<_>>()?)
+            }
+            (Some(Val::Choice(test, arms)), None) | (None, Some(Val::Choice(test, arms))) => {
+                let test = Val::Node(*test);
+                let side = |value| {
+                    if b.is_none() {
+                        (Some(value), None)
+                    } else {
+                        (None, Some(value))
+                    }
+                };
+                let (x, y) = side(&test);
+                let test = self.merge(x, y, join)?;
+                let (x, y) = side(&arms.0);
+                let first = self.merge(x, y, join)?;
+                let (x, y) = side(&arms.1);
+                let second = self.merge(x, y, join)?;
+                Val::Choice(self.node(&test)?, Rc::new((first, second)))
+            }
+            (Some(value), None) | (None, Some(value)) => value.clone(),
+            (Some(a), Some(b)) => {
+                let message = format!(
+                    "the arms of this branch on data give {} and {}: structure that hangs on data is not supported in this version",
+                    self.describe(a),
+                    self.describe(b)
+                );
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            (None, None) => Val::Unset,
+        };
+        Ok(value)
+    }
+
+    /// Along the list, so that long lists do not nest the machine stack.
+    fn merge_list(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
+        let (mut items, mut rest) = (Vec::new(), (a.cloned(), b.cloned()));
+        loop {
+            let cell = |value: &Option<Val>| match value {
+                Some(Val::Pair(address)) => Some(self.heap.pair(*address).clone()),
+                _ => None,
+            };
+            let (x, y) = (cell(&rest.0), cell(&rest.1));
+            let both = x.is_some() == rest.0.is_some() && y.is_some() == rest.1.is_some();
+            if !both || (x.is_none() && y.is_none()) {
+                break;
+            }
+            let item = self.merge(
+                x.as_ref().map(|cell| &cell.0),
+                y.as_ref().map(|cell| &cell.0),
+                join,
+            )?;
+            items.push(item);
+            rest = (x.map(|cell| cell.1), y.map(|cell| cell.1));
+        }
+        let tail = self.merge(rest.0.as_ref(), rest.1.as_ref(), join)?;
+        Ok(self.heap.list(items, tail))
+    }
+
+    fn merge_number(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
+        if let Some(values) = &mut join.values {
+            return values
+                .next()
+                .map(Val::Node)
+                .ok_or_else(|| fail("the program has no value".into()));
+        }
+        // an arm without such a part gives a number that nobody reads
+        let unused = Val::Constant(Constant::Real(0.0));
+        let pair = (
+            self.node(a.unwrap_or(&unused))?,
+            self.node(b.unwrap_or(&unused))?,
+        );
+        join.slots.push(pair);
+        if join.slots.len() > self.limits.nodes {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                "a value that a branch gives is too large",
+            ));
+        }
+        Ok(Val::Unset)
+    }
+}
+
+/// The numbers in which two arms differ: first gathered, then read from the branch in the same order.
+struct Join {
+    test: NodeId,
+    slots: Vec<(NodeId, NodeId)>,
+    values: Option<std::vec::IntoIter<NodeId>>,
+}
+
+/// Whether both are the same constant to the bit, the same node, or the same primitive.
+fn same_atom(a: &Val, b: &Val) -> bool {
+    match (a, b) {
+        (Val::Constant(Constant::Real(a)), Val::Constant(Constant::Real(b))) => {
+            a.to_bits() == b.to_bits()
+        }
+        (Val::Constant(a), Val::Constant(b)) => a == b,
+        (Val::Node(a), Val::Node(b)) => a == b,
+        (Val::Primitive(a), Val::Primitive(b)) => a == b,
+        (Val::Pair(a), Val::Pair(b)) => a == b,
+        _ => false,
+    }
+}
+
+fn is_procedure(value: &Val) -> bool {
+    matches!(
+        value,
+        Val::Closure(..) | Val::Primitive(_) | Val::Choice(..)
+    )
+}
