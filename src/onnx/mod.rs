@@ -15,6 +15,8 @@ mod export;
 
 mod training;
 
+mod operators;
+
 mod import;
 
 mod document;
