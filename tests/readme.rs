@@ -127,7 +127,8 @@ fn c() {
 #[cfg(target_os = "linux")]
 #[test]
 fn fortran() {
-    let flags = ["-std=f2008", "-Wall", "-Werror"];
+    let module = format!("{ROOT}/bindings/fortran/ncg.f90");
+    let flags = ["-std=f2018", "-Wall", "-Werror", &module];
     if let Some(out) = build_and_run("gfortran", "fortran", "force.f90", &flags) {
         assert_eq!(out, "force  4.00  1.00\n");
     }
