@@ -350,7 +350,7 @@ int32_t ncg_fit_add_parameter(ncg_fit *fit,
                               ncg_error **err);
 
 /* Copies the observations: inputs x, targets y, and weights w (NULL means ones). A squared residual counts as often as its
-   weight says; the scale of the weights does not matter to the standard errors. */
+   weight says; the scale of the weights does not matter to the standard errors, unless the option "noise" is "known". */
 int32_t ncg_fit_set_data_f64(ncg_fit *fit,
                              int64_t n_samples,
                              const double *x,

@@ -149,6 +149,12 @@ pub static TABLE: &[Setting] = &[
         "Fit: what is minimised: the weighted sum of squared residuals.",
         &["squares"],
     ),
+    choice(
+        "noise",
+        "estimated",
+        "Fit: estimated takes weights as relative and the noise from the residuals; known takes them as one over known variances.",
+        &["estimated", "known"],
+    ),
     int(
         "max_iterations",
         "0",

@@ -15,7 +15,6 @@ use super::table::Input;
 use crate::error::Result;
 use crate::fit::fitter::Fitter;
 use crate::fit::problem::Data;
-use crate::fit::statistics::Noise;
 use crate::fit::{Monitor, Progress, Stop};
 use crate::session::Columns;
 
@@ -162,7 +161,7 @@ pub unsafe extern "C" fn ncg_fit_add_parameter(
 }
 
 /// Copies the observations: inputs x, targets y, and weights w (NULL means ones). A squared residual counts as often as its
-/// weight says; the scale of the weights does not matter to the standard errors.
+/// weight says; the scale of the weights does not matter to the standard errors, unless the option "noise" is "known".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_set_data_f64(
     fit: *mut ncg_fit,
@@ -195,7 +194,8 @@ pub unsafe extern "C" fn ncg_fit_set_data_f64(
         };
         let weights = (!w.is_null()).then_some(&weights as &dyn Columns<f64>);
         let data = Data::copy(samples, (&x, &inputs), (&y, &outputs), weights)?;
-        state.fitter.set_data(data, Noise::Estimated)?;
+        let noise = state.fitter.noise();
+        state.fitter.set_data(data, noise)?;
         state.stop = NCG_FIT_NOT_RUN;
         Ok(())
     };

@@ -87,7 +87,10 @@ impl Fitter {
             session,
             free: Vec::new(),
             data: None,
-            noise: Noise::Estimated,
+            noise: match options.str("noise") {
+                "known" => Noise::Known,
+                _ => Noise::Estimated,
+            },
             state: State::New,
             outcome: None,
             iterations: 0,
@@ -153,6 +156,11 @@ impl Fitter {
         self.free.push(free);
         self.reset();
         Ok(())
+    }
+
+    /// How the residuals are measured: what the option `noise` says, until [`Fitter::set_data`] says otherwise.
+    pub fn noise(&self) -> Noise {
+        self.noise
     }
 
     /// Takes the observations. `noise` says whether the weights are one over known variances.
