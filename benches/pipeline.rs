@@ -257,7 +257,7 @@ fn points(source: &Source, samples: usize) -> (Arc<Model>, Data) {
 
 fn misra1a() -> (Arc<Model>, Data) {
     let rows = MISRA1A_DATA.lines().filter_map(|line| line.split_once(','));
-    let rows = rows.filter_map(|(x, y)| Some((x.parse().ok()?, y.parse().ok()?)));
+    let rows = rows.filter_map(|(x, y)| Some((x.parse::<f64>().ok()?, y.parse::<f64>().ok()?)));
     let (x, y): (Vec<f64>, Vec<f64>) = rows.unzip();
     let data = Data {
         samples: x.len(),

@@ -349,10 +349,10 @@ proptest! {
             prop_assert!(same_bits(got.y[s], wanted.value), "{source}\nat {point:?}: {:?}, not {:?}", got.y[s], wanted.value);
             // forward and reverse order products differently: where one overflows, the other need not
             let tame = wanted.slopes.iter().all(|s| s.is_finite() && s.abs() < 1e100) && wanted.value.abs() < 1e100;
-            for i in 0..3 {
+            for (i, name) in INPUTS.iter().enumerate() {
                 let (got, wanted_size, wanted) = (got.dx[3 * s + i], wanted.sizes[i], wanted.slopes[i]);
                 let close = (got - wanted).abs() <= 1e-9 * wanted.abs() + 1e-13 * wanted_size || !got.is_finite();
-                prop_assert!(!tame || close, "{source}\nat {point:?}, by {}: {got:?}, not {wanted:?}", INPUTS[i]);
+                prop_assert!(!tame || close, "{source}\nat {point:?}, by {name}: {got:?}, not {wanted:?}");
             }
         }
         // every form of the model gives the same bits again
