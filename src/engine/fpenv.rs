@@ -48,7 +48,7 @@ impl Default for NativeGuard {
 impl Drop for NativeGuard {
     #[inline]
     fn drop(&mut self) {
-        self.saved.write();
+        self.saved.restore();
     }
 }
 
@@ -86,6 +86,8 @@ mod arch {
 
     /// MXCSR as a program starts: all exceptions masked, round to nearest, no flush-to-zero, no flags.
     const DEFAULT_MXCSR: u32 = 0x1f80;
+    /// The exception flags in MXCSR.
+    const FLAGS: u32 = 0x3f;
     /// The x87 control word as a program starts: all exceptions masked, round to nearest, 64-bit mantissa.
     const DEFAULT_CONTROL: u16 = 0x037f;
 
@@ -103,8 +105,16 @@ mod arch {
 
         #[inline]
         pub fn enter_default(self) {
-            if self.0 != DEFAULT_MXCSR {
+            // the flags of exceptions that are masked change nothing
+            if self.0 & !FLAGS != DEFAULT_MXCSR {
                 Simd(DEFAULT_MXCSR).write();
+            }
+        }
+
+        #[inline]
+        pub fn restore(self) {
+            if Simd::read() != self {
+                self.write();
             }
         }
 
@@ -215,6 +225,11 @@ mod arch {
                 asm!("msr fpcr, {}", "msr fpsr, {}", in(reg) self.0, in(reg) self.1, options(nomem, nostack))
             };
         }
+
+        #[inline]
+        pub fn restore(self) {
+            self.write();
+        }
     }
 
     /// This machine has no x87 unit.
@@ -241,6 +256,7 @@ mod arch {
         }
         pub fn enter_default(self) {}
         pub fn write(self) {}
+        pub fn restore(self) {}
     }
 
     #[derive(Debug)]

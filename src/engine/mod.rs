@@ -19,6 +19,13 @@ pub trait Inputs<T: Real> {
 
     /// The values of an input for `count` samples from `start` on, if they lie side by side in memory.
     fn contiguous(&self, port: usize, start: usize, count: usize) -> Option<&[T]>;
+
+    /// Copies the values of all inputs, whose ports are `ports`, for the first sample: one call where there is only one.
+    fn first(&self, ports: &[usize], out: &mut [T]) {
+        for (port, out) in ports.iter().zip(out) {
+            self.gather(*port, 0, std::slice::from_mut(out));
+        }
+    }
 }
 
 /// Where the values of a graph's outputs go.
@@ -31,6 +38,16 @@ pub trait Outputs<T: Real> {
 
     /// The memory for `count` values of an output from `start` on, if they lie side by side.
     fn contiguous(&mut self, output: usize, start: usize, count: usize) -> Option<&mut [T]>;
+
+    /// Takes the values of all outputs of a batch of one sample; `uniform` says which are one for the whole batch.
+    fn only(&mut self, values: &[T], uniform: &[bool]) {
+        for (i, (value, uniform)) in values.iter().zip(uniform).enumerate() {
+            match uniform {
+                true => self.uniform(i, *value),
+                false => self.scatter(i, 0, std::slice::from_ref(value)),
+            }
+        }
+    }
 }
 
 /// A graph, prepared by an engine.

@@ -10,6 +10,9 @@ use crate::session::{Columns, ColumnsMut};
 /// No array has more elements, nor may any count be larger: so no arithmetic on counts and strides overflows 128 bits.
 const MOST: usize = 1 << 56;
 
+/// Counts and strides up to here need 64 bits only: three products of them, in bytes, stay below 2^62.
+const SMALL: usize = 1 << 28;
+
 /// The addresses that an array reaches, from the first byte to one past the last. `dimensions` are counts and strides.
 ///
 /// Refuses NULL, misaligned memory and strides that lead out of the address space. An array without elements may be NULL.
@@ -19,19 +22,44 @@ fn reach<T>(
     dimensions: &[(usize, i64)],
     name: &'static str,
 ) -> Result<Range<usize>> {
-    let (mut low, mut high) = (0i128, 1i128);
-    let mut in_memory = true;
+    let (mut low, mut high) = (0i64, 1i64);
+    let mut small = true;
     for (count, stride) in dimensions {
         if *count == 0 {
             return Ok(0..0);
         }
-        in_memory &= *count <= MOST;
-        let last = (*count as i128 - 1).wrapping_mul(i128::from(*stride));
+        small &= *count <= SMALL && stride.unsigned_abs() <= SMALL as u64;
+        let last = (*count as i64 - 1).wrapping_mul(*stride);
         low = low.wrapping_add(last.min(0));
         high = high.wrapping_add(last.max(0));
     }
     if pointer.is_null() || !pointer.is_aligned() {
         return Err(unusable(pointer, name));
+    }
+    let size = size_of::<T>() as i64;
+    if small
+        && let Some(start) = pointer.addr().checked_add_signed((low * size) as isize)
+        && let Some(end) = pointer.addr().checked_add_signed((high * size) as isize)
+    {
+        return Ok(start..end);
+    }
+    reach_far(pointer, dimensions, name)
+}
+
+/// [`reach`] for counts and strides of any size.
+#[cold]
+fn reach_far<T>(
+    pointer: *const T,
+    dimensions: &[(usize, i64)],
+    name: &'static str,
+) -> Result<Range<usize>> {
+    let (mut low, mut high) = (0i128, 1i128);
+    let mut in_memory = true;
+    for (count, stride) in dimensions {
+        in_memory &= *count <= MOST;
+        let last = (*count as i128 - 1).wrapping_mul(i128::from(*stride));
+        low = low.wrapping_add(last.min(0));
+        high = high.wrapping_add(last.max(0));
     }
     let first = pointer.addr() as i128;
     let (low, high) = (

@@ -406,6 +406,17 @@ impl<T: Real> Inputs<T> for Arguments<'_, T> {
             _ => None,
         }
     }
+
+    fn first(&self, ports: &[usize], out: &mut [T]) {
+        // the inputs of the model stand in the order of its ports, the seeds behind them
+        let seeds = ports.partition_point(|port| *port < self.places.len());
+        let (inputs, seeds) = out.split_at_mut(seeds);
+        self.x.first(inputs);
+        match self.seed {
+            Some(seed) => seed.first(seeds),
+            None => seeds.fill(T::ONE),
+        }
+    }
 }
 
 /// The outputs of a graph, written to the caller's tables: values, then derivatives by sample, then sums.
@@ -452,5 +463,19 @@ impl<T: Real> Outputs<T> for Results<'_, T> {
     fn contiguous(&mut self, output: usize, start: usize, count: usize) -> Option<&mut [T]> {
         let (table, entry) = self.column(output)?;
         table.contiguous(entry, start, count)
+    }
+
+    fn only(&mut self, values: &[T], _: &[bool]) {
+        let (y, rest) = values.split_at(self.outputs);
+        let (dx, dp) = rest.split_at(self.derivatives);
+        if let Some(table) = self.y.as_deref_mut() {
+            table.only(y);
+        }
+        if let Some(table) = self.dx.as_deref_mut() {
+            table.only(dx);
+        }
+        if let Some(sums) = self.dp.as_deref_mut() {
+            sums.copy_from_slice(dp);
+        }
     }
 }

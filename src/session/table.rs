@@ -10,6 +10,13 @@ pub trait Columns<T: Real> {
 
     /// The values of an entry for `count` samples from `start` on, if they lie side by side.
     fn contiguous(&self, entry: usize, start: usize, count: usize) -> Option<&[T]>;
+
+    /// Copies the first entries of the first sample, as many as `out` has.
+    fn first(&self, out: &mut [T]) {
+        for (entry, out) in out.iter_mut().enumerate() {
+            self.gather(entry, 0, std::slice::from_mut(out));
+        }
+    }
 }
 
 /// A table that is written: samples by entries.
@@ -22,6 +29,13 @@ pub trait ColumnsMut<T: Real> {
 
     /// The memory of an entry for `count` samples from `start` on, if it lies side by side.
     fn contiguous(&mut self, entry: usize, start: usize, count: usize) -> Option<&mut [T]>;
+
+    /// Takes the first entries of the first sample, as many as `values` has.
+    fn only(&mut self, values: &[T]) {
+        for (entry, value) in values.iter().enumerate() {
+            self.scatter(entry, 0, std::slice::from_ref(value));
+        }
+    }
 }
 
 /// A table in a slice: entry `i` of sample `s` is at `s * sample + i * entry`. A stride of 0 broadcasts.

@@ -31,6 +31,7 @@ pub fn prepare<T: Real>(graph: &Graph) -> Result<Native<T>> {
     }
     Ok(Native {
         memory: block::Memory::of(&plan),
+        row: vec![T::ZERO; plan.uniform_outputs.len()],
         values,
         plan,
     })
@@ -41,6 +42,8 @@ pub struct Native<T: 'static> {
     plan: Plan<T>,
     /// A value for each slot: the uniform ones, and those of a batch of one sample.
     values: Vec<T>,
+    /// The outputs of a batch of one sample.
+    row: Vec<T>,
     memory: block::Memory<T>,
 }
 
@@ -55,8 +58,14 @@ impl<T: Real> Program<T> for Native<T> {
         let Native {
             plan,
             values,
+            row,
             memory,
         } = self;
+        let single = samples == 1;
+        if single {
+            let first = plan.uniforms;
+            inputs.first(&plan.inputs, &mut values[first..first + plan.inputs.len()]);
+        }
         for slot in &plan.counts {
             values[*slot as usize] = T::of(samples as f64);
         }
@@ -68,8 +77,8 @@ impl<T: Real> Program<T> for Native<T> {
             let Some(pass) = &stage.pass else {
                 continue;
             };
-            if samples == 1 {
-                scalar::pass(plan, pass, values, inputs, outputs);
+            if single {
+                scalar::pass(plan, pass, values, row);
                 continue;
             }
             let batch = block::Batch {
@@ -81,6 +90,13 @@ impl<T: Real> Program<T> for Native<T> {
             if block::cancelled(cancel) {
                 return Ok(());
             }
+        }
+        if single {
+            for (output, slot) in &plan.outputs {
+                row[*output] = values[*slot as usize];
+            }
+            outputs.only(row, &plan.uniform_outputs);
+            return Ok(());
         }
         for (output, slot) in &plan.outputs {
             outputs.uniform(*output, values[*slot as usize]);

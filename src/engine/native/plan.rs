@@ -30,6 +30,8 @@ pub struct Plan<T> {
     pub stages: Vec<Stage>,
     /// Outputs that are one for the whole batch, and their slots.
     pub outputs: Vec<(usize, Slot)>,
+    /// Which outputs those are.
+    pub uniform_outputs: Vec<bool>,
     /// The functions of the table that the steps use.
     pub kernels: Kernels<T>,
 }
@@ -105,6 +107,7 @@ impl<T: Real> Plan<T> {
             counts: Vec::new(),
             stages: Vec::new(),
             outputs: Vec::new(),
+            uniform_outputs: Vec::new(),
             kernels: Kernels {
                 unary: Vec::new(),
                 binary: Vec::new(),
@@ -120,6 +123,7 @@ impl<T: Real> Plan<T> {
             plan.stages.push(Stage { uniform, pass });
         }
         for (i, output) in values.outputs.iter().enumerate() {
+            plan.uniform_outputs.push(!values.list[*output].batched);
             if !values.list[*output].batched {
                 plan.outputs.push((i, slots.slot[*output]));
             }

@@ -2,7 +2,6 @@
 
 use super::plan::{Kernels, Pass, Plan};
 use super::step::{self, Run, Step};
-use crate::engine::{Inputs, Outputs};
 use crate::ops::real::Real;
 
 /// Computes uniform values.
@@ -12,31 +11,21 @@ pub fn uniform<T: Real>(steps: &[Step], kernels: &Kernels<T>, values: &mut [T]) 
             step,
             values: &mut *values,
             kernels,
-            outputs: None,
+            row: &mut [],
             sums: &[],
         };
         step::run(step.code, &mut run);
     }
 }
 
-/// A pass over one sample. `values` has a place for each slot.
-pub fn pass<T: Real>(
-    plan: &Plan<T>,
-    pass: &Pass,
-    values: &mut [T],
-    inputs: &dyn Inputs<T>,
-    outputs: &mut dyn Outputs<T>,
-) {
-    for input in &pass.inputs {
-        let place = plan.uniforms + input;
-        inputs.gather(plan.inputs[*input], 0, &mut values[place..place + 1]);
-    }
+/// A pass over one sample. `values` has a place for each slot, those of the inputs filled; `row` one for each output.
+pub fn pass<T: Real>(plan: &Plan<T>, pass: &Pass, values: &mut [T], row: &mut [T]) {
     for step in &pass.steps {
         let mut run = Scalar {
             step,
             values: &mut *values,
             kernels: &plan.kernels,
-            outputs: Some(&mut *outputs),
+            row: &mut *row,
             sums: &pass.sums,
         };
         step::run(step.code, &mut run);
@@ -47,7 +36,7 @@ struct Scalar<'r, T> {
     step: &'r Step,
     values: &'r mut [T],
     kernels: &'r Kernels<T>,
-    outputs: Option<&'r mut dyn Outputs<T>>,
+    row: &'r mut [T],
     sums: &'r [step::Slot],
 }
 
@@ -111,9 +100,6 @@ impl<T: Real> Run<T> for Scalar<'_, T> {
 
     #[inline(always)]
     fn store(&mut self) {
-        let value = self.arg(0);
-        if let Some(outputs) = &mut self.outputs {
-            outputs.scatter(self.step.index as usize, 0, &[value]);
-        }
+        self.row[self.step.index as usize] = self.arg(0);
     }
 }
