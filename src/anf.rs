@@ -228,6 +228,9 @@ impl Normalizer {
 
     /// A free name in front of arguments is no input: it must be a procedure.
     fn unbound(&self, name: &Arc<str>, span: Span) -> Error {
+        if composed(name) {
+            return missing(name, span);
+        }
         let bound = self
             .vars
             .iter()
@@ -304,6 +307,14 @@ pub fn arity_message(row: &ops::Row, given: usize) -> String {
 /// `1 argument`, `2 arguments`.
 pub fn counted(count: usize) -> String {
     format!("{count} argument{}", if count == 1 { "" } else { "s" })
+}
+
+/// `cadr`, `cddar`, …: two to four of `car` and `cdr` in one name.
+fn composed(name: &str) -> bool {
+    let steps = name
+        .strip_prefix('c')
+        .and_then(|rest| rest.strip_suffix('r'));
+    steps.is_some_and(|s| (2..=4).contains(&s.len()) && s.bytes().all(|b| matches!(b, b'a' | b'd')))
 }
 
 fn missing(name: &str, span: Span) -> Error {

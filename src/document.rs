@@ -12,8 +12,12 @@ const MAX_BYTES: u64 = 512 << 20;
 
 /// Reads a model from memory: JSON is `.ncg`, other text is Scheme, the rest is ONNX.
 pub fn parse(document: &[u8], options: &Options) -> Result<Model> {
-    let Ok(text) = std::str::from_utf8(document) else {
-        return crate::onnx::read(document, options);
+    let text = match std::str::from_utf8(document) {
+        Ok(text) => text,
+        Err(error) => {
+            return crate::onnx::read(document, options)
+                .map_err(|onnx| not_a_model(document, error.valid_up_to(), onnx));
+        }
     };
     match text.trim_start().as_bytes().first() {
         Some(b'{') => ncg::read(text, options),
@@ -21,6 +25,19 @@ pub fn parse(document: &[u8], options: &Options) -> Result<Model> {
         Some(0x08) => crate::onnx::read(document, options),
         _ => Model::compile(text, options),
     }
+}
+
+/// What is said of bytes that are neither text nor ONNX: text in another encoding is the likeliest.
+fn not_a_model(document: &[u8], valid: usize, onnx: Error) -> Error {
+    if document.first() == Some(&0x08) {
+        return onnx;
+    }
+    let line = 1 + document[..valid].iter().filter(|b| **b == b'\n').count();
+    let message = format!(
+        "neither text in UTF-8 (line {line}: byte 0x{:02x} cannot stand there) nor ONNX: {}",
+        document[valid], onnx.message
+    );
+    Error::new(ErrorKind::Format, message)
 }
 
 /// Reads a model from a file.
@@ -43,6 +60,21 @@ pub fn load(path: &Path, options: &Options) -> Result<Model> {
         message: format!("{}: {}", path.display(), error.message),
         ..error
     })
+}
+
+/// Refuses, before any work is done, a file that cannot be written because its folder is not there.
+pub fn check_folder(path: &Path) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let reason = match std::fs::metadata(folder) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => std::io::ErrorKind::NotADirectory.into(),
+        Err(error) => error,
+    };
+    let message = format!("cannot write {}: {reason}", path.display());
+    Err(Error::new(ErrorKind::Io, message))
 }
 
 /// Writes a file whole or not at all: to a temporary name beside it, then renamed.

@@ -271,6 +271,14 @@ fn bad_files_are_named_and_nothing_is_written() {
         assert!(error["message"].as_str().unwrap().contains(name), "{error}");
         assert!(!out.exists());
     }
+    // a program in another encoding than UTF-8
+    let latin = write("latin.scm", b"; \n; Gr\xf6\xdfe\n(* 2 x)\n");
+    let said = message(&["info", path(&latin)], 1);
+    assert!(said.contains("line 2: byte 0xf6"), "{said}");
+    let program = write("program.ncg", b"(* 2 x)");
+    let said = message(&["compile", path(&program), "-o", path(&program)], 1);
+    assert!(said.contains("is the model that is read"), "{said}");
+    assert_eq!(std::fs::read(&program).unwrap(), b"(* 2 x)");
     let missing = failure(&["info", "/no/such/model.scm"], 1);
     assert_eq!(missing["code"], "NCG_ERR_IO");
     let written = message(&["compile", "-e", "x", "-o", "/no/such/folder/x.ncg"], 1);
@@ -314,6 +322,7 @@ fn bad_tables_are_placed_and_nothing_is_written() {
         ),
         ("two columns", "x,x,y\n1,2,3\n", vec!["two columns \"x\""]),
         ("no rows", "x,y\n", vec!["no rows"]),
+        ("nothing", "", vec!["is empty", "header"]),
         (
             "after a comment",
             "# from here\nx,y\n1,2\n2,-\n",
@@ -354,7 +363,10 @@ fn bad_tables_are_placed_and_nothing_is_written() {
     };
     assert!(fit(&["--target=z"]).contains("no column \"z\" for the target"));
     assert!(fit(&["--target=y", "--sigma=s"]).contains("line 3"));
-    assert!(fit(&["--target=y", "--sigma=-1"]).contains("must be positive"));
+    assert!(fit(&["--target=y", "--sigma=-1"]).contains("--sigma: the standard deviation is -1"));
+    let (whole, nowhere) = (folder.join("whole.ncg"), "/no/such/folder/x.svg");
+    let said = fit(&["--target=y", "-o", path(&whole), "--plot", nowhere]);
+    assert!(said.contains(nowhere) && !whole.exists(), "{said}");
     assert!(fit(&["--target=y", "--target=s"]).contains("1 numbers"));
     assert!(fit(&["--target=y", "--parameter=q=1"]).contains("\"q\""));
     let none = ["fit", "-e", "(* 2 x)", "--target=y", "--data", path(&file)];

@@ -191,6 +191,19 @@ fn a_linear_model_takes_one_step() {
     assert_eq!((got.stop, got.iterations), (Stop::Gradient, 1));
 }
 
+/// From far below, a step of the start's own size changes no digit of the loss; that is no end.
+#[test]
+fn a_start_many_orders_too_small_is_left() {
+    for truth in [1e12, 1e16, 1e23, 1e30] {
+        let mut line = curve(|b, x| x[0] * b[0], 1, &[truth], 20);
+        let fit = solve(&mut line, &[1.0], &Bounds::free(1));
+        assert!(
+            (fit.params[0] / truth - 1.0).abs() < 1e-12,
+            "{truth}: {fit:?}"
+        );
+    }
+}
+
 #[test]
 fn a_bad_start_names_the_first_bad_residual() {
     let mut curve = saturation();

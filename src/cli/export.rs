@@ -13,6 +13,7 @@ use crate::options::Options;
 
 /// Source or graph to `.ncg`.
 pub fn compile(arguments: &args::Compile) -> Result<Reply> {
+    arguments.source.check_output(&arguments.output)?;
     let mut options = Options::new();
     let model = arguments.source.load(&arguments.parameters, &mut options)?;
     let text = crate::ncg::write(&model)?;
@@ -21,6 +22,7 @@ pub fn compile(arguments: &args::Compile) -> Result<Reply> {
 
 /// A model to ONNX.
 pub fn run(arguments: &args::Export) -> Result<Reply> {
+    arguments.source.check_output(&arguments.output)?;
     let mut options = Options::new();
     let gradient = match arguments.training {
         true => Some("training".to_string()),

@@ -20,6 +20,9 @@ use crate::session::{Element, Session, Strided, StridedMut};
 const CURVE: usize = 600;
 
 pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
+    for output in arguments.output.iter().chain(&arguments.plot) {
+        arguments.source.check_output(output)?;
+    }
     let mut options = Options::new();
     arguments.engine.set(&mut options)?;
     let settings = [

@@ -40,6 +40,19 @@ impl Source {
         self.load(&none, &mut options.clone())
     }
 
+    /// Refuses an output that cannot be written, or that is the model itself.
+    pub fn check_output(&self, output: &Path) -> Result<()> {
+        let same = |file: &Path| matches!((file.canonicalize(), output.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        if self.file.as_deref().is_some_and(same) {
+            let message = format!(
+                "{} is the model that is read; write to another file",
+                output.display()
+            );
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        document::check_folder(output)
+    }
+
     /// A name for headings.
     pub fn title(&self) -> String {
         let stem = self.file.as_deref().and_then(Path::file_stem);

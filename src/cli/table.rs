@@ -66,7 +66,15 @@ pub fn from_bytes(
         return Ok((data, Noise::Estimated));
     };
     let sigmas = match sigma.parse::<f64>() {
-        Ok(value) if !table.names.iter().any(|name| name == sigma) => vec![value; data.samples],
+        Ok(value) if !table.names.iter().any(|name| name == sigma) => {
+            if !(value > 0.0 && value.is_finite()) {
+                let message = format!(
+                    "--sigma: the standard deviation is {value}; it must be positive and finite"
+                );
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+            vec![value; data.samples]
+        }
         _ => {
             let column = table.column(sigma, "the standard deviations", "")?;
             table.numbers(column)?
@@ -114,6 +122,11 @@ impl Table {
             .comment(Some(b'#'))
             .from_reader(bytes);
         let header = reader.headers().map_err(|error| said(name, &error))?;
+        if header.is_empty() {
+            return Err(format(format!(
+                "{name} is empty; it needs a header and rows"
+            )));
+        }
         let names: Vec<String> = header.iter().map(str::to_string).collect();
         if let Some(column) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
             let twice = &names[column];

@@ -239,7 +239,7 @@ impl Fitter {
     pub fn run(&mut self, monitor: &mut Monitor, cancel: &AtomicBool) -> Result<Stop> {
         let moving = self.moving();
         if moving.is_empty() {
-            let message = "the model has no parameter to fit: declare one with (parameter NAME INIT), or name it in the option \"params\"";
+            let message = "the model has no parameter to fit: declare one with (parameter NAME INIT), or name it in the option \"params\" (of the command: --parameter NAME=INIT)";
             return Err(Error::new(ErrorKind::Argument, message));
         }
         let Some(data) = self.data.take() else {
@@ -334,7 +334,12 @@ impl Fitter {
                 upper: free.upper,
             };
         }
-        model.fit = Some(Arc::from(self.report()?.to_json().to_string()));
+        let mut report = self.report()?.to_json();
+        // the same fit is the same file, however long it took
+        if let Some(report) = report.as_object_mut() {
+            report.remove("seconds");
+        }
+        model.fit = Some(Arc::from(report.to_string()));
         Ok(model)
     }
 }

@@ -210,6 +210,7 @@ fn run(
         w.rescale(&mut state.scale, &state.params, strategy.monotone);
         let size = scaled_norm(&state.scale, &state.params);
         state.radius = strategy.factor * if size > 0.0 { size } else { 1.0 };
+        widen(state, w, bounds);
     }
     loop {
         let progress = Progress {
@@ -339,6 +340,24 @@ fn accelerate(
         w.step.accelerate(&mut w.bend, &state.scale);
     }
     Ok(())
+}
+
+/// Widens the first radius where its step is too short for the loss to show it, though much of the loss can be removed: a start
+/// many orders of magnitude below the optimum would look like an end.
+fn widen(state: &mut State, w: &mut Workspace, bounds: &Bounds) {
+    if w.removable <= 1e-3 * w.loss.sqrt() {
+        return;
+    }
+    while state.radius < f64::MAX / 10.0 {
+        let (t, d) = (&w.triangle, &state.scale);
+        let forecast = w
+            .step
+            .solve(t, &state.params, bounds, d, state.radius, &w.held);
+        if forecast.newton || forecast.predicted > 1e-6 * w.loss {
+            return;
+        }
+        state.radius *= 10.0;
+    }
 }
 
 /// `|D p|`.
