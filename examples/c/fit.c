@@ -3,13 +3,12 @@
  *
  *     fit MODEL [ENGINE]
  *
- * MODEL is a .ncg, .onnx or .scm file with the inputs r and q, the parameters k and a, and one output:
+ * MODEL is a .ncg, .onnx or .scm file with the inputs r and q, the parameters k and a, and one output, k q exp(-a r):
+ * examples/models/screened-force.scm is one. ENGINE is native, onnxruntime or auto. After `cargo build --release`, from the
+ * project's root:
  *
- *     (parameter k 1.0) (parameter a 1.0)
- *     (define (force r q) (* k q (exp (- (* a r)))))
- *     (force r q)
- *
- * ENGINE is native, onnxruntime or auto. Build: cc fit.c -lncg -lm
+ *     cc examples/c/fit.c -Iinclude -Ltarget/release -lncg -lm -Wl,-rpath,$PWD/target/release -o target/fit_c
+ *     target/fit_c examples/models/screened-force.scm
  */
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,11 @@
 !> Evaluates, differentiates and fits a model from Fortran: fit MODEL [ENGINE].
 !!
-!! MODEL is a .ncg, .onnx or .scm file with the inputs r and q, the parameters k and a, and one output, k q exp(-a r).
-!! Build: gfortran ncg.f90 fit.f90 -lncg
+!! MODEL is a .ncg, .onnx or .scm file with the inputs r and q, the parameters k and a, and one output, k q exp(-a r):
+!! examples/models/screened-force.scm is one. After `cargo build --release`, from the project's root:
+!!
+!!     gfortran -J target bindings/fortran/ncg.f90 examples/fortran/fit.f90 -Ltarget/release -lncg \
+!!         -Wl,-rpath,$PWD/target/release -o target/fit_fortran
+!!     target/fit_fortran examples/models/screened-force.scm
 module progress_of_fit
     use, intrinsic :: iso_c_binding
     implicit none
@@ -43,6 +47,10 @@ program fit_example
     integer, target :: calls = 0
     integer :: i
 
+    if (command_argument_count() < 1) then
+        write (error_unit, '(a)') 'usage: fit MODEL [ENGINE]'
+        stop 2
+    end if
     call get_command_argument(1, path)
     engine = 'auto'
     if (command_argument_count() > 1) call get_command_argument(2, engine)

@@ -189,10 +189,12 @@ impl Report {
             rows.push(("degrees of freedom", s.degrees_of_freedom.to_string()));
             rows.push(("condition", significant(s.condition, 3)));
         }
+        // without known sigmas the two say nothing
+        let known = |value: Option<f64>| value.filter(|_| self.noise == Noise::Known);
         let named = [
             ("R²", g.r_squared),
-            ("chi²", g.chi_squared),
-            ("reduced chi²", g.reduced_chi_squared),
+            ("chi²", known(g.chi_squared)),
+            ("reduced chi²", known(g.reduced_chi_squared)),
             ("AIC", g.aic),
             ("BIC", g.bic),
         ];

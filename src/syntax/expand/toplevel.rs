@@ -48,7 +48,7 @@ impl Expander {
             let end = data.last().map_or(Span::default(), |datum| datum.span);
             return Err(fail(
                 end,
-                "the program is empty: it has no expression, whose value would be its own",
+                "the program is empty: it has no expression to give its value",
             ));
         }
         let end = rest[rest.len() - 1].span;
