@@ -11,7 +11,7 @@ use crate::syntax::ast::Var;
 
 /// Makes the general graph of a program.
 pub fn lower(anf: &Anf) -> Result<Graph> {
-    let captures = captures(&anf.body);
+    let captures = captures(&anf.body)?;
     let mut lowerer = Lowerer {
         anf,
         captures,
@@ -187,42 +187,44 @@ pub fn arity_message(name: &str, wanted: usize, rest: bool, given: usize) -> Str
     format!("{name} takes {least}{}, not {given}", counted(wanted))
 }
 
+/// Most captured variables, all procedures together.
+const MAX_CAPTURES: usize = 5_000_000;
+
 /// What each procedure of a program captures: its free variables and, for procedures among them, what those capture.
-fn captures(body: &Block) -> HashMap<Var, Vec<Var>> {
+fn captures(body: &Block) -> Result<HashMap<Var, Vec<Var>>> {
     let mut walk = Walk::default();
     walk.block(body, &mut HashSet::new());
-    let mut result: HashMap<Var, BTreeSet<u32>> = HashMap::new();
-    for (var, free) in &walk.free {
-        let direct = free
-            .iter()
-            .filter(|v| !walk.free.contains_key(v))
-            .map(|v| v.0);
-        result.insert(*var, direct.collect());
-    }
-    loop {
-        let mut changed = false;
-        for (var, free) in &walk.free {
-            for callee in free
-                .iter()
-                .filter(|v| **v != *var && walk.free.contains_key(v))
-            {
-                let more = result[callee].clone();
-                if let Some(own) = result.get_mut(var) {
-                    let before = own.len();
-                    own.extend(more);
-                    changed |= own.len() != before;
-                }
+    let mut sets: HashMap<Var, BTreeSet<u32>> = HashMap::new();
+    let mut users: HashMap<Var, Vec<Var>> = HashMap::new();
+    let mut news: Vec<(Var, u32)> = Vec::new();
+    for (procedure, free) in &walk.free {
+        let set = sets.entry(*procedure).or_default();
+        for var in free {
+            if walk.free.contains_key(var) {
+                users.entry(*var).or_default().push(*procedure);
+            } else if set.insert(var.0) {
+                news.push((*procedure, var.0));
             }
         }
-        if !changed {
-            break;
+    }
+    let mut count = news.len();
+    while let Some((procedure, var)) = news.pop() {
+        for user in users.get(&procedure).into_iter().flatten() {
+            if sets.entry(*user).or_default().insert(var) {
+                news.push((*user, var));
+                count += 1;
+            }
+        }
+        if count > MAX_CAPTURES {
+            let message = format!("the procedures capture more than {MAX_CAPTURES} variables");
+            return Err(Error::new(ErrorKind::Limit, message));
         }
     }
     let ordered = |set: BTreeSet<u32>| set.into_iter().map(Var).collect();
-    result
+    Ok(sets
         .into_iter()
         .map(|(var, set)| (var, ordered(set)))
-        .collect()
+        .collect())
 }
 
 /// Collects the free variables of each procedure.

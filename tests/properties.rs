@@ -478,6 +478,37 @@ fn word() -> impl Strategy<Value = String> {
 }
 
 #[test]
+fn long_programs_take_no_more_than_their_length() {
+    let repeat =
+        |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    let sources = [
+        repeat(50_000, &|i| format!("(define v{i} {i})")) + "v1",
+        repeat(20_000, &|i| {
+            format!("(define (f{i} x) (+ x (f{} x)))", i + 1)
+        }) + "(define (f20000 x) x) (f19990 x)",
+        repeat(20_000, &|i| {
+            format!("(define (g{} x) (+ k (g{i} x)))", i + 1)
+        }) + "(define k y) (define (g0 x) x) (g5 x)",
+        format!("(let ({}) v1)", repeat(50_000, &|i| format!("(v{i} {i})"))),
+        format!("(let* ({}) v1)", repeat(50_000, &|i| format!("(v{i} {i})"))),
+        format!("(+ {})", repeat(100_000, &|i| format!("x{i} "))),
+        format!("'({})", repeat(200_000, &|i| format!("{i} "))),
+        format!("`({} ,x)", repeat(200_000, &|i| format!("{i} "))),
+        format!("(lambda ({}) 1)", repeat(200_000, &|i| format!("x{i} "))),
+    ];
+    for source in &sources {
+        let started = std::time::Instant::now();
+        let result = Model::compile(source, &Options::new());
+        let seconds = started.elapsed().as_secs_f64();
+        assert!(
+            seconds < 10.0,
+            "{source:.40}: {seconds} s, {:?}",
+            result.err().map(|error| error.message)
+        );
+    }
+}
+
+#[test]
 fn deep_programs_are_refused_on_a_small_stack() {
     let deep = |open: &str, middle: &str, close: &str| {
         format!("{}{middle}{}", open.repeat(5000), close.repeat(5000))

@@ -52,8 +52,14 @@ pub fn read(text: &str, options: &Options) -> Result<Model> {
     };
     let graph = object(document, "graph", "the document")?;
     let body = Body::parse(graph, "the graph")?;
+    let ports = ports(&body, extra)?;
     let mut reader = Reader {
-        builder: Builder::new(ports(&body, extra)?),
+        ports: ports
+            .iter()
+            .enumerate()
+            .map(|(i, port)| (port.name.clone(), i))
+            .collect(),
+        builder: Builder::new(ports),
         functions: HashMap::new(),
         reference_division: extra
             .is_none_or(|extra| extra.get("division").is_some_and(|d| d == "reference")),
@@ -187,8 +193,9 @@ impl<'a> Raw<'a> {
 /// The ports of the graph: the inputs in order, with what the key `ncg` says of them.
 fn ports(body: &Body, extra: Option<&Map<String, Json>>) -> Result<Vec<Port>> {
     let mut ports: Vec<Port> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for name in &body.input_names {
-        if ports.iter().any(|port| port.name == *name) {
+        if places.insert(name, ports.len()).is_some() {
             return Err(bad(format!("the input \"{name}\" is named twice")));
         }
         ports.push(Port {
@@ -204,7 +211,7 @@ fn ports(body: &Body, extra: Option<&Map<String, Json>>) -> Result<Vec<Port>> {
         .ok_or_else(|| bad("its \"parameters\" are no object"))?;
     for (name, written) in parameters {
         let wrong = |what: &str| bad(format!("parameter \"{name}\": {what}"));
-        let port = ports.iter_mut().find(|port| &*port.name == name.as_str());
+        let port = places.get(name.as_str()).map(|place| &mut ports[*place]);
         let port = port.ok_or_else(|| wrong("the graph has no such input"))?;
         let bound = |key: &str, missing: f64| match written.get(key) {
             None | Some(Json::Null) => Ok(missing),
@@ -253,6 +260,8 @@ struct Scope {
 
 struct Reader {
     builder: Builder,
+    /// The place of each port.
+    ports: HashMap<Arc<str>, usize>,
     functions: HashMap<Arc<str>, FunctionId>,
     /// Whether `modulo` and `remainder` have the reference's meaning: each has that of R7RS's other.
     reference_division: bool,
@@ -478,12 +487,7 @@ impl Reader {
         if let Some(node) = scope.params.get(name) {
             return Some(*node);
         }
-        let port = self
-            .builder
-            .graph()
-            .ports
-            .iter()
-            .position(|port| &*port.name == name)?;
+        let port = *self.ports.get(name)?;
         // a body cannot see the nodes of another; every one reads the ports for itself
         Some(
             self.builder

@@ -17,7 +17,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            bytes: 16 << 20,
+            bytes: 4 << 20,
             depth: 1000,
         }
     }

@@ -1,5 +1,6 @@
 //! `let`, `let*`, `letrec`, named `let`, `do` and `loop`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Expander, fail, usage};
@@ -200,9 +201,10 @@ impl Expander {
             )
         })?;
         let (mut names, mut values) = (Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
         for binding in list {
             let (name, value) = self.binding(binding)?;
-            if names.contains(&name) {
+            if !seen.insert(name.clone()) {
                 let span = binding.list().map_or(binding.span, |items| items[0].span);
                 return Err(fail(span, format!("\"{name}\" is bound twice here")));
             }

@@ -39,6 +39,9 @@ pub fn expand(data: &[Datum]) -> Result<Program> {
     })
 }
 
+/// Most names that one parameter list binds.
+const MAX_NAMES: usize = 10_000;
+
 #[derive(Clone, Copy)]
 enum Bound {
     Var(Var),
@@ -328,6 +331,12 @@ impl Expander {
         let name = datum
             .symbol()
             .ok_or_else(|| fail(datum.span, format!("a name is expected here, not {datum}")))?;
+        if others.len() > MAX_NAMES {
+            return Err(fail(
+                datum.span,
+                format!("more than {MAX_NAMES} names are bound here"),
+            ));
+        }
         if others.contains(name) {
             return Err(fail(datum.span, format!("\"{name}\" is bound twice here")));
         }

@@ -1,5 +1,6 @@
 //! The top level of a program, and bodies with internal definitions.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Bound, Expander, fail, usage};
@@ -165,9 +166,10 @@ impl Expander {
             return self.expr(last);
         }
         let mut names: Vec<Arc<str>> = Vec::new();
+        let mut seen = HashSet::new();
         for item in &items {
             if let Item::Define { name, whole, .. } = item {
-                if names.contains(name) {
+                if !seen.insert(name.clone()) {
                     if again == Again::Allowed {
                         continue;
                     }
