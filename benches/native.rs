@@ -1,10 +1,13 @@
 //! Value and gradient of the mean squared error on the native engine, one thread, beside a loop written by hand.
 
+mod batch;
+
 use std::hint::black_box;
 
+use batch::{Batch, Sums};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ncg::compile::stages;
-use ncg::engine::{Inputs, Outputs, Program, native};
+use ncg::engine::{Program, native};
 use ncg::grad::training;
 
 const SIZES: [usize; 3] = [1, 1024, 65_536];
@@ -14,44 +17,10 @@ const COULOMB: &str = "(parameter k 0.9) (/ (* k (* q1 q2)) (* r r))";
 const OSCILLATOR: &str = "(parameter a 1.2) (parameter b 0.3) (parameter w 2.0)
     (* a (* (exp (- 0 (* b t))) (cos (* w t))))";
 
-/// Columns of samples and values of parameters, by port.
-struct Columns {
-    columns: Vec<Vec<f64>>,
-    parameters: Vec<f64>,
-}
-
-impl Inputs<f64> for Columns {
-    fn uniform(&self, port: usize) -> f64 {
-        self.parameters[port]
-    }
-
-    fn gather(&self, port: usize, start: usize, out: &mut [f64]) {
-        out.copy_from_slice(&self.columns[port][start..start + out.len()]);
-    }
-
-    fn contiguous(&self, port: usize, start: usize, count: usize) -> Option<&[f64]> {
-        self.columns[port].get(start..start + count)
-    }
-}
-
-struct Values(Vec<f64>);
-
-impl Outputs<f64> for Values {
-    fn scatter(&mut self, _: usize, _: usize, _: &[f64]) {}
-
-    fn uniform(&mut self, output: usize, value: f64) {
-        self.0[output] = value;
-    }
-
-    fn contiguous(&mut self, _: usize, _: usize, _: usize) -> Option<&mut [f64]> {
-        None
-    }
-}
-
-fn columns(ports: usize, samples: usize) -> Columns {
+fn columns(ports: usize, samples: usize) -> Batch {
     let value = |port: usize, i: usize| 0.5 + ((i * 37 + port * 11) % 101) as f64 / 64.0;
     let column = |port| (0..samples).map(|i| value(port, i)).collect();
-    Columns {
+    Batch {
         columns: (0..ports).map(column).collect(),
         parameters: (0..ports).map(|port| 0.7 + port as f64 / 8.0).collect(),
     }
@@ -66,7 +35,7 @@ fn model(criterion: &mut Criterion, name: &str, source: &str) {
     let mut group = criterion.benchmark_group(name);
     for samples in SIZES {
         let inputs = columns(graph.ports.len(), samples);
-        let mut outputs = Values(vec![0.0; graph.outputs.len()]);
+        let mut outputs = Sums(vec![0.0; graph.outputs.len()]);
         group.bench_function(BenchmarkId::new("native", samples), |b| {
             b.iter(|| {
                 program

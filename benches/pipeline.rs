@@ -2,16 +2,19 @@
 //!
 //! Where no ONNX Runtime library is found its rows are left out.
 
+mod batch;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use batch::{Batch, Sums};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use ncg::compile::{Model, stages};
 use ncg::engine::ort::{self, Device, OrtConfig};
-use ncg::engine::{Inputs, Outputs, Program, native};
+use ncg::engine::{Program, native};
 use ncg::fit::Monitor;
 use ncg::fit::fitter::Fitter;
 use ncg::fit::problem::Data;
@@ -153,41 +156,6 @@ fn one_sample(criterion: &mut Criterion) {
         }
     }
     group.finish();
-}
-
-/// Columns of a batch by port, and the parameters.
-struct Batch {
-    columns: Vec<Vec<f64>>,
-    parameters: Vec<f64>,
-}
-
-impl Inputs<f64> for Batch {
-    fn uniform(&self, port: usize) -> f64 {
-        self.parameters[port]
-    }
-
-    fn gather(&self, port: usize, start: usize, out: &mut [f64]) {
-        out.copy_from_slice(&self.columns[port][start..start + out.len()]);
-    }
-
-    fn contiguous(&self, port: usize, start: usize, count: usize) -> Option<&[f64]> {
-        self.columns[port].get(start..start + count)
-    }
-}
-
-/// Loss and derivatives.
-struct Sums(Vec<f64>);
-
-impl Outputs<f64> for Sums {
-    fn scatter(&mut self, _: usize, _: usize, _: &[f64]) {}
-
-    fn uniform(&mut self, output: usize, value: f64) {
-        self.0[output] = value;
-    }
-
-    fn contiguous(&mut self, _: usize, _: usize, _: usize) -> Option<&mut [f64]> {
-        None
-    }
 }
 
 fn mean_squared_error(criterion: &mut Criterion) {

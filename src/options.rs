@@ -159,7 +159,7 @@ pub static TABLE: &[Setting] = &[
         "max_iterations",
         "0",
         0.0,
-        "Fit: iteration limit; 0 takes the optimiser's own (1000, Adam 10000).",
+        "Fit: iteration limit; 0 takes the optimiser's own (5000, Adam 20000).",
     ),
     real("max_seconds", "inf", "Fit: time limit in seconds."),
     real(
@@ -169,12 +169,12 @@ pub static TABLE: &[Setting] = &[
     ),
     real(
         "ftol",
-        "1e-15",
+        "0",
         "Fit: stops when the loss changes relatively less than this.",
     ),
     real(
         "xtol",
-        "1e-14",
+        "1e-13",
         "Fit: stops when the parameters change relatively less than this.",
     ),
     real(

@@ -271,3 +271,30 @@ fn what_cannot_be_fitted_says_why() {
     };
     assert!(message("(parameter k 1) (* k x)", Some(empty)).contains("at least one sample"));
 }
+
+#[test]
+fn the_table_of_options_gives_the_optimisers_defaults() {
+    let (options, settings) = (Options::new(), ncg::fit::Settings::default());
+    let given =
+        ["gtol", "ftol", "xtol", "learning_rate", "max_seconds"].map(|name| options.real(name));
+    let wanted = [
+        settings.gtol,
+        settings.ftol,
+        settings.xtol,
+        settings.learning_rate,
+        settings.max_seconds,
+    ];
+    assert_eq!(given, wanted);
+    let limits = format!(
+        "({}, Adam {})",
+        ncg::fit::levmar::MAX_ITERATIONS,
+        ncg::fit::adam::MAX_ITERATIONS
+    );
+    assert!(
+        ncg::options::find("max_iterations")
+            .unwrap()
+            .description
+            .contains(&limits),
+        "{limits}"
+    );
+}

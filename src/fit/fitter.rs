@@ -63,22 +63,14 @@ impl Fitter {
             _ => AnySession::F64(Session::new(model.clone(), options)?),
         };
         let limit = options.int("max_iterations") as u64;
-        let defaults = Settings::default();
-        let or = |name: &'static str, default: f64| {
-            if options.is_set(name) {
-                options.real(name)
-            } else {
-                default
-            }
-        };
         let settings = Settings {
             max_iterations: (limit > 0).then_some(limit),
-            max_seconds: or("max_seconds", defaults.max_seconds),
-            gtol: or("gtol", defaults.gtol),
-            ftol: or("ftol", defaults.ftol),
-            xtol: or("xtol", defaults.xtol),
-            learning_rate: or("learning_rate", defaults.learning_rate),
-            restarts: defaults.restarts,
+            max_seconds: options.real("max_seconds"),
+            gtol: options.real("gtol"),
+            ftol: options.real("ftol"),
+            xtol: options.real("xtol"),
+            learning_rate: options.real("learning_rate"),
+            restarts: Settings::default().restarts,
         };
         Ok(Fitter {
             model,
