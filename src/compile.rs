@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::anf::{self, Anf};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, PortKind, verify, verify_numeric};
+use crate::graph::{Graph, PortKind, simplify, verify, verify_numeric};
 use crate::lower::lower;
 use crate::options::Options;
 use crate::specialize::{Limits, specialize};
@@ -47,7 +47,11 @@ impl Model {
 
     /// The model of a graph that a reader made, general or numeric.
     pub fn from_graph(graph: &Graph, source: Option<Arc<str>>, options: &Options) -> Result<Model> {
-        let graph = specialize(graph, limits(options))?;
+        // what is numeric already has nothing to specialise
+        let graph = match verify_numeric(graph) {
+            Ok(()) => simplify(graph),
+            Err(_) => specialize(graph, limits(options))?,
+        };
         verify_numeric(&graph)?;
         let mut model = Model {
             source,

@@ -25,6 +25,18 @@ enum Key {
 struct Open {
     id: RegionId,
     known: HashMap<Key, NodeId>,
+    role: Place,
+}
+
+/// How often a region runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At most as often as the region around it.
+    Arm,
+    /// Again and again: the head of a loop, or the way back over one.
+    Repeated,
+    /// As often as the head around it, but for the last time.
+    Next,
 }
 
 /// A graph under construction. Nodes go to the innermost open region.
@@ -33,6 +45,8 @@ pub struct Builder {
     open: Vec<Open>,
     /// The open regions around function bodies.
     outer: Vec<Vec<Open>>,
+    /// For each node, how deep the region lies that it belongs to; followed only if values are hoisted.
+    depths: Option<Vec<u32>>,
     /// The place that new nodes come from.
     pub span: Span,
 }
@@ -52,13 +66,23 @@ impl Builder {
             open: vec![Open {
                 id: RegionId(0),
                 known: HashMap::new(),
+                role: Place::Arm,
             }],
             outer: Vec::new(),
+            depths: None,
             span: Span::default(),
         };
         for port in 0..builder.graph.ports.len() as u32 {
             builder.push(NodeKind::Port(port), vec![], Type::REAL);
         }
+        builder
+    }
+
+    /// The same, for a graph whose values are computed outside the loops that they do not change in. Not before a gradient is
+    /// taken: what a loop without iterations never computes must not reach a derivative.
+    pub fn hoisting(ports: Vec<Port>) -> Builder {
+        let mut builder = Builder::new(ports);
+        builder.depths = Some(vec![0; builder.graph.nodes.len()]);
         builder
     }
 
@@ -74,6 +98,11 @@ impl Builder {
 
     /// Adds a node as it is, without sharing or folding.
     pub fn push(&mut self, kind: NodeKind, args: Vec<NodeId>, ty: Type) -> NodeId {
+        self.push_at(self.open.len() - 1, kind, args, ty)
+    }
+
+    /// Adds a node to the open region at this depth.
+    fn push_at(&mut self, depth: usize, kind: NodeKind, args: Vec<NodeId>, ty: Type) -> NodeId {
         let id = NodeId(self.graph.nodes.len() as u32);
         self.graph.nodes.push(Node {
             kind,
@@ -81,19 +110,41 @@ impl Builder {
             ty,
             span: self.span,
         });
-        let region = self.open[self.open.len() - 1].id;
+        let region = self.open[depth].id;
         self.graph.regions[region.0 as usize].nodes.push(id);
+        if let Some(depths) = &mut self.depths {
+            depths.push(depth as u32);
+        }
         id
+    }
+
+    /// The outermost open region that a node with these arguments can go to: out of loops, but not out of arms.
+    fn hoisted(&self, args: &[NodeId]) -> usize {
+        let innermost = self.open.len() - 1;
+        let Some(depths) = &self.depths else {
+            return innermost;
+        };
+        let needed = args.iter().map(|arg| depths[arg.index()]).max();
+        let needed = needed.unwrap_or(0) as usize;
+        let mut depth = innermost;
+        while depth > needed {
+            match self.open[depth].role {
+                Place::Arm => break,
+                // out of the head as well, or not at all
+                Place::Next if depth == needed + 1 => break,
+                _ => depth -= 1,
+            }
+        }
+        depth
     }
 
     fn share(&mut self, key: Key, kind: NodeKind, args: Vec<NodeId>, ty: Type) -> NodeId {
         if let Some(id) = self.open.iter().rev().find_map(|open| open.known.get(&key)) {
             return *id;
         }
-        let id = self.push(kind, args, ty);
-        if let Some(open) = self.open.last_mut() {
-            open.known.insert(key, id);
-        }
+        let depth = self.hoisted(&args);
+        let id = self.push_at(depth, kind, args, ty);
+        self.open[depth].known.insert(key, id);
         id
     }
 
@@ -108,18 +159,33 @@ impl Builder {
         self.share(key, NodeKind::Constant(value), vec![], ty)
     }
 
-    /// Value `index` of the `if` at `node`.
+    /// Value `index` of the `if` or loop at `node`.
     pub fn get(&mut self, node: NodeId, index: u32, ty: Type) -> NodeId {
         self.share(Key::Get(node, index), NodeKind::Get(index), vec![node], ty)
     }
 
     /// Opens a region with parameters of these types; nodes go there until it is closed.
     pub fn open_region(&mut self, params: &[Type]) -> Vec<NodeId> {
+        self.open_as(params, Place::Arm)
+    }
+
+    /// Opens a region that runs again and again: the head of a loop, or the way back over one.
+    pub fn open_loop(&mut self, params: &[Type]) -> Vec<NodeId> {
+        self.open_as(params, Place::Repeated)
+    }
+
+    /// Opens the region that gives the next states of a loop, inside its head.
+    pub fn open_next(&mut self) {
+        self.open_as(&[], Place::Next);
+    }
+
+    fn open_as(&mut self, params: &[Type], role: Place) -> Vec<NodeId> {
         let id = RegionId(self.graph.regions.len() as u32);
         self.graph.regions.push(Region::default());
         self.open.push(Open {
             id,
             known: HashMap::new(),
+            role,
         });
         let params: Vec<NodeId> = params
             .iter()
@@ -181,11 +247,30 @@ impl Builder {
                 .map(|(a, b)| self.graph.node(*a).ty.join(self.graph.node(*b).ty))
                 .collect()
         };
+        self.values(NodeKind::If(then, otherwise), vec![test], &types)
+    }
+
+    /// A loop whose regions have been closed; its values, the last states. `inits` are of the types of the head's parameters.
+    pub fn repeat(&mut self, inits: Vec<NodeId>, head: RegionId, next: RegionId) -> Vec<NodeId> {
+        let params = self.graph.region(head).params.clone();
+        let types: Vec<Type> = params.iter().map(|p| self.graph.node(*p).ty).collect();
+        self.values(NodeKind::Loop(head, next), inits, &types)
+    }
+
+    /// The way back over the loop `of`, whose region has been closed; its values, the last carries.
+    pub fn reverse(&mut self, of: NodeId, inits: Vec<NodeId>, back: RegionId) -> Vec<NodeId> {
+        let params = &self.graph.region(back).params;
+        let carries = params[params.len() - inits.len()..].iter();
+        let types: Vec<Type> = carries.map(|p| self.graph.node(*p).ty).collect();
+        let args = std::iter::once(of).chain(inits).collect();
+        self.values(NodeKind::Reverse(back), args, &types)
+    }
+
+    fn values(&mut self, kind: NodeKind, args: Vec<NodeId>, types: &[Type]) -> Vec<NodeId> {
         let first = types.first().copied().unwrap_or(Type::General);
-        let node = self.push(NodeKind::If(then, otherwise), vec![test], first);
-        types
-            .iter()
-            .enumerate()
+        let node = self.push(kind, args, first);
+        let values = types.iter().enumerate();
+        values
             .map(|(i, ty)| self.get(node, i as u32, *ty))
             .collect()
     }
@@ -252,6 +337,17 @@ impl Builder {
                 None => (args[1] == args[2]).then_some(args[1]),
             },
             Op::Min | Op::Max if args.len() == 1 => Some(args[0]),
+            Op::And | Op::Or => {
+                let neutral = |i: usize| {
+                    let known = self.number(args[i]);
+                    known.is_some_and(|x| x.is_true() == (op == Op::And))
+                };
+                match (neutral(0), neutral(1)) {
+                    (true, _) => Some(args[1]),
+                    (_, true) => Some(args[0]),
+                    _ => (args[0] == args[1]).then_some(args[0]),
+                }
+            }
             _ => None,
         }
     }
@@ -298,6 +394,13 @@ impl Emit for Builder {
             args.iter().map(|arg| self.number(*arg).cloned()).collect();
         if let Some(value) = constants.and_then(|constants| fold(op, &constants)) {
             return self.constant(value);
+        }
+        let decides = |arg: &NodeId| {
+            let known = self.number(*arg);
+            known.is_some_and(|x| x.is_true() == (op == Op::Or))
+        };
+        if matches!(op, Op::And | Op::Or) && args.iter().any(decides) {
+            return self.constant(Constant::Bool(op == Op::Or));
         }
         let ty = self.result_type(op, args);
         if let Some(node) = self.identity(op, args)

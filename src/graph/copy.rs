@@ -3,8 +3,11 @@
 
 use std::collections::HashMap;
 
-use super::{Builder, Graph, NodeId, NodeKind, Output, RegionId};
+use super::live::Live;
+use super::schedule::schedule;
+use super::{Builder, Elem, Graph, NodeId, NodeKind, Output, RegionId, Type};
 use crate::ops::{Emit, Op};
+use crate::syntax::ast::Constant;
 
 /// What becomes of an `if` whose test is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +26,14 @@ pub struct Copier<'a> {
     /// The live nodes of each region, once each stands where all its uses are.
     schedule: Vec<Vec<NodeId>>,
     map: Vec<Option<NodeId>>,
+    /// The used values of each `if`, loop and way back.
     values: HashMap<NodeId, Vec<NodeId>>,
+    /// For each loop that was copied, which of its used states never change.
+    states: HashMap<NodeId, Vec<bool>>,
+    /// Where arms are selected: for which samples the nodes at hand count.
+    guard: Option<NodeId>,
+    /// Whether regions were copied that nothing uses.
+    dropped: bool,
 }
 
 impl<'a> Copier<'a> {
@@ -38,6 +48,9 @@ impl<'a> Copier<'a> {
             live,
             map: vec![None; source.nodes.len()],
             values: HashMap::new(),
+            states: HashMap::new(),
+            guard: None,
+            dropped: false,
         }
     }
 
@@ -73,22 +86,35 @@ impl<'a> Copier<'a> {
     fn node(&mut self, builder: &mut Builder, id: NodeId) {
         let node = self.source.node(id);
         builder.span = node.span;
-        let args: Vec<NodeId> = match node.kind {
-            NodeKind::Get(_) => vec![],
-            _ => node.args.iter().map(|arg| self.get(*arg)).collect(),
-        };
-        let copy = match &node.kind {
-            NodeKind::Constant(value) => builder.constant(value.clone()),
-            NodeKind::Op(op) => builder.op(*op, &args),
-            NodeKind::Get(index) => {
-                let used = &self.live.used[&node.args[0]];
-                let position = used[..*index as usize].iter().filter(|used| **used).count();
-                self.values[&node.args[0]][position]
-            }
+        match node.kind {
             NodeKind::If(then, otherwise) => {
-                let values = self.branch(builder, id, args[0], *then, *otherwise);
+                let test = self.get(node.args[0]);
+                let values = self.branch(builder, id, test, then, otherwise);
                 self.values.insert(id, values);
                 return;
+            }
+            NodeKind::Loop(head, next) => return self.repeat(builder, id, head, next),
+            NodeKind::Reverse(back) => return self.reverse(builder, id, back),
+            NodeKind::Get(index) => {
+                let used = &self.live.used(node.args[0])[..index as usize];
+                let position = used.iter().filter(|used| **used).count();
+                self.map[id.index()] = Some(self.values[&node.args[0]][position]);
+                return;
+            }
+            _ => {}
+        }
+        let mut args: Vec<NodeId> = node.args.iter().map(|arg| self.get(*arg)).collect();
+        let copy = match &node.kind {
+            NodeKind::Constant(value) => builder.constant(value.clone()),
+            NodeKind::Op(op) => {
+                if *op == Op::Ref
+                    && let Some(guard) = self.guard
+                {
+                    // an arm that is not taken may read outside its vector
+                    let zero = builder.int(0);
+                    args[1] = builder.op(Op::Select, &[guard, args[1], zero]);
+                }
+                builder.op(*op, &args)
             }
             // ports are mapped by the caller; general graphs are specialised before they are copied
             kind => builder.push(kind.clone(), args, node.ty),
@@ -96,22 +122,33 @@ impl<'a> Copier<'a> {
         self.map[id.index()] = Some(copy);
     }
 
-    /// The results of an arm that are used.
-    fn used_results(&self, id: NodeId, arm: RegionId) -> Vec<NodeId> {
-        let used = &self.live.used[&id];
-        let results = self.source.region(arm).results.iter().zip(used);
-        results
-            .filter(|(_, used)| **used)
-            .map(|(node, _)| *node)
-            .collect()
+    /// The results of a region that are used.
+    fn results(&self, id: NodeId, region: RegionId) -> Vec<NodeId> {
+        let results = self.live.keep(id, &self.source.region(region).results);
+        results.into_iter().map(|node| self.get(node)).collect()
     }
 
     fn arm(&mut self, builder: &mut Builder, id: NodeId, arm: RegionId) -> Vec<NodeId> {
         self.nodes(builder, arm);
-        self.used_results(id, arm)
-            .into_iter()
-            .map(|node| self.get(node))
-            .collect()
+        self.results(id, arm)
+    }
+
+    /// The same where both arms are computed; `test` says for which samples this one counts.
+    fn selected(
+        &mut self,
+        builder: &mut Builder,
+        id: NodeId,
+        arm: RegionId,
+        test: NodeId,
+    ) -> Vec<NodeId> {
+        let around = self.guard;
+        self.guard = Some(match around {
+            Some(guard) => builder.op(Op::And, &[guard, test]),
+            None => test,
+        });
+        let values = self.arm(builder, id, arm);
+        self.guard = around;
+        values
     }
 
     fn branch(
@@ -126,8 +163,9 @@ impl<'a> Copier<'a> {
             return self.arm(builder, id, if value != 0.0 { then } else { otherwise });
         }
         if self.arms == Arms::Select {
-            let a = self.arm(builder, id, then);
-            let b = self.arm(builder, id, otherwise);
+            let a = self.selected(builder, id, then, test);
+            let not = builder.op(Op::Not, &[test]);
+            let b = self.selected(builder, id, otherwise, not);
             let pairs = a.into_iter().zip(b);
             return pairs
                 .map(|(a, b)| builder.op(Op::Select, &[test, a, b]))
@@ -139,174 +177,149 @@ impl<'a> Copier<'a> {
         builder.open_region(&[]);
         let results = self.arm(builder, id, otherwise);
         let otherwise = builder.close_region(results);
+        if let Some(values) = self.boolean(builder, test, then, otherwise) {
+            self.dropped = true;
+            return values;
+        }
         builder.branch(test, then, otherwise)
     }
-}
 
-/// What some results need.
-struct Live {
-    nodes: Vec<bool>,
-    /// For each live `if`, which of its values are read.
-    used: HashMap<NodeId, Vec<bool>>,
-}
-
-impl Live {
-    fn of(graph: &Graph, results: &[NodeId]) -> Live {
-        let mut live = Live {
-            nodes: vec![false; graph.nodes.len()],
-            used: HashMap::new(),
+    /// `(if test #t #f)` is the test, `(if test #f #t)` its opposite.
+    fn boolean(
+        &self,
+        builder: &mut Builder,
+        test: NodeId,
+        then: RegionId,
+        otherwise: RegionId,
+    ) -> Option<Vec<NodeId>> {
+        let graph = builder.graph();
+        let is = |region: RegionId, value: bool| match graph.region(region).results[..] {
+            [node] => graph.node(node).kind == NodeKind::Constant(Constant::Bool(value)),
+            _ => false,
         };
-        for result in results {
-            live.nodes[result.index()] = true;
-        }
-        // users stand behind their arguments, and arms before their `if`
-        for i in (0..graph.nodes.len()).rev() {
-            if !live.nodes[i] {
-                continue;
-            }
-            let node = &graph.nodes[i];
-            for arg in &node.args {
-                live.nodes[arg.index()] = true;
-            }
-            match node.kind {
-                NodeKind::Get(index) => {
-                    let branch = node.args[0];
-                    let NodeKind::If(then, _) = graph.node(branch).kind else {
-                        continue;
-                    };
-                    let count = graph.region(then).results.len();
-                    let used = live
-                        .used
-                        .entry(branch)
-                        .or_insert_with(|| vec![false; count]);
-                    used[index as usize] = true;
-                }
-                NodeKind::If(then, otherwise) => {
-                    let used = live.used.entry(NodeId(i as u32)).or_default().clone();
-                    for arm in [then, otherwise] {
-                        for (result, used) in graph.region(arm).results.iter().zip(&used) {
-                            live.nodes[result.index()] |= used;
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        live
-    }
-}
-
-/// Moves each live node of `region` into the innermost region that holds all its uses: what only one arm of an `if` needs is
-/// computed in that arm, so that its infinities reach no derivative outside (cf. Click, "Global code motion, global value
-/// numbering", 1995). A node never moves outwards.
-fn schedule(graph: &Graph, region: RegionId, results: &[NodeId], live: &Live) -> Vec<Vec<NodeId>> {
-    let count = graph.regions.len();
-    // which nodes stand in this region, at any depth
-    let mut inside = vec![false; graph.nodes.len()];
-    let mut open = vec![region];
-    while let Some(region) = open.pop() {
-        for node in &graph.region(region).nodes {
-            inside[node.index()] = true;
-            if let NodeKind::If(then, otherwise) = graph.node(*node).kind {
-                open.extend([then, otherwise]);
-            }
+        let (same, opposite) = (
+            is(then, true) && is(otherwise, false),
+            is(then, false) && is(otherwise, true),
+        );
+        let bool = graph.node(test).ty == Type::Scalar(Elem::Bool);
+        match (same, opposite) {
+            (true, _) if bool => Some(vec![test]),
+            (_, true) => Some(vec![builder.op(Op::Not, &[test])]),
+            _ => None,
         }
     }
-    let mut tree = Tree {
-        parent: vec![region; count],
-        depth: vec![0; count],
-    };
-    let mut place: Vec<Option<RegionId>> = vec![None; graph.nodes.len()];
-    results
-        .iter()
-        .for_each(|result| place[result.index()] = Some(region));
-    for (i, node) in graph.nodes.iter().enumerate().rev() {
-        let Some(here) = place[i].filter(|_| inside[i]) else {
-            continue;
-        };
-        node.args
+
+    fn repeat(&mut self, builder: &mut Builder, id: NodeId, head: RegionId, next: RegionId) {
+        let source = self.source;
+        let inits = self.live.keep(id, &source.node(id).args);
+        let inits: Vec<NodeId> = inits.into_iter().map(|init| self.get(init)).collect();
+        let params = self.live.keep(id, &source.region(head).params);
+        let nexts = self.live.keep(id, &source.region(next).results);
+        // a state that never changes is its first value; one state stays, because the loop may not end
+        let mut constant: Vec<bool> = params.iter().zip(&nexts).map(|(p, n)| p == n).collect();
+        if constant.iter().all(|constant| *constant) {
+            constant.iter_mut().take(1).for_each(|first| *first = false);
+        }
+        let types: Vec<Type> = params
             .iter()
-            .for_each(|arg| tree.meet(&mut place[arg.index()], here));
-        let NodeKind::If(then, otherwise) = node.kind else {
-            continue;
-        };
-        for arm in [then, otherwise] {
-            tree.parent[arm.0 as usize] = here;
-            tree.depth[arm.0 as usize] = tree.depth[here.0 as usize] + 1;
-            let results = graph
-                .region(arm)
-                .results
-                .iter()
-                .zip(&live.used[&NodeId(i as u32)]);
-            let used = results.filter(|(_, used)| **used);
-            used.for_each(|(result, _)| tree.meet(&mut place[result.index()], arm));
-        }
-    }
-    let mut schedule = vec![Vec::new(); count];
-    for id in order(graph, results, live) {
-        if let Some(region) = place[id.index()].filter(|_| inside[id.index()]) {
-            schedule[region.0 as usize].push(id);
-        }
-    }
-    schedule
-}
-
-/// The live nodes in the order in which the results ask for them, arguments before users: it depends on what a graph
-/// computes alone, not on how it was built.
-fn order(graph: &Graph, results: &[NodeId], live: &Live) -> Vec<NodeId> {
-    let mut order = Vec::new();
-    let mut seen = vec![false; graph.nodes.len()];
-    // a node and whether its arguments have been asked for
-    let mut open: Vec<(NodeId, bool)> = results.iter().rev().map(|node| (*node, false)).collect();
-    while let Some((id, ready)) = open.pop() {
-        if ready {
-            order.push(id);
-            continue;
-        }
-        if std::mem::replace(&mut seen[id.index()], true) {
-            continue;
-        }
-        open.push((id, true));
-        let node = graph.node(id);
-        if let NodeKind::If(then, otherwise) = node.kind {
-            for arm in [otherwise, then] {
-                let results = graph.region(arm).results.iter().zip(&live.used[&id]).rev();
-                open.extend(
-                    results
-                        .filter(|(_, used)| **used)
-                        .map(|(node, _)| (*node, false)),
-                );
-            }
-        }
-        open.extend(node.args.iter().rev().map(|arg| (*arg, false)));
-    }
-    order
-}
-
-/// The regions as they nest.
-struct Tree {
-    parent: Vec<RegionId>,
-    depth: Vec<u32>,
-}
-
-impl Tree {
-    /// Widens `place` to the innermost region that also holds `user`.
-    fn meet(&self, place: &mut Option<RegionId>, user: RegionId) {
-        let (mut a, mut b) = (place.unwrap_or(user), user);
-        while a != b {
-            if self.depth[a.0 as usize] >= self.depth[b.0 as usize] {
-                a = self.parent[a.0 as usize];
+            .zip(&constant)
+            .filter(|(_, constant)| !**constant)
+            .map(|(param, _)| source.node(*param).ty)
+            .collect();
+        let mut copies = builder.open_loop(&types).into_iter();
+        for ((param, init), constant) in params.iter().zip(&inits).zip(&constant) {
+            let copy = if *constant {
+                Some(*init)
             } else {
-                b = self.parent[b.0 as usize];
-            }
+                copies.next()
+            };
+            self.map[param.index()] = copy;
         }
-        *place = Some(a);
+        self.nodes(builder, head);
+        let mut flag = self.get(source.region(head).results[0]);
+        if let Some(guard) = self.guard {
+            flag = builder.op(Op::And, &[guard, flag]);
+        }
+        builder.open_next();
+        let around = self.guard;
+        if self.arms == Arms::Select {
+            self.guard = Some(flag);
+        }
+        self.nodes(builder, next);
+        self.guard = around;
+        let changing = |items: &[NodeId]| -> Vec<NodeId> {
+            let pairs = items.iter().zip(&constant);
+            pairs
+                .filter(|(_, constant)| !**constant)
+                .map(|(item, _)| *item)
+                .collect()
+        };
+        let results: Vec<NodeId> = nexts.iter().map(|node| self.get(*node)).collect();
+        let next = builder.close_region(changing(&results));
+        let head = builder.close_region(vec![flag]);
+        if builder.known(flag) == Some(0.0) {
+            self.dropped = true;
+            self.values.insert(id, inits);
+            return;
+        }
+        let values = builder.repeat(changing(&inits), head, next);
+        self.map[id.index()] = values.first().map(|get| builder.graph().node(*get).args[0]);
+        let mut values = values.into_iter();
+        let pairs = inits.into_iter().zip(&constant);
+        let all = pairs.map(|(init, constant)| match constant {
+            true => init,
+            false => values.next().unwrap_or(init),
+        });
+        let all = all.collect();
+        self.values.insert(id, all);
+        self.states.insert(id, constant);
+    }
+
+    fn reverse(&mut self, builder: &mut Builder, id: NodeId, back: RegionId) {
+        let source = self.source;
+        let node = source.node(id);
+        let of = node.args[0];
+        let inits = self.live.keep(id, &node.args[1..]);
+        let inits: Vec<NodeId> = inits.into_iter().map(|init| self.get(init)).collect();
+        let (Some(copy), Some(constant)) = (self.find(of), self.states.get(&of).cloned()) else {
+            // the loop has no iteration
+            self.values.insert(id, inits);
+            return;
+        };
+        let params = &source.region(back).params;
+        let (states, carries) = params.split_at(source.node(of).args.len());
+        let states = self.live.keep(of, states);
+        let carries = self.live.keep(id, carries);
+        let ty = |node: &NodeId| source.node(*node).ty;
+        let changing = states.iter().zip(&constant).filter(|(_, c)| !**c);
+        let mut types: Vec<Type> = changing.map(|(state, _)| ty(state)).collect();
+        types.extend(carries.iter().map(ty));
+        let mut copies = builder.open_loop(&types).into_iter();
+        let values = self.values[&of].clone();
+        for ((state, value), constant) in states.iter().zip(values).zip(&constant) {
+            self.map[state.index()] = if *constant {
+                Some(value)
+            } else {
+                copies.next()
+            };
+        }
+        for (carry, copy) in carries.iter().zip(copies) {
+            self.map[carry.index()] = Some(copy);
+        }
+        self.nodes(builder, back);
+        let results = self.results(id, back);
+        let back = builder.close_region(results);
+        let values = builder.reverse(copy, inits, back);
+        self.values.insert(id, values);
     }
 }
 
 /// A copy of a numeric graph without what its outputs do not need.
 pub(super) fn copy(graph: &Graph, arms: Arms) -> Graph {
-    let mut builder = Builder::new(graph.ports.clone());
+    let mut builder = match arms {
+        Arms::Keep => Builder::new(graph.ports.clone()),
+        Arms::Select => Builder::hoisting(graph.ports.clone()),
+    };
     let results: Vec<NodeId> = graph.outputs.iter().map(|output| output.node).collect();
     let mut copier = Copier::new(graph, RegionId(0), &results, arms);
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -321,10 +334,16 @@ pub(super) fn copy(graph: &Graph, arms: Arms) -> Graph {
         node: copier.get(output.node),
     });
     let outputs = outputs.collect();
-    builder.finish(outputs, graph.value.clone())
+    let dropped = copier.dropped;
+    let copied = builder.finish(outputs, graph.value.clone());
+    match dropped {
+        true => copy(&copied, arms),
+        false => copied,
+    }
 }
 
-/// The same graph without `if`: both arms are computed, and their results selected, never blended.
+/// The same graph without `if`: both arms are computed, and their results selected, never blended. A loop in an arm has no
+/// iteration for samples that do not take it. What does not change in a loop is computed before it.
 pub fn flatten(graph: &Graph) -> Graph {
     copy(graph, Arms::Select)
 }

@@ -6,16 +6,19 @@
 
 mod build;
 mod copy;
+mod live;
+mod schedule;
 mod simplify;
+mod spread;
 mod text;
 mod verify;
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Span;
 pub use crate::ops::NodeId;
 use crate::ops::Op;
+pub use crate::ops::{Elem, Type};
 use crate::syntax::ast::Constant;
 pub use build::Builder;
 pub use copy::{Arms, Copier, flatten};
@@ -34,39 +37,6 @@ pub struct RegionId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FunctionId(pub u32);
 
-/// What a number is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Elem {
-    /// `#t` or `#f`; 1 or 0 in arithmetic.
-    Bool,
-    /// A whole number; engines hold it as a real.
-    Int,
-    /// A real.
-    Real,
-}
-
-/// The type of a node's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Type {
-    /// Any value of the language: known only when the program runs.
-    General,
-    /// A number.
-    Scalar(Elem),
-}
-
-impl Type {
-    /// A real scalar.
-    pub const REAL: Type = Type::Scalar(Elem::Real);
-
-    /// The type that holds the values of both.
-    pub fn join(self, other: Type) -> Type {
-        match (self, other) {
-            (Type::Scalar(a), Type::Scalar(b)) => Type::Scalar(a.max(b)),
-            _ => Type::General,
-        }
-    }
-}
-
 /// What a node computes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeKind {
@@ -82,7 +52,15 @@ pub enum NodeKind {
     Primitive(Op),
     /// Argument: the test. Its values, read by [`NodeKind::Get`], are the results of the arm that is taken.
     If(RegionId, RegionId),
-    /// Value `i` of the argument, an `if`.
+    /// While the result of the first region, the head, is true: the second, `next`, gives the next states. Arguments: the
+    /// initial states, which are the head's parameters. `next` stands inside the head and sees its nodes. The values, read
+    /// by [`NodeKind::Get`], are the states for which the head is false.
+    Loop(RegionId, RegionId),
+    /// Goes back over the iterations of a loop, the last one first. Arguments: the loop, then the initial carries. The
+    /// parameters of the region are the states before an iteration, then the carries; its results are the next carries.
+    /// The values, read by [`NodeKind::Get`], are the last carries.
+    Reverse(RegionId),
+    /// Value `i` of the argument: an `if`, a loop or a sweep back over one.
     Get(u32),
     /// A call of a known function: its captures, then its arguments.
     Call(FunctionId),
@@ -213,6 +191,16 @@ impl Graph {
         &self.regions[id.0 as usize]
     }
 
+    /// The regions that a node holds; of a loop, `next` stands inside the head.
+    pub fn regions_of(&self, id: NodeId) -> impl Iterator<Item = RegionId> + use<> {
+        let regions = match self.node(id).kind {
+            NodeKind::If(a, b) | NodeKind::Loop(a, b) => [Some(a), Some(b)],
+            NodeKind::Reverse(a) => [Some(a), None],
+            _ => [None, None],
+        };
+        regions.into_iter().flatten()
+    }
+
     /// The body.
     pub fn body(&self) -> &Region {
         &self.regions[0]
@@ -230,37 +218,5 @@ impl Graph {
         (0..self.ports.len())
             .filter(|i| self.ports[*i].is_parameter())
             .collect()
-    }
-
-    /// For each node, whether its value differs from sample to sample.
-    pub fn batched(&self) -> Vec<bool> {
-        let mut batched = vec![false; self.nodes.len()];
-        for (i, node) in self.nodes.iter().enumerate() {
-            let any = |nodes: &[NodeId], batched: &[bool]| nodes.iter().any(|n| batched[n.index()]);
-            batched[i] = match node.kind {
-                NodeKind::Port(port) => !self.ports[port as usize].is_parameter(),
-                NodeKind::Op(Op::BatchSum) => false,
-                NodeKind::If(then, otherwise) => {
-                    let arms = [then, otherwise];
-                    any(&node.args, &batched)
-                        || arms
-                            .iter()
-                            .any(|arm| any(&self.region(*arm).results, &batched))
-                }
-                _ => any(&node.args, &batched),
-            };
-        }
-        batched
-    }
-}
-
-impl fmt::Display for Type {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Type::General => "any",
-            Type::Scalar(Elem::Bool) => "bool",
-            Type::Scalar(Elem::Int) => "int",
-            Type::Scalar(Elem::Real) => "real",
-        })
     }
 }

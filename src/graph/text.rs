@@ -11,6 +11,14 @@
 //!   yield %1
 //! end
 //! %7 = get %4 0 real
+//! %8 = loop %0 real
+//!   %9 = param real
+//!   %10 = < %9 %7 bool
+//!   yield %10
+//! do
+//!   %11 = + %9 %9 real
+//!   yield %11
+//! end
 //! output value %7
 //! ```
 
@@ -27,6 +35,9 @@ use crate::ops;
 use crate::syntax::ast::Constant;
 use crate::syntax::datum::{Datum, DatumKind};
 use crate::syntax::reader;
+
+/// Longest side of a vector or matrix in a text.
+const MAX_SIZE: i64 = 1 << 20;
 
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,6 +170,8 @@ impl Printer<'_> {
                 NodeKind::Op(op) => write!(f, "{}", op.name())?,
                 NodeKind::Primitive(op) => write!(f, "primitive {}", op.name())?,
                 NodeKind::If(..) => write!(f, "if")?,
+                NodeKind::Loop(..) => write!(f, "loop")?,
+                NodeKind::Reverse(_) => write!(f, "reverse")?,
                 NodeKind::Get(_) => write!(f, "get")?,
                 NodeKind::Call(function) => write!(f, "call {}", function.0)?,
                 NodeKind::Closure(function) => write!(f, "closure {}", function.0)?,
@@ -171,11 +184,24 @@ impl Printer<'_> {
                 write!(f, " {index}")?;
             }
             writeln!(f, " {}", node.ty)?;
-            if let NodeKind::If(then, otherwise) = node.kind {
-                self.region(f, then, indent + 1)?;
-                writeln!(f, "{pad}else")?;
-                self.region(f, otherwise, indent + 1)?;
-                writeln!(f, "{pad}end")?;
+            match node.kind {
+                NodeKind::If(then, otherwise) => {
+                    self.region(f, then, indent + 1)?;
+                    writeln!(f, "{pad}else")?;
+                    self.region(f, otherwise, indent + 1)?;
+                    writeln!(f, "{pad}end")?;
+                }
+                NodeKind::Loop(head, next) => {
+                    self.region(f, head, indent + 1)?;
+                    writeln!(f, "{pad}do")?;
+                    self.region(f, next, indent + 1)?;
+                    writeln!(f, "{pad}end")?;
+                }
+                NodeKind::Reverse(back) => {
+                    self.region(f, back, indent + 1)?;
+                    writeln!(f, "{pad}end")?;
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -328,6 +354,27 @@ impl<'a, I: Iterator<Item = (usize, &'a str)>> Parser<'a, I> {
             .ok_or_else(|| bad(at, format!("there is no node {text} before this line")))
     }
 
+    /// `any`, `bool`, `int`, `real`, `(vector N)`, `(matrix ROWS COLUMNS)`.
+    fn ty(&self, at: usize, datum: &Datum) -> Result<Type> {
+        let size = |datum: &Datum| match datum.kind {
+            DatumKind::Int(size) if (1..=MAX_SIZE).contains(&size) => Ok(size as u32),
+            _ => Err(bad(at, format!("a size from 1 to {MAX_SIZE} is expected"))),
+        };
+        if let Some([_, n]) = datum.form("vector") {
+            return Ok(Type::Vector(size(n)?));
+        }
+        if let Some([_, rows, columns]) = datum.form("matrix") {
+            return Ok(Type::Matrix(size(rows)?, size(columns)?));
+        }
+        Ok(match &*word(at, Some(datum))? {
+            "any" => Type::General,
+            "bool" => Type::Scalar(Elem::Bool),
+            "int" => Type::Scalar(Elem::Int),
+            "real" => Type::REAL,
+            other => return Err(bad(at, format!("unknown type {other}"))),
+        })
+    }
+
     /// `%id = kind argument … type`.
     fn statement(&mut self, at: usize, words: &[Datum], depth: usize) -> Result<()> {
         let [id, equals, kind, args @ .., ty] = words else {
@@ -340,13 +387,7 @@ impl<'a, I: Iterator<Item = (usize, &'a str)>> Parser<'a, I> {
         if &*word(at, Some(equals))? != "=" {
             return Err(bad(at, "\"=\" is expected"));
         }
-        let ty = match &*word(at, Some(ty))? {
-            "any" => Type::General,
-            "bool" => Type::Scalar(Elem::Bool),
-            "int" => Type::Scalar(Elem::Int),
-            "real" => Type::REAL,
-            other => return Err(bad(at, format!("unknown type {other}"))),
-        };
+        let ty = self.ty(at, ty)?;
         let index = |datum: Option<&Datum>| match datum.map(|datum| &datum.kind) {
             Some(DatumKind::Int(index)) => {
                 u32::try_from(*index).map_err(|_| bad(at, "an index is expected"))
@@ -382,6 +423,8 @@ impl<'a, I: Iterator<Item = (usize, &'a str)>> Parser<'a, I> {
             ),
             "apply-closure" => (NodeKind::Apply, args),
             "if" => (NodeKind::If(RegionId(0), RegionId(0)), args),
+            "loop" => (NodeKind::Loop(RegionId(0), RegionId(0)), args),
+            "reverse" => (NodeKind::Reverse(RegionId(0)), args),
             _ => (NodeKind::Op(op(Some(kind))?), args),
         };
         let args = args
@@ -399,6 +442,24 @@ impl<'a, I: Iterator<Item = (usize, &'a str)>> Parser<'a, I> {
                 let otherwise = self.builder.close_region(results);
                 self.expect(at, "end")?;
                 NodeKind::If(then, otherwise)
+            }
+            NodeKind::Loop(..) => {
+                self.builder.open_loop(&[]);
+                let flag = self.region(at, depth + 1)?;
+                self.expect(at, "do")?;
+                self.builder.open_next();
+                let states = self.region(at, depth + 2)?;
+                let next = self.builder.close_region(states);
+                let head = self.builder.close_region(flag);
+                self.expect(at, "end")?;
+                NodeKind::Loop(head, next)
+            }
+            NodeKind::Reverse(_) => {
+                self.builder.open_loop(&[]);
+                let carries = self.region(at, depth + 1)?;
+                let back = self.builder.close_region(carries);
+                self.expect(at, "end")?;
+                NodeKind::Reverse(back)
             }
             kind => kind,
         };

@@ -3,10 +3,10 @@
 //! - each node belongs to exactly one region, and regions form a tree under the body and the function bodies;
 //! - arguments, results and captured values stand before their use, in the same region or in one around it;
 //! - arities, port, region and function indices are in range; `get` reads an existing value of an `if`;
-//! - both arms of an `if` give equally many results; no tree is deeper than [`super::MAX_REGION_DEPTH`];
+//! - both arms of an `if` give equally many results; the regions of a loop fit its states; no tree is deeper than [`super::MAX_REGION_DEPTH`];
 //! - outputs are the results of the body.
 
-use super::{Graph, MAX_REGION_DEPTH, NodeId, NodeKind, RegionId, Type};
+use super::{Graph, MAX_REGION_DEPTH, Node, NodeId, NodeKind, RegionId, Type};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::kernel::Kernel;
 use crate::ops::{Op, Role};
@@ -55,16 +55,61 @@ pub fn verify_numeric(graph: &Graph) -> Result<()> {
         let numeric = match &node.kind {
             NodeKind::Constant(value) => value.as_real().is_some(),
             NodeKind::Op(op) => fits(*op, node.args.len()),
-            NodeKind::Port(_) | NodeKind::If(..) | NodeKind::Get(_) => true,
+            NodeKind::Port(_)
+            | NodeKind::RegionParam
+            | NodeKind::If(..)
+            | NodeKind::Loop(..)
+            | NodeKind::Reverse(_)
+            | NodeKind::Get(_) => true,
             _ => false,
         };
-        let empty =
-            matches!(&node.kind, NodeKind::If(then, _) if graph.region(*then).results.is_empty());
+        let empty = match node.kind {
+            NodeKind::If(then, _) => graph.region(then).results.is_empty(),
+            NodeKind::Loop(head, _) => graph.region(head).params.is_empty(),
+            NodeKind::Reverse(_) => node.args.len() == 1,
+            _ => false,
+        };
         if !numeric || (node.ty == Type::General && !empty) {
             return Err(bad(format!("node {i} is not numeric")));
         }
+        carried(graph, node).map_err(|message| bad(format!("node {i}: {message}")))?;
     }
     Ok(())
+}
+
+/// Checks that what a loop or the way back over one carries is of the types of its parameters.
+fn carried(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
+    let holds = |param: &NodeId, value: &NodeId| {
+        let (param, value) = (graph.node(*param).ty, graph.node(*value).ty);
+        param.join(value) == param
+    };
+    let fit = |params: &[NodeId], values: &[NodeId]| {
+        params
+            .iter()
+            .zip(values)
+            .all(|(param, value)| holds(param, value))
+    };
+    let ok = match node.kind {
+        NodeKind::Loop(head, next) => {
+            let (head, next) = (graph.region(head), graph.region(next));
+            let flag = graph.node(head.results[0]).ty;
+            flag.is_scalar() && fit(&head.params, &node.args) && fit(&head.params, &next.results)
+        }
+        NodeKind::Reverse(back) => {
+            let back = graph.region(back);
+            let (states, carries) = back.params.split_at(back.params.len() - back.results.len());
+            let NodeKind::Loop(head, _) = graph.node(node.args[0]).kind else {
+                return Err("it goes back over no loop".into());
+            };
+            let same = fit(states, &graph.region(head).params);
+            same && fit(carries, &node.args[1..]) && fit(carries, &back.results)
+        }
+        _ => true,
+    };
+    match ok {
+        true => Ok(()),
+        false => Err("what it carries changes its type".into()),
+    }
 }
 
 /// Whether `op` is numeric and takes this many arguments once the variadic forms of programs are gone.
@@ -212,10 +257,50 @@ impl State<'_> {
                     )));
                 }
             }
+            NodeKind::Loop(head, next) => {
+                self.enter(*head)?;
+                self.enter(*next)?;
+                self.region(*head, depth + 1, around)?;
+                // `next` sees what the head computes
+                around.push(*head);
+                self.region(*next, depth + 2, around)?;
+                around.pop();
+                let (head, next) = (graph.region(*head), graph.region(*next));
+                let states = node.args.len();
+                if head.results.len() != 1 || !next.params.is_empty() {
+                    return Err(bad(format!("loop {} has no single test", id.0)));
+                }
+                if head.params.len() != states || next.results.len() != states {
+                    return Err(bad(format!("the states of loop {} do not fit", id.0)));
+                }
+                if head.nodes.last() > Some(&id) || next.nodes.last() > Some(&id) {
+                    return Err(bad(format!("a region of loop {} stands behind it", id.0)));
+                }
+            }
+            NodeKind::Reverse(back) => {
+                self.enter(*back)?;
+                self.region(*back, depth + 1, around)?;
+                let of = node.args.first().map(|of| (of, &graph.node(*of).kind));
+                let Some((of, NodeKind::Loop(head, _))) = of else {
+                    return Err(bad(format!("node {} goes back over no loop", id.0)));
+                };
+                let states = &graph.region(*head).params;
+                let (back, carries) = (graph.region(*back), node.args.len() - 1);
+                let fits = back.params.len() == states.len() + carries
+                    && back.results.len() == carries
+                    && back.nodes.last() < Some(&id);
+                if !fits {
+                    let message = format!("node {} does not fit loop {}", id.0, of.0);
+                    return Err(bad(message));
+                }
+            }
             NodeKind::Get(index) => {
                 arity(1)?;
-                let count = match graph.node(node.args[0]).kind {
+                let of = graph.node(node.args[0]);
+                let count = match of.kind {
                     NodeKind::If(then, _) => graph.region(then).results.len(),
+                    NodeKind::Loop(..) => of.args.len(),
+                    NodeKind::Reverse(_) => of.args.len() - 1,
                     _ => 0,
                 };
                 if *index as usize >= count {

@@ -433,7 +433,7 @@ pub(super) fn describe(
         name: Arc::clone(&output.name),
         kind: match source.node(output.node).ty {
             Type::Scalar(elem) => elem,
-            Type::General => Elem::Real,
+            _ => Elem::Real,
         },
     });
     let outputs: Vec<Entry<Elem>> = outputs.collect();

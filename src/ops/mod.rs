@@ -11,11 +11,13 @@ pub(crate) mod numeric;
 pub mod real;
 mod special;
 mod table;
+mod types;
 
 pub use adjoint::Site;
 pub use emit::{Emit, NodeId};
 pub use fold::fold;
 pub use table::{OnnxForm, Op, Role, Row, all, find, nearest};
+pub use types::{Elem, Type};
 
 impl Op {
     /// The row of the table that describes this operation.

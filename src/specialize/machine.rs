@@ -224,6 +224,11 @@ impl Machine<'_> {
             NodeKind::Op(Op::Apply) => return self.apply_list(id, args),
             NodeKind::Op(op) => self.primitive(*op, &args)?,
             NodeKind::If(then, otherwise) => return self.branch(id, &args[0], *then, *otherwise),
+            NodeKind::Loop(..) | NodeKind::Reverse(_) => {
+                return Err(fail(
+                    "a general graph calls procedures instead of loops".into(),
+                ));
+            }
             NodeKind::Call(function) => return self.call(id, *function, args),
             NodeKind::Apply => {
                 let (head, args) = args
