@@ -51,14 +51,8 @@ fn example(name: &str, form: &str) -> Example {
 
     let text = file(&format!("{name}.csv"));
     let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    assert_eq!(
-        header,
-        [inputs.join(","), "y,exact".into()]
-            .join(",")
-            .split(',')
-            .collect::<Vec<_>>()
-    );
+    let header = format!("{},y,exact", inputs.join(","));
+    assert_eq!(lines.next(), Some(header.as_str()), "{name}{form}");
     let rows: Vec<Vec<f64>> = lines
         .map(|line| {
             line.split(',')
@@ -78,7 +72,7 @@ fn example(name: &str, form: &str) -> Example {
         exact: column(inputs.len() + 1),
         truth: names
             .iter()
-            .map(|name_| truth[name][name_].as_f64().unwrap())
+            .map(|constant| truth[name][constant].as_f64().unwrap())
             .collect(),
         name: format!("{name}{form}"),
         model: Arc::new(model),
