@@ -278,14 +278,14 @@ models! { by_recursion:
 
 models! { by_loops:
     #[ignore = "needs loops"] carbon_cycle "carbon-cycle",
-    #[ignore = "needs loops"] continued_fraction "continued-fraction",
+    continued_fraction "continued-fraction",
     #[ignore = "needs loops"] damped_pendulum "damped-pendulum",
     #[ignore = "needs loops"] decay_chain "decay-chain",
     #[ignore = "needs loops"] heat_equation "heat-equation",
-    #[ignore = "needs loops"] horner "horner",
+    horner "horner",
     #[ignore = "needs loops"] iir_filter "iir-filter",
     #[ignore = "needs loops"] kalman_filter "kalman-filter",
-    #[ignore = "needs loops"] logistic_map "logistic-map",
+    logistic_map "logistic-map",
     #[ignore = "needs loops"] lotka_volterra "lotka-volterra",
     #[ignore = "needs loops"] moving_averages "moving-averages",
     #[ignore = "needs loops"] newton_sqrt "newton-sqrt",
