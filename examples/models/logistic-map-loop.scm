@@ -1,0 +1,11 @@
+; The logistic map: insects whose generations do not overlap, N becomes r N (1 - N / K).
+; May, Nature 261 (1976) 459. The value is the number after twenty generations.
+; Inputs: insects at the start (thousands).
+; Parameters: growth r (1 per generation); capacity K (thousands).
+(input insects0)
+(parameter growth 3.2 1 4)
+(parameter capacity 60 10 500)
+
+(do ((generation 0 (+ generation 1))
+     (insects insects0 (* growth insects (- 1 (/ insects capacity)))))
+    ((= generation 20) insects))
