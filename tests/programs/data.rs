@@ -266,8 +266,11 @@ impl Gen<'_> {
             }
             7 => format!("(* {} {})", self.real(d), self.matrix(n, m, d)),
             8 if n == m => format!("(inv {})", self.dominant(n, d)),
-            9 if n == m => format!("(eye {n})"),
-            9 => format!("({} {n} {m})", ["zeros", "ones"][self.pick(2)]),
+            9 => match self.pick(3) {
+                0 if n == m => format!("(eye {n})"),
+                1 => format!("(zeros {n} {m})"),
+                _ => format!("(ones {n} {m})"),
+            },
             _ => format!(
                 "(if {} {} {})",
                 self.test(d),

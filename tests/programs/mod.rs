@@ -97,7 +97,7 @@ pub fn program(choices: &[u16]) -> Program {
         top: Vec::new(),
         exact: true,
     };
-    g.exact = g.pick(5) < 4;
+    g.exact = g.pick(4) < 3;
     g.budget = 20 + g.pick(130);
     let mut head: String = INPUTS.map(|name| format!("(input {name})\n")).concat();
     for name in INPUTS {

@@ -21,6 +21,7 @@ impl Gen<'_> {
         match self.pick(26) {
             0 => self.leaf(),
             1..4 => self.arithmetic(d),
+            4 if !self.exact => self.smooth(d),
             4 => self.unary(d),
             5 => match self.pick(3) {
                 0 => format!(
@@ -62,7 +63,6 @@ impl Gen<'_> {
             20..23 => self.iteration(d),
             23 => self.recursion(d),
             24 => self.symbols(d),
-            _ if !self.exact => self.smooth(d),
             _ => self.higher_order(d),
         }
     }

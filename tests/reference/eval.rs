@@ -124,10 +124,6 @@ impl Machine {
         }
     }
 
-    pub fn steps(&self) -> u64 {
-        self.steps.get()
-    }
-
     /// Runs top-level forms; the last gives the value. `seeded` makes the value of a parameter from its initial value.
     pub fn program(&self, program: &[Datum], seeded: &dyn Fn(&str, f64) -> Value) -> Result<Value> {
         for datum in program {

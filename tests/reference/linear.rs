@@ -100,10 +100,11 @@ fn decompose(mut rows: Rows) -> (Rows, Vec<usize>, bool) {
             continue;
         }
         for i in k + 1..n {
-            let factor = rows[i][k].div(rows[k][k]);
+            let above = rows[k].clone();
+            let factor = rows[i][k].div(above[k]);
             rows[i][k] = factor;
-            for j in k + 1..n {
-                rows[i][j] = rows[i][j].sub(factor.mul(rows[k][j]));
+            for (a, above) in rows[i].iter_mut().zip(&above).skip(k + 1) {
+                *a = a.sub(factor.mul(*above));
             }
         }
     }

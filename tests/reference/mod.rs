@@ -5,6 +5,7 @@
 //! `matvec`, `vsum` and `trace` add from the left, beginning with their first term; `norm` is the root of the sum of
 //! squares; the decompositions are described in `linear`.
 
+pub mod contract;
 pub mod eval;
 pub mod forms;
 pub mod linear;
@@ -27,8 +28,6 @@ pub struct Outcome {
     pub gap: f64,
     /// Whether a derivative on the way was infinite, NaN or near the limits of doubles.
     pub wild: bool,
-    /// Procedure calls and rounds of loops.
-    pub steps: u64,
 }
 
 /// Runs a program. `given` binds inputs and parameters, `wrt` says by which of them the derivatives are.
@@ -44,6 +43,7 @@ pub fn run(
         if let Some(i) = wrt.iter().position(|other| *other == name) {
             dual.slopes[i] = 1.0;
             dual.sizes[i] = 1.0;
+            dual.hangs = true;
         }
         Value::Real(dual)
     };
@@ -56,10 +56,5 @@ pub fn run(
     let machine = Machine::new(given, limits);
     let value = machine.program(&program, &|name, value| seeded(name, value))?;
     let (gap, wild) = number::trace();
-    Ok(Outcome {
-        value,
-        gap,
-        wild,
-        steps: machine.steps(),
-    })
+    Ok(Outcome { value, gap, wild })
 }

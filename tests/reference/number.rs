@@ -30,6 +30,8 @@ pub struct Dual {
     pub slopes: [f64; DIRECTIONS],
     /// The sums of the sizes of what adds up to the slopes: rounding is relative to these.
     pub sizes: [f64; DIRECTIONS],
+    /// Whether it hangs on what moves, even where its derivative is zero.
+    pub hangs: bool,
 }
 
 impl Dual {
@@ -38,11 +40,8 @@ impl Dual {
             value,
             slopes: [0.0; DIRECTIONS],
             sizes: [0.0; DIRECTIONS],
+            hangs: false,
         }
-    }
-
-    fn moves(&self) -> bool {
-        self.slopes.iter().any(|slope| *slope != 0.0)
     }
 
     /// A function of this number: its value and its derivative here.
@@ -55,10 +54,12 @@ impl Dual {
     pub fn join(value: f64, terms: &[(Dual, f64)]) -> Dual {
         let mut result = Dual::constant(value);
         for (dual, factor) in terms {
-            if !dual.moves() {
+            if !dual.hangs {
                 continue;
             }
-            if !(factor.abs() < WILD) || (*factor != 0.0 && factor.abs() < 1.0 / WILD) {
+            result.hangs = true;
+            let tame = (1.0 / WILD..WILD).contains(&factor.abs());
+            if !tame && *factor != 0.0 {
                 IS_WILD.set(true);
             }
             for i in 0..DIRECTIONS {
@@ -107,7 +108,7 @@ impl Dual {
     /// Notes the distance to a kink or a border at `other`.
     pub fn border(self, other: Dual) {
         let distance = (self.value - other.value).abs();
-        if (self.moves() || other.moves()) && distance < GAP.get() {
+        if (self.hangs || other.hangs) && distance < GAP.get() {
             GAP.set(distance);
         }
     }
