@@ -298,6 +298,9 @@ fn check(program: &Program, tally: &mut Tally) -> Result<(), String> {
             if !ALLOW_UNSUPPORTED || !refused.contains(&kind) {
                 return Err(format!("{}: {error}", kind.code_name()));
             }
+            if kind == ErrorKind::Limit {
+                println!("{}\n{}", error.message, program.text);
+            }
             let message = format!("{} {}", kind.code_name(), error.message);
             *tally.refused.entry(message).or_default() += 1;
             return Ok(());

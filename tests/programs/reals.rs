@@ -20,9 +20,9 @@ impl Gen<'_> {
         let d = depth - 1;
         match self.pick(26) {
             0 => self.leaf(),
-            1..4 => self.arithmetic(d),
-            4 if !self.exact => self.smooth(d),
-            4 => self.unary(d),
+            1 | 2 => self.arithmetic(d),
+            3 | 4 if !self.exact => self.smooth(d),
+            3 | 4 => self.unary(d),
             5 => match self.pick(3) {
                 0 => format!(
                     "(/ {} (+ 1. (square (tame {}))))",
