@@ -109,6 +109,7 @@ pub fn normalize(program: &Program) -> Result<Anf> {
         free,
         alias: HashMap::new(),
         temporaries: 0,
+        loops: Vec::new(),
     };
     let body = normalizer.block(&program.body)?;
     let Normalizer { vars, .. } = normalizer;
@@ -127,6 +128,8 @@ struct Normalizer {
     /// Variables that are other names of atoms.
     alias: HashMap<Var, Atom>,
     temporaries: usize,
+    /// The loops around the expression at hand, innermost last: their procedures, and how many states they have.
+    loops: Vec<(Var, usize)>,
 }
 
 impl Normalizer {
@@ -199,21 +202,62 @@ impl Normalizer {
                 self.atom(body, var, out)
             }
             ExprKind::Apply(head, arguments) => self.apply(head, arguments, expr.span, var, out),
-            ExprKind::Loop(..) => Err(missing("loop", expr.span)),
-            ExprKind::Recur(..) => Err(Error::new(
-                ErrorKind::Compile,
-                "\"recur\" may stand only in tail position of a loop",
-            )
-            .at(expr.span)),
+            ExprKind::Loop(bindings, body) => self.repeat(bindings, body, expr.span, var, out),
+            ExprKind::Recur(arguments) => match self.loops.last().copied() {
+                Some((head, states)) if arguments.len() == states => {
+                    let atoms = self.atoms(arguments, out)?;
+                    Ok(self.bind(var, Rhs::Call(Atom::Var(head), atoms), expr.span, out))
+                }
+                Some((_, states)) => {
+                    let (given, wanted) = (counted(arguments.len()), counted(states));
+                    let message = format!("\"recur\" takes {wanted} in this loop, not {given}");
+                    Err(Error::new(ErrorKind::Compile, message).at(expr.span))
+                }
+                None => Err(misplaced_recur(expr.span)),
+            },
             ExprKind::SoftChoice(..) => Err(missing("soft-choice", expr.span)),
         }
     }
 
+    /// A loop is a procedure that calls itself in tail position, and is called with the first states.
+    fn repeat(
+        &mut self,
+        bindings: &[(Var, Expr)],
+        body: &Expr,
+        span: Span,
+        var: Option<Var>,
+        out: &mut Vec<Binding>,
+    ) -> Result<Atom> {
+        check_recur(body)?;
+        self.vars.push("loop".into());
+        let head = Var(self.vars.len() as u32 - 1);
+        let (states, inits): (Vec<Var>, Vec<&Expr>) =
+            bindings.iter().map(|(state, init)| (*state, init)).unzip();
+        let inits = inits
+            .into_iter()
+            .map(|init| self.atom(init, None, out))
+            .collect::<Result<Vec<Atom>>>()?;
+        self.loops.push((head, states.len()));
+        let body = self.block(body)?;
+        self.loops.pop();
+        let procedure = Procedure {
+            params: states,
+            rest: None,
+            body,
+        };
+        self.bind(Some(head), Rhs::Lambda(Arc::new(procedure)), span, out);
+        Ok(self.bind(var, Rhs::Call(Atom::Var(head), inits), span, out))
+    }
+
     fn procedure(&mut self, lambda: &Lambda) -> Result<Procedure> {
+        // the body of a procedure is in no loop around it
+        let loops = std::mem::take(&mut self.loops);
+        let body = self.block(&lambda.body)?;
+        self.loops = loops;
         Ok(Procedure {
             params: lambda.params.clone(),
             rest: lambda.rest,
-            body: self.block(&lambda.body)?,
+            body,
         })
     }
 
@@ -292,6 +336,48 @@ impl Normalizer {
             }
         }
     }
+}
+
+fn misplaced_recur(span: Span) -> Error {
+    let message = "\"recur\" may stand only in tail position of a loop";
+    Error::new(ErrorKind::Compile, message).at(span)
+}
+
+/// Checks that each `recur` of the loop with this body stands in tail position.
+fn check_recur(body: &Expr) -> Result<()> {
+    let mut open = vec![(body, true)];
+    while let Some((expr, tail)) = open.pop() {
+        match &expr.kind {
+            ExprKind::Recur(_) if !tail => return Err(misplaced_recur(expr.span)),
+            ExprKind::Recur(arguments) => open.extend(arguments.iter().map(|e| (e, false))),
+            ExprKind::If(parts) => {
+                let [test, then, otherwise] = &**parts;
+                open.extend([(test, false), (then, tail), (otherwise, tail)]);
+            }
+            ExprKind::Let(bindings, body) | ExprKind::Letrec(bindings, body) => {
+                open.extend(bindings.iter().map(|(_, value)| (value, false)));
+                open.push((body, tail));
+            }
+            ExprKind::Apply(head, arguments) => {
+                open.push((head, false));
+                open.extend(arguments.iter().map(|e| (e, false)));
+            }
+            ExprKind::SoftChoice(options, weights) => {
+                open.push((weights, false));
+                open.extend(options.iter().map(|e| (e, false)));
+            }
+            // the body of a loop inside has its own
+            ExprKind::Loop(bindings, _) => {
+                open.extend(bindings.iter().map(|(_, init)| (init, false)));
+            }
+            ExprKind::Lambda(_)
+            | ExprKind::Constant(_)
+            | ExprKind::Var(_)
+            | ExprKind::Declared(_)
+            | ExprKind::Free(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// What is said of a primitive that was given the wrong number of arguments.

@@ -191,8 +191,11 @@ impl Machine<'_> {
 
     fn step(&mut self, id: NodeId) -> Result<()> {
         let node = self.graph.node(id);
-        self.span = node.span;
-        self.builder.span = node.span;
+        // what has no place, such as the prelude, counts to the place that called it
+        if node.span != Span::default() {
+            self.span = node.span;
+        }
+        self.builder.span = self.span;
         self.steps += 1;
         if self.steps > self.limits.steps {
             let message = format!(

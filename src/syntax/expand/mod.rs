@@ -2,6 +2,7 @@
 
 mod binding;
 mod branch;
+mod prelude;
 mod quasi;
 mod toplevel;
 
@@ -21,10 +22,11 @@ pub fn expand(data: &[Datum]) -> Result<Program> {
         declarations: Vec::new(),
         vars: Vec::new(),
         scope: HashMap::new(),
+        prelude: HashMap::new(),
         free: HashMap::new(),
         depth: 0,
     };
-    let body = expander.top_level(data)?;
+    let body = expander.program(data)?;
     let mut free: Vec<(u32, Arc<str>)> = expander
         .free
         .into_iter()
@@ -53,6 +55,8 @@ struct Expander {
     vars: Vec<Arc<str>>,
     /// What each name means here: the innermost binding is last.
     scope: HashMap<Arc<str>, Vec<Bound>>,
+    /// The procedures of the prelude that the program mentions.
+    prelude: HashMap<Arc<str>, Var>,
     /// Where each free name appears first.
     free: HashMap<Arc<str>, u32>,
     depth: usize,
@@ -208,6 +212,9 @@ impl Expander {
         if FORMS.iter().any(|(form, _)| *form == &**name) || matches!(&**name, "else" | "=>" | ".")
         {
             return Err(fail(span, format!("\"{name}\" is a form, not a value")));
+        }
+        if let Some(Bound::Var(var)) = self.prelude(name) {
+            return Ok(Expr::var(var, span));
         }
         let first = self.free.entry(name.clone()).or_insert(span.start);
         *first = span.start.min(*first);
