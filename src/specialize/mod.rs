@@ -7,7 +7,10 @@
 mod finish;
 mod join;
 mod machine;
+mod repeat;
+mod shape;
 mod structure;
+mod tail;
 mod value;
 
 use crate::error::Result;

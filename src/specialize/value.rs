@@ -25,6 +25,13 @@ pub enum Val {
     Choice(NodeId, Rc<(Val, Val)>),
     /// The values of an `if`.
     Tuple(Rc<[Val]>),
+    /// The value of a tail call that goes on with a loop: its next arguments.
+    Recur(Rc<[Val]>),
+    /// Goes on with a loop where this test holds, and ends it elsewhere.
+    Mixed(NodeId),
+    /// What never comes: the value of a loop without an end, or of a loop that ends by going on with one around it. With a
+    /// node that has to be computed to find that out.
+    Absent(Option<NodeId>),
 }
 
 impl Val {
@@ -34,6 +41,10 @@ impl Val {
 
     pub fn bool(value: bool) -> Val {
         Val::Constant(Constant::Bool(value))
+    }
+
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Val::Absent(_))
     }
 
     pub fn is_nil(&self) -> bool {
