@@ -24,7 +24,7 @@ pub use build::Builder;
 pub use copy::{Arms, Copier, flatten};
 pub use simplify::simplify;
 pub use text::parse;
-pub use verify::{verify, verify_numeric};
+pub use verify::{verify, verify_numeric, verify_operation};
 
 /// Deepest nesting of regions that readers accept and passes recurse into.
 pub const MAX_REGION_DEPTH: usize = 1000;
