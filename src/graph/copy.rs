@@ -26,7 +26,7 @@ pub struct Copier<'a> {
     /// The live nodes of each region, once each stands where all its uses are.
     schedule: Vec<Vec<NodeId>>,
     map: Vec<Option<NodeId>>,
-    /// The used values of each `if`, loop and way back.
+    /// The used values of each node of several values.
     values: HashMap<NodeId, Vec<NodeId>>,
     /// For each loop that was copied, which of its used states never change.
     states: HashMap<NodeId, Vec<bool>>,
@@ -133,19 +133,17 @@ impl<'a> Copier<'a> {
             }
             _ => {}
         }
-        let mut args: Vec<NodeId> = node.args.iter().map(|arg| self.get(*arg)).collect();
+        let args: Vec<NodeId> = node.args.iter().map(|arg| self.get(*arg)).collect();
+        if let NodeKind::Linear(linear) = node.kind {
+            let used = self.live.used(id).iter().enumerate();
+            let places = used.filter(|(_, used)| **used).map(|(place, _)| place);
+            let values = builder.linear_values(linear, &args, places);
+            self.values.insert(id, values);
+            return;
+        }
         let copy = match &node.kind {
             NodeKind::Constant(value) => builder.constant(value.clone()),
-            NodeKind::Op(op) => {
-                if *op == Op::Ref
-                    && let Some(guard) = self.guard
-                {
-                    // an arm that is not taken may read outside its vector
-                    let zero = builder.int(0);
-                    args[1] = builder.op(Op::Select, &[guard, args[1], zero]);
-                }
-                builder.op(*op, &args)
-            }
+            NodeKind::Op(op) => builder.op(*op, &args),
             // ports are mapped by the caller; general graphs are specialised before they are copied
             kind => builder.push(kind.clone(), args, node.ty),
         };

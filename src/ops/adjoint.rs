@@ -265,3 +265,11 @@ pub fn select(e: &mut dyn Emit, s: Site, index: usize) -> Option<NodeId> {
 pub fn batch_sum(_: &mut dyn Emit, s: Site, _: usize) -> Option<NodeId> {
     Some(s.adjoint)
 }
+
+/// `pick`: the adjoint goes to the number that was chosen.
+pub fn pick(e: &mut dyn Emit, s: Site, index: usize) -> Option<NodeId> {
+    let place = e.int(index.checked_sub(1)? as i64);
+    let chosen = e.op(Op::Equal, &[s.args[0], place]);
+    let zero = e.real(0.0);
+    Some(e.select(chosen, s.adjoint, zero))
+}

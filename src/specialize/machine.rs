@@ -311,9 +311,9 @@ impl Machine<'_> {
             NodeKind::Op(Op::Apply) => return self.apply_list(id, args),
             NodeKind::Op(op) => self.primitive(*op, &args)?,
             NodeKind::If(then, otherwise) => return self.branch(id, &args[0], *then, *otherwise),
-            NodeKind::Loop(..) | NodeKind::Reverse(_) => {
+            NodeKind::Loop(..) | NodeKind::Reverse(_) | NodeKind::Linear(_) => {
                 return Err(fail(
-                    "a general graph calls procedures instead of loops".into(),
+                    "a general graph calls procedures instead of loops and linear algebra".into(),
                 ));
             }
             NodeKind::Call(function) => return self.call(id, *function, args),
