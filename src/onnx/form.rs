@@ -1,11 +1,12 @@
 //! Brings a numeric graph to the form in which each node is one operator of ONNX: both arms of an `if` are computed and
 //! selected, operations without an operator are decomposed, and tests are truth values.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Builder, Elem, Graph, NodeId, NodeKind, Output, Port, PortKind, Type, flatten};
-use crate::ops::{Emit, OnnxForm, Op, Role};
+use crate::ops::{Emit, Linear, MAX_WRITTEN_SIDE, OnnxForm, Op, Role, linear, linear_values};
 use crate::syntax::ast::Constant;
 
 /// The element type of a model's tensors.
@@ -45,12 +46,25 @@ pub(crate) fn onnx_form(graph: &Graph, element: Element, count: Count) -> Result
         let numeric = match &node.kind {
             NodeKind::Constant(value) => value.as_real().is_some(),
             NodeKind::Op(op) => matches!(op.row().role, Role::Numeric { .. }),
-            NodeKind::Port(_) | NodeKind::If(..) | NodeKind::Get(_) => true,
+            NodeKind::Port(_) | NodeKind::If(..) | NodeKind::Get(_) | NodeKind::Linear(_) => true,
             _ => false,
         };
         if !numeric {
             let message = format!(
                 "node {i} of the graph is not numeric; ONNX takes graphs of numbers and `if` only"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message).at(node.span));
+        }
+        let side = match node.kind {
+            NodeKind::Linear(linear) => Some((linear.name(), linear.side())),
+            NodeKind::Op(op @ (Op::DetOf | Op::LogDetOf)) => {
+                linear::side(node.args.len()).map(|n| (op.name(), n))
+            }
+            _ => None,
+        };
+        if let Some((name, n)) = side.filter(|(_, n)| *n > MAX_WRITTEN_SIDE) {
+            let message = format!(
+                "{name} of a {n} by {n} matrix: in ONNX linear algebra is written out, for sides up to {MAX_WRITTEN_SIDE}; the native engine runs it"
             );
             return Err(Error::new(ErrorKind::Unsupported, message).at(node.span));
         }
@@ -74,13 +88,24 @@ pub(crate) fn onnx_form(graph: &Graph, element: Element, count: Count) -> Result
         builder: Builder::new(ports),
     };
     let mut map: Vec<NodeId> = Vec::with_capacity(flat.nodes.len());
-    for node in &flat.nodes {
+    // the values of linear algebra, by its node
+    let mut values: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
+    for (i, node) in flat.nodes.iter().enumerate() {
         form.builder.span = node.span;
         let args: Vec<NodeId> = node.args.iter().map(|arg| map[arg.index()]).collect();
         map.push(match &node.kind {
             NodeKind::Constant(value) => form.builder.constant(value.clone()),
             NodeKind::Op(op) => form.op(*op, &args),
             NodeKind::Port(port) => form.builder.port(*port as usize),
+            NodeKind::Linear(linear) => {
+                let all = linear_values(&mut form, *linear, &args);
+                let first = all[0];
+                values.insert(NodeId(i as u32), all);
+                first
+            }
+            NodeKind::Get(index) if values.contains_key(&node.args[0]) => {
+                values[&node.args[0]][*index as usize]
+            }
             _ => unreachable!("checked above, and `flatten` leaves no `if`"),
         });
     }
@@ -249,6 +274,10 @@ impl Emit for Form {
             OnnxForm::Decomposed(definition) => definition(self, args),
             _ => self.builder.op(op, args),
         }
+    }
+
+    fn linear(&mut self, linear: Linear, args: &[NodeId], index: usize) -> NodeId {
+        linear_values(self, linear, args)[index]
     }
 
     fn real(&mut self, value: f64) -> NodeId {

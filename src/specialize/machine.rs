@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::Limits;
-use super::repeat::{Decision, Repeat, Site};
+use super::decide::{Decision, Decisions, Site, Start, Trail};
+use super::repeat::Repeat;
 use super::tail::Tails;
 use super::value::{Heap, Val};
 use crate::anf::counted;
@@ -25,7 +26,7 @@ pub fn run(graph: &Graph, limits: Limits) -> Result<Graph> {
         .iter()
         .map(|f| node_range(graph, f.body))
         .collect();
-    let mut decisions = HashMap::new();
+    let mut decisions = Decisions::default();
     loop {
         let mut machine = Machine {
             graph,
@@ -33,6 +34,7 @@ pub fn run(graph: &Graph, limits: Limits) -> Result<Graph> {
             tails: &tails,
             builder: Builder::new(graph.ports.clone()),
             heap: Heap::default(),
+            constants: HashMap::new(),
             environments: vec![Environment::new(node_range(graph, RegionId(0)))],
             frames: vec![Frame::of(RegionId(0), Then::Finish)],
             ranges: &ranges,
@@ -48,9 +50,9 @@ pub fn run(graph: &Graph, limits: Limits) -> Result<Graph> {
             Err(error) => error.at(machine.span),
         };
         match (machine.decided, machine.repeats.last()) {
-            (Some((site, decision)), _) => decisions.insert(site, decision),
+            (Some((start, decision)), _) => decisions.add(start, decision),
             // what fails inside a loop may not fail where its iterations are followed one by one
-            (None, Some(repeat)) => decisions.insert(repeat.site, Decision::Follow(error)),
+            (None, Some(repeat)) => decisions.add(repeat.start.clone(), Decision::Follow(error)),
             // an arm that is never taken never matters: whether this fails is known only when the program runs
             (None, None) if machine.branches > 0 && error.kind == ErrorKind::Compile => {
                 return Err(Error {
@@ -112,7 +114,7 @@ pub enum Then {
 }
 
 /// A call in progress.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Activation {
     /// The function that is running.
     pub function: FunctionId,
@@ -122,6 +124,8 @@ pub struct Activation {
     pub calls: usize,
     /// How many nodes the result had then.
     pub nodes: usize,
+    /// The points that it has passed.
+    pub trail: Option<Rc<Trail>>,
 }
 
 /// A branch on data whose arms are being evaluated.
@@ -172,13 +176,15 @@ pub struct Machine<'a> {
     pub tails: &'a Tails,
     pub builder: Builder,
     pub heap: Heap,
+    /// The constants so far: each is built once.
+    constants: HashMap<NodeId, Val>,
     pub environments: Vec<Environment>,
     pub frames: Vec<Frame>,
     ranges: &'a [(usize, usize)],
     /// What is known of chains of tail calls.
-    pub decisions: &'a HashMap<Site, Decision>,
+    pub decisions: &'a Decisions,
     /// What has turned out: the run begins again.
-    pub decided: Option<(Site, Decision)>,
+    pub decided: Option<(Start, Decision)>,
     /// The open loops, innermost last.
     pub repeats: Vec<Repeat>,
     steps: usize,
@@ -287,7 +293,14 @@ impl Machine<'_> {
         }
         let value = match &node.kind {
             NodeKind::RegionParam => return Ok(()),
-            NodeKind::Constant(constant) => self.heap.constant(constant),
+            NodeKind::Constant(constant) => match self.constants.get(&id) {
+                Some(value) => value.clone(),
+                None => {
+                    let value = self.heap.constant(constant);
+                    self.constants.insert(id, value.clone());
+                    value
+                }
+            },
             NodeKind::Port(port) => Val::Node(self.builder.port(*port as usize)),
             NodeKind::Primitive(op) => Val::Primitive(*op),
             NodeKind::Closure(function) => Val::Closure(*function, args.into()),
@@ -298,9 +311,9 @@ impl Machine<'_> {
             NodeKind::Op(Op::Apply) => return self.apply_list(id, args),
             NodeKind::Op(op) => self.primitive(*op, &args)?,
             NodeKind::If(then, otherwise) => return self.branch(id, &args[0], *then, *otherwise),
-            NodeKind::Loop(..) | NodeKind::Reverse(_) => {
+            NodeKind::Loop(..) | NodeKind::Reverse(_) | NodeKind::Linear(_) => {
                 return Err(fail(
-                    "a general graph calls procedures instead of loops".into(),
+                    "a general graph calls procedures instead of loops and linear algebra".into(),
                 ));
             }
             NodeKind::Call(function) => return self.call(id, *function, args),
@@ -383,35 +396,36 @@ impl Machine<'_> {
         if self.goes_on(id, function, &args)? {
             return Ok(());
         }
-        let site = Site { function, call: id };
-        if let Some(Decision::Repeat) = self.decisions.get(&site) {
-            return self.repeat(site, args);
+        match self.start(function, id, &args)? {
+            Some(start) => self.repeat(start, Site { function, call: id }, args),
+            None => self.follow(id, function, args),
         }
-        self.follow(id, function, args)
     }
 
     /// Calls a function; in tail position, in place of the call around it.
     pub fn follow(&mut self, id: NodeId, function: FunctionId, args: Vec<Val>) -> Result<()> {
         let row = &self.graph.functions[function.0 as usize];
-        let mut then = Then::Return(
-            id,
-            Activation {
-                function,
-                site: Site { function, call: id },
-                calls: 0,
-                nodes: self.builder.graph().nodes.len(),
-            },
-        );
-        if let Some((base, call, around)) = self.replaced(id) {
-            let mut activation = around;
-            if self.tails.same_cycle(around.function, function) {
-                activation.function = function;
-                activation.calls += 1;
+        let mut activation = Activation {
+            function,
+            site: Site { function, call: id },
+            calls: 0,
+            nodes: self.builder.graph().nodes.len(),
+            trail: None,
+        };
+        let around = self.tail_of(id).0;
+        let around = around.filter(|around| self.tails.same_cycle(around.function, function));
+        if let Some(around) = &around {
+            activation.trail = self.remember(around, function, &args)?;
+        }
+        let mut call = id;
+        if let Some((base, replaced)) = self.replaced(id) {
+            if let Some(around) = around {
+                activation.site = around.site;
+                activation.calls = around.calls + 1;
+                activation.nodes = around.nodes;
                 self.roll_up(&activation)?;
-                then = Then::Return(call, activation);
-            } else if let Then::Return(at, _) = &mut then {
-                *at = call;
             }
+            call = replaced;
             self.frames.truncate(base);
             self.environments.pop();
         }
@@ -422,7 +436,7 @@ impl Machine<'_> {
             );
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        self.enter(function, args, then);
+        self.enter(function, args, Then::Return(call, activation));
         Ok(())
     }
 
@@ -437,15 +451,15 @@ impl Machine<'_> {
         self.frames.push(Frame::of(body, then));
     }
 
-    /// The activation that a call at `id`, in tail position, takes the place of: its frame, where its value goes, and what it is.
-    fn replaced(&self, id: NodeId) -> Option<(usize, NodeId, Activation)> {
+    /// The activation that a call at `id`, in tail position, takes the place of: its frame, and where its value goes.
+    fn replaced(&self, id: NodeId) -> Option<(usize, NodeId)> {
         let mut node = id;
         for (index, frame) in self.frames.iter().enumerate().rev() {
             if !self.tails.is_tail(node) || matches!(frame.body, Body::Value(_)) {
                 return None;
             }
             match &frame.then {
-                Then::Return(call, activation) => return Some((index, *call, *activation)),
+                Then::Return(call, _) => return Some((index, *call)),
                 Then::Taken(branch) => node = *branch,
                 _ => return None,
             }

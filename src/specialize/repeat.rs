@@ -7,39 +7,13 @@
 
 use std::collections::HashMap;
 
+use super::decide::{Site, Start};
 use super::machine::{Activation, Body, Fork, Machine, Then, fail};
 use super::shape::Shape;
 use super::value::Val;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, FunctionId, NodeId, NodeKind, RegionId, Type};
 use crate::syntax::ast::Constant;
-
-/// A chain of tail calls whose numbers fill the result with more nodes than this becomes a loop, if it can.
-const UNROLLED_NODES: usize = 2_000;
-
-/// A chain of fewer calls is never worth a loop.
-const UNROLLED_CALLS: usize = 8;
-
-/// A chain of more calls becomes a loop even if it leaves no nodes: it may have no end.
-const FOLLOWED_CALLS: usize = 100_000;
-
-/// Where a function is called from outside, at the beginning of a chain of tail calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Site {
-    /// The function.
-    pub function: FunctionId,
-    /// The call.
-    pub call: NodeId,
-}
-
-/// What becomes of the chains of tail calls that begin at a site.
-#[derive(Clone, Debug)]
-pub enum Decision {
-    /// A loop.
-    Repeat,
-    /// The calls are followed one by one, because a loop failed with this error.
-    Follow(Error),
-}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {
@@ -71,6 +45,8 @@ impl Outcome {
 pub struct Repeat {
     /// Where it is called.
     pub site: Site,
+    /// What it begins at.
+    pub start: Start,
     mode: Mode,
     shape: Shape,
     /// The atoms of the first arguments.
@@ -116,7 +92,7 @@ impl Repeat {
 impl Machine<'_> {
     /// The innermost activation that the value of `id` is the value of, if it is, and the open loops whose passes it ends,
     /// innermost first.
-    fn tail_of(&self, id: NodeId) -> (Option<Activation>, Vec<usize>) {
+    pub fn tail_of(&self, id: NodeId) -> (Option<Activation>, Vec<usize>) {
         let (mut node, mut activation, mut loops) = (id, None, Vec::new());
         let mut index = self.repeats.len();
         for frame in self.frames.iter().rev() {
@@ -126,7 +102,7 @@ impl Machine<'_> {
             match &frame.then {
                 Then::Finish => break,
                 Then::Return(call, running) => {
-                    activation.get_or_insert(*running);
+                    activation.get_or_insert_with(|| running.clone());
                     node = *call;
                 }
                 Then::Taken(branch) => node = *branch,
@@ -135,11 +111,12 @@ impl Machine<'_> {
                     index -= 1;
                     loops.push(index);
                     let site = self.repeats[index].site;
-                    activation.get_or_insert(Activation {
+                    activation.get_or_insert_with(|| Activation {
                         function: site.function,
                         site,
                         calls: 0,
-                        nodes: 0,
+                        nodes: self.builder.graph().nodes.len(),
+                        trail: None,
                     });
                     node = site.call;
                 }
@@ -156,49 +133,6 @@ impl Machine<'_> {
         loops.into_iter().take(count + 1).collect()
     }
 
-    /// Begins again with a loop where a branch on data decides whether a procedure calls itself.
-    pub fn must_repeat(&mut self, branch: NodeId) -> Result<()> {
-        if !self.tails.returns(branch) {
-            return Ok(());
-        }
-        let (Some(activation), loops) = self.tail_of(branch) else {
-            return Ok(());
-        };
-        let inside = |index: &usize| {
-            let function = self.repeats[*index].site.function;
-            self.tails.same_cycle(function, activation.function)
-        };
-        if loops.iter().any(inside) || self.decisions.contains_key(&activation.site) {
-            return Ok(());
-        }
-        self.decide(activation.site)
-    }
-
-    /// Begins again with a loop where a chain of tail calls has become too long.
-    pub fn roll_up(&mut self, activation: &Activation) -> Result<()> {
-        let nodes = self.builder.graph().nodes.len() - activation.nodes;
-        let long = activation.calls >= UNROLLED_CALLS && nodes >= UNROLLED_NODES;
-        let endless = activation.calls >= FOLLOWED_CALLS;
-        if !(long || endless) || self.decisions.contains_key(&activation.site) {
-            return Ok(());
-        }
-        self.decide(activation.site)
-    }
-
-    fn decide(&mut self, site: Site) -> Result<()> {
-        self.decided = Some((site, Decision::Repeat));
-        Err(fail("the run begins again".into()))
-    }
-
-    /// Why the chain of tail calls that the branch belongs to is no loop.
-    pub fn why_followed(&self, branch: NodeId) -> Option<Error> {
-        let site = self.tail_of(branch).0?.site;
-        match self.decisions.get(&site)? {
-            Decision::Follow(error) if error.kind == ErrorKind::Unsupported => Some(error.clone()),
-            _ => None,
-        }
-    }
-
     /// Whether a call goes on with an open loop, or leaves one by going on with one around it; its value is then set.
     pub fn goes_on(&mut self, id: NodeId, function: FunctionId, args: &[Val]) -> Result<bool> {
         if self.repeats.is_empty() {
@@ -209,8 +143,20 @@ impl Machine<'_> {
         let Some(inner) = loops.iter().position(open) else {
             return Ok(false);
         };
-        let calls = |index: &usize| self.repeats[*index].site.function == function;
-        let Some(target) = loops[inner..].iter().position(calls) else {
+        let mut target = None;
+        for (i, index) in loops[inner..].iter().enumerate() {
+            let again = match &self.repeats[*index].start {
+                Start::Site(site) => site.function == function,
+                Start::Point(point) => {
+                    point.function == function && self.point(function, args)?.0.is(point)
+                }
+            };
+            if again {
+                target = Some(i);
+                break;
+            }
+        }
+        let Some(target) = target else {
             return Ok(false);
         };
         let value = if target == 0 {
@@ -278,10 +224,11 @@ impl Machine<'_> {
     }
 
     /// Begins a loop.
-    pub fn repeat(&mut self, site: Site, args: Vec<Val>) -> Result<()> {
+    pub fn repeat(&mut self, start: Start, site: Site, args: Vec<Val>) -> Result<()> {
         let (shape, first) = Shape::of(&args, &self.heap, self.limits.nodes)?;
         self.repeats.push(Repeat {
             site,
+            start,
             mode: Mode::Probe,
             shape,
             states: vec![None; first.len()],

@@ -1,18 +1,21 @@
 //! Values taken apart: the structure, and the atoms that it holds. Two values of one structure differ in atoms alone.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::value::{Heap, Val};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::FunctionId;
 
-/// One part of a structure, in preorder.
-#[derive(Clone, Debug, PartialEq)]
+/// One part of a structure; what it is made of stands before it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Part {
-    /// An atom: a number, or a constant without parts.
+    /// An atom: a number, or a constant.
     Atom,
-    /// A pair: its car, then its cdr.
+    /// A pair of the two values before it.
     Pair,
+    /// The pair of this number, once more.
+    Again(usize),
     /// A closure with this many captured values.
     Closure(FunctionId, usize),
     /// One of two procedures: the test, then the two.
@@ -20,42 +23,67 @@ enum Part {
 }
 
 /// The structure of a row of values.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Shape {
     parts: Vec<Part>,
 }
 
+enum Todo {
+    Visit(Val),
+    /// What is visited is complete; a pair has an address.
+    Emit(Part, Option<u32>),
+}
+
 impl Shape {
-    /// The structure of `values`, and their atoms in order.
+    /// The structure of `values`, and their atoms in order. A pair that stands at several places is taken once.
     ///
     /// # Errors
     /// `Limit` where there are more than `limit` parts.
     pub fn of(values: &[Val], heap: &Heap, limit: usize) -> Result<(Shape, Vec<Val>)> {
         let (mut shape, mut atoms) = (Shape::default(), Vec::new());
-        let mut open: Vec<Val> = values.iter().rev().cloned().collect();
-        while let Some(value) = open.pop() {
-            let part = match &value {
-                Val::Pair(address) => {
-                    let (car, cdr) = heap.pair(*address).clone();
-                    open.extend([cdr, car]);
-                    Part::Pair
+        let mut pairs: HashMap<u32, usize> = HashMap::new();
+        let visit = |value: &Val| Todo::Visit(value.clone());
+        let mut open: Vec<Todo> = values.iter().rev().map(visit).collect();
+        while let Some(todo) = open.pop() {
+            let value = match todo {
+                Todo::Visit(value) => value,
+                Todo::Emit(part, address) => {
+                    if let Some(address) = address {
+                        pairs.insert(address, pairs.len());
+                    }
+                    shape.parts.push(part);
+                    continue;
+                }
+            };
+            match &value {
+                Val::Pair(address) if !heap.is_quoted(*address) => {
+                    if let Some(index) = pairs.get(address) {
+                        shape.parts.push(Part::Again(*index));
+                        continue;
+                    }
+                    let (car, cdr) = heap.pair(*address);
+                    open.push(Todo::Emit(Part::Pair, Some(*address)));
+                    open.extend([visit(cdr), visit(car)]);
                 }
                 Val::Closure(function, captures) => {
-                    open.extend(captures.iter().rev().cloned());
-                    Part::Closure(*function, captures.len())
+                    let part = Part::Closure(*function, captures.len());
+                    open.push(Todo::Emit(part, None));
+                    open.extend(captures.iter().rev().map(visit));
                 }
                 Val::Choice(test, arms) => {
-                    let (first, second) = (**arms).clone();
-                    open.extend([second, first, Val::Node(*test)]);
-                    Part::Choice
+                    open.push(Todo::Emit(Part::Choice, None));
+                    open.extend([
+                        visit(&arms.1),
+                        visit(&arms.0),
+                        Todo::Visit(Val::Node(*test)),
+                    ]);
                 }
                 _ => {
                     atoms.push(value);
-                    Part::Atom
+                    shape.parts.push(Part::Atom);
                 }
-            };
-            shape.parts.push(part);
-            if shape.parts.len() > limit {
+            }
+            if shape.parts.len() + open.len() > limit {
                 let message = format!("a value that a loop carries has more than {limit} parts");
                 return Err(Error::new(ErrorKind::Limit, message));
             }
@@ -65,37 +93,43 @@ impl Shape {
 
     /// The values of this structure with these atoms.
     pub fn with(&self, atoms: &[Val], heap: &mut Heap) -> Vec<Val> {
-        let mut atoms = atoms.iter().rev();
+        let mut atoms = atoms.iter();
         let mut done: Vec<Val> = Vec::new();
-        let pop = |done: &mut Vec<Val>| done.pop().unwrap_or(Val::Unset);
-        for part in self.parts.iter().rev() {
+        let mut pairs: Vec<Val> = Vec::new();
+        for part in &self.parts {
             let value = match part {
                 Part::Atom => atoms.next().cloned().unwrap_or(Val::Unset),
                 Part::Pair => {
-                    let (car, cdr) = (pop(&mut done), pop(&mut done));
-                    heap.cons(car, cdr)
+                    let [car, cdr] = last(&mut done);
+                    let pair = heap.cons(car, cdr);
+                    pairs.push(pair.clone());
+                    pair
                 }
+                Part::Again(index) => pairs[*index].clone(),
                 Part::Closure(function, count) => {
-                    let captures: Vec<Val> = (0..*count).map(|_| pop(&mut done)).collect();
+                    let captures = done.split_off(done.len() - count);
                     Val::Closure(*function, captures.into())
                 }
-                Part::Choice => match pop(&mut done) {
-                    Val::Node(test) => {
-                        let arms = (pop(&mut done), pop(&mut done));
-                        Val::Choice(test, Rc::new(arms))
+                Part::Choice => {
+                    let [test, first, second] = last(&mut done);
+                    match test {
+                        Val::Node(test) => Val::Choice(test, Rc::new((first, second))),
+                        Val::Constant(test) if !test.is_true() => second,
+                        _ => first,
                     }
-                    known => {
-                        let (first, second) = (pop(&mut done), pop(&mut done));
-                        match known {
-                            Val::Constant(test) if !test.is_true() => second,
-                            _ => first,
-                        }
-                    }
-                },
+                }
             };
             done.push(value);
         }
-        done.reverse();
         done
     }
+}
+
+/// Takes the last values off a stack that a well-formed structure has filled.
+fn last<const N: usize>(done: &mut Vec<Val>) -> [Val; N] {
+    let mut values = [const { Val::Unset }; N];
+    for value in values.iter_mut().rev() {
+        *value = done.pop().unwrap_or(Val::Unset);
+    }
+    values
 }

@@ -65,16 +65,24 @@ impl Val {
 #[derive(Default)]
 pub struct Heap {
     cells: Vec<(Val, Val)>,
+    /// For each cell, whether it is part of a constant.
+    quoted: Vec<bool>,
 }
 
 impl Heap {
     pub fn cons(&mut self, car: Val, cdr: Val) -> Val {
         self.cells.push((car, cdr));
+        self.quoted.push(false);
         Val::Pair(self.cells.len() as u32 - 1)
     }
 
     pub fn pair(&self, address: u32) -> &(Val, Val) {
         &self.cells[address as usize]
+    }
+
+    /// Whether the pair is part of a constant.
+    pub fn is_quoted(&self, address: u32) -> bool {
+        self.quoted[address as usize]
     }
 
     pub fn len(&self) -> usize {
@@ -98,7 +106,10 @@ impl Heap {
                     Some(tail) => self.constant(tail),
                     None => Val::nil(),
                 };
-                self.list(items, tail)
+                let first = self.cells.len();
+                let list = self.list(items, tail);
+                self.quoted[first..].fill(true);
+                list
             }
             atom => Val::Constant(atom.clone()),
         }
