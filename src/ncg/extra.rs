@@ -16,9 +16,6 @@ use crate::ops::{self, Op};
 use crate::syntax::ast::Constant;
 use crate::syntax::reader;
 
-/// Longest side of a vector or matrix that a loop carries.
-const MAX_SIDE: u64 = 1 << 20;
-
 /// What a function is beside what the format says.
 #[derive(Default)]
 pub struct FunctionExtra {
@@ -213,31 +210,13 @@ fn function(value: &Json) -> Option<FunctionExtra> {
     })
 }
 
-/// A type: `"real"`, `"int"`, `"bool"`, or the list of the sides of a vector or matrix.
+/// A type: `"real"`, `"int"` or `"bool"`.
 fn ty(value: &Json) -> Option<Type> {
-    if let Some(name) = value.as_str() {
-        let elem = match name {
-            "bool" => Elem::Bool,
-            "int" => Elem::Int,
-            "real" => Elem::Real,
-            _ => return None,
-        };
-        return Some(Type::Scalar(elem));
-    }
-    let side = |value: &Json| value.as_u64().filter(|side| *side <= MAX_SIDE);
-    let sides: Option<Vec<u64>> = value.as_array()?.iter().map(side).collect();
-    match sides?[..] {
-        [n] => Some(Type::Vector(n as u32)),
-        [rows, columns] => Some(Type::Matrix(rows as u32, columns as u32)),
-        _ => None,
-    }
-}
-
-/// A type as [`Extra::parse`] reads it.
-pub fn write_type(ty: Type) -> Json {
-    match ty {
-        Type::Vector(n) => Json::from(vec![n]),
-        Type::Matrix(rows, columns) => Json::from(vec![rows, columns]),
-        scalar => Json::from(scalar.to_string()),
-    }
+    let elem = match value.as_str()? {
+        "bool" => Elem::Bool,
+        "int" => Elem::Int,
+        "real" => Elem::Real,
+        _ => return None,
+    };
+    Some(Type::Scalar(elem))
 }

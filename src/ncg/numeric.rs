@@ -1,6 +1,7 @@
 //! Document of this library → numeric graph, as it was: loops stay loops, and the values of an `if` stay values of one.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::atom;
@@ -10,8 +11,9 @@ use super::raw::{Body, Raw};
 use super::{MAX_NODES, bad};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{
-    Builder, Graph, NodeId, Output, Port, RegionId, Value, verify_numeric, verify_operation,
+    Builder, Graph, Linear, NodeId, Output, Port, RegionId, Value, verify_numeric, verify_operation,
 };
+use crate::ops::linear::{MAX_SIDE, side};
 use crate::ops::{Emit, Op};
 use crate::syntax::ast::Constant;
 
@@ -69,6 +71,8 @@ enum Item {
     Constant(Constant),
     /// An index into [`Reader::cells`].
     Pair(usize),
+    /// A vector, or a matrix row by row, by its width.
+    Array(Option<usize>, Rc<[NodeId]>),
 }
 
 type Scope = HashMap<Arc<str>, Item>;
@@ -156,12 +160,7 @@ impl Reader<'_> {
         nodes: &Nodes,
         depth: usize,
     ) -> Result<Item> {
-        self.nodes_left = self.nodes_left.checked_sub(1).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Limit,
-                format!("the .ncg document has more than {MAX_NODES} nodes"),
-            )
-        })?;
+        self.spend(1)?;
         let wrong = |what: String| bad(format!("node {id} of {}: {what}", body.what));
         if let Some((of, index)) = raw.value_of {
             let value = nodes.values.get(&of).and_then(|values| values.get(index));
@@ -196,6 +195,26 @@ impl Reader<'_> {
                 (Item::Pair(cell), _) => self.cells[cell].1.clone(),
                 _ => return Err(wrong(format!("\"{}\" needs a pair", raw.op))),
             },
+            ("vec" | "mat", edges) => {
+                let items = edges.iter().map(item).collect::<Result<Vec<Item>>>()?;
+                self.array(items)?.ok_or_else(|| wrong("its rows are no rows".into()))?
+            }
+            ("ref", [array, index]) => {
+                let index = nodes.number(body, *index)?;
+                let found = self.item(&item(array)?, index);
+                found.ok_or_else(|| wrong("it has no such item".into()))?
+            }
+            ("det" | "logdet", [matrix]) => match item(matrix)? {
+                Item::Array(Some(width), items) if side(items.len()) == Some(width) => {
+                    let op = if raw.op == "det" { Op::DetOf } else { Op::LogDetOf };
+                    Item::Node(self.builder.op(op, &items))
+                }
+                _ => return Err(wrong("it needs a square matrix".into())),
+            },
+            ("solve", [left, right]) => {
+                let solved = self.solve(item(left)?, item(right)?)?;
+                solved.ok_or_else(|| wrong("its matrices do not fit".into()))?
+            }
             (name, edges) => {
                 let op = match (atom::operation(raw, self.extra), edges.len()) {
                     (Some(Op::Sub), 1) => Op::Neg,
@@ -209,6 +228,82 @@ impl Reader<'_> {
                 Item::Node(self.builder.op(op, &args))
             }
         })
+    }
+
+    fn spend(&mut self, count: usize) -> Result<()> {
+        self.nodes_left = self.nodes_left.checked_sub(count).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Limit,
+                format!("the .ncg document has more than {MAX_NODES} nodes"),
+            )
+        })?;
+        Ok(())
+    }
+
+    /// A vector of numbers, or a matrix of rows of one length.
+    fn array(&mut self, items: Vec<Item>) -> Result<Option<Item>> {
+        let mut all = Vec::with_capacity(items.len());
+        let mut width = None;
+        for item in items {
+            let row = match item {
+                Item::Node(node) if width.is_none() => {
+                    all.push(node);
+                    continue;
+                }
+                Item::Array(None, row) if all.is_empty() || width == Some(row.len()) => row,
+                _ => return Ok(None),
+            };
+            self.spend(row.len())?;
+            width = Some(row.len());
+            all.extend_from_slice(&row);
+        }
+        Ok((width != Some(0)).then(|| Item::Array(width, all.into())))
+    }
+
+    /// The item of a vector, or the row of a matrix, at a place.
+    fn item(&mut self, of: &Item, index: NodeId) -> Option<Item> {
+        let Item::Array(width, items) = of else {
+            return None;
+        };
+        let known = self.builder.known(index);
+        let known = known.map(|place| (place, place as usize));
+        let place = known.map(|(given, place)| (place as f64 == given).then_some(place));
+        Some(match (width, place) {
+            (None, Some(place)) => Item::Node(*items.get(place?)?),
+            (Some(width), Some(place)) => {
+                let first = place?.checked_mul(*width)?;
+                let row = items.get(first..first.checked_add(*width)?)?;
+                Item::Array(None, row.into())
+            }
+            (None, None) if !items.is_empty() => {
+                let args: Vec<NodeId> = std::iter::once(index).chain(items.iter().copied()).collect();
+                Item::Node(self.builder.op(Op::Pick, &args))
+            }
+            _ => return None,
+        })
+    }
+
+    /// The solution of a linear system.
+    fn solve(&mut self, left: Item, right: Item) -> Result<Option<Item>> {
+        let (Item::Array(Some(n), left), Item::Array(width, right)) = (left, right) else {
+            return Ok(None);
+        };
+        let m = width.unwrap_or(1);
+        if n > MAX_SIDE || left.len() != n * n || right.len() != n * m {
+            return Ok(None);
+        }
+        self.spend(right.len())?;
+        let linear = Linear::Solve {
+            n: n as u32,
+            m: m as u32,
+        };
+        if !linear.in_bounds() {
+            return Ok(None);
+        }
+        let args: Vec<NodeId> = left.iter().chain(right.iter()).copied().collect();
+        let places = 0..linear.values();
+        let values = self.builder.linear_values(linear, &args, places);
+        Ok(Some(Item::Array(width, values.into())))
     }
 
     fn cons(&mut self, car: Item, cdr: Item) -> Item {
@@ -339,6 +434,17 @@ impl Reader<'_> {
                 Value::Output(numbers.len() - 1)
             }
             Item::Constant(constant) => Value::Constant(constant),
+            Item::Array(width, nodes) => {
+                let outputs = (numbers.len()..numbers.len() + nodes.len()).map(Value::Output);
+                let outputs: Vec<Value> = outputs.collect();
+                *parts += nodes.len();
+                numbers.extend_from_slice(&nodes);
+                let shape = match width {
+                    None => vec![nodes.len()],
+                    Some(width) => vec![nodes.len() / width, width],
+                };
+                Value::Array(shape, outputs)
+            }
             Item::Pair(_) => return Err(bad("the value has no end")),
         };
         Ok(match (items.is_empty(), end) {

@@ -16,13 +16,15 @@ pub struct Sheet {
     pub depth: usize,
     /// Whether it is the body of a loop, which captures what it reads of the graph around it.
     pub is_loop: bool,
-    nodes: Map<String, Json>,
-    names: Map<String, Json>,
+    pub nodes: Map<String, Json>,
+    pub names: Map<String, Json>,
     pub loops: Map<String, Json>,
     /// What each value of the graph is in it.
     pub ids: HashMap<Slot, usize>,
     /// The node of each port that it reads.
     pub ports: HashMap<u32, usize>,
+    /// The constants that are places in vectors.
+    pub places: HashMap<usize, usize>,
     /// What it captures, with the name of each.
     pub captures: Vec<(String, NodeId)>,
     /// What the format cannot tell of its nodes: the entry of `ncg`, the key there, the value.

@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::extra::write_type;
 use super::sheet::{Mark, Sheet, Slot};
 use super::{FORMAT, MAX_LOOP_DEPTH, VERSION, json};
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{
-    FunctionId, Graph, NodeId, NodeKind, PortKind, RegionId, Value, verify_numeric,
+    FunctionId, Graph, Linear, NodeId, NodeKind, PortKind, RegionId, Value, verify_numeric,
 };
+use crate::ops::linear::side;
 use crate::ops::{Op, Role};
 use crate::syntax::ast::Constant;
 use crate::syntax::reader;
@@ -242,10 +242,27 @@ impl<'a> Writer<'a> {
             NodeKind::Constant(constant) => self.constant(constant)?,
             NodeKind::If(then, otherwise) => return self.branch(id, *then, *otherwise),
             NodeKind::Loop(head, next) => return self.repeat(id, *head, *next),
-            NodeKind::Reverse(_) => return Err(unsupported("a gradient")),
+            NodeKind::Linear(Linear::Solve { n, m }) => return self.solve(id, *n, *m),
+            NodeKind::Reverse(_) | NodeKind::Linear(Linear::Cofactors { .. }) => {
+                return Err(unsupported("a gradient"));
+            }
             NodeKind::Op(op) => {
                 let edges = self.ids(&node.args)?;
-                self.operation(*op, &edges)
+                match (op, side(edges.len())) {
+                    (Op::DetOf, Some(n)) => {
+                        let matrix = self.matrix(&edges, n);
+                        self.push("det", &[matrix])
+                    }
+                    (Op::LogDetOf, Some(n)) => {
+                        let matrix = self.matrix(&edges, n);
+                        self.push("logdet", &[matrix])
+                    }
+                    (Op::Pick, _) => {
+                        let items = self.push("vec", &edges[1..]);
+                        self.push("ref", &[items, edges[0]])
+                    }
+                    _ => self.operation(*op, &edges),
+                }
             }
             NodeKind::Primitive(op) => {
                 if !self.primitives.contains(op) {
@@ -287,6 +304,51 @@ impl<'a> Writer<'a> {
             self.sheet().note("operations", id, json!(op.name()));
         }
         id
+    }
+
+    /// A matrix of the format, from its items row by row.
+    fn matrix(&mut self, items: &[usize], width: usize) -> usize {
+        let rows = items.chunks(width.max(1));
+        let rows: Vec<usize> = rows.map(|row| self.push("vec", row)).collect();
+        self.push("mat", &rows)
+    }
+
+    /// The item of a vector at a known place.
+    fn item(&mut self, of: usize, place: usize) -> Result<usize> {
+        let known = self.sheet().places.get(&place).copied();
+        let index = match known {
+            Some(index) => index,
+            None => self.constant(&Constant::Int(place as i64))?,
+        };
+        self.sheet().places.insert(place, index);
+        Ok(self.push("ref", &[of, index]))
+    }
+
+    /// The solution of a linear system: the operation of the format on a matrix and a vector, or two matrices.
+    fn solve(&mut self, id: NodeId, n: u32, m: u32) -> Result<()> {
+        let (n, m) = (n as usize, m as usize);
+        let edges = self.ids(&self.graph.node(id).args)?;
+        let (left, right) = edges.split_at(n * n);
+        let left = self.matrix(left, n);
+        let right = match m {
+            1 => self.push("vec", right),
+            _ => self.matrix(right, m),
+        };
+        let solution = self.push("solve", &[left, right]);
+        let mut read: Vec<u32> = self.used.get(&id).into_iter().flatten().copied().collect();
+        read.sort_unstable();
+        for index in read {
+            let place = index as usize;
+            let written = match m {
+                1 => self.item(solution, place)?,
+                _ => {
+                    let row = self.item(solution, place / m)?;
+                    self.item(row, place % m)?
+                }
+            };
+            self.sheet().ids.insert((id, index), written);
+        }
+        Ok(())
     }
 
     fn closure(&mut self, key: &str, edges: &[usize]) -> usize {
@@ -423,11 +485,9 @@ impl<'a> Writer<'a> {
             "body_graph": sheet.finish(root, &names),
         });
         self.sheet().loops.insert(written.to_string(), body);
-        let types: Vec<Json> = params
-            .iter()
-            .map(|p| write_type(graph.node(*p).ty))
-            .collect();
-        self.sheet().note("states", written, Json::Array(types));
+        let types = params.iter().map(|p| graph.node(*p).ty.to_string());
+        let types: Vec<String> = types.collect();
+        self.sheet().note("states", written, json!(types));
         self.sheet().adopt(notes, &format!("{written}/"));
         if states.len() == 1 {
             self.sheet().ids.insert((id, first), written);
@@ -609,7 +669,7 @@ impl<'a> Writer<'a> {
                     .map(|item| self.value(item))
                     .collect::<Result<Vec<usize>>>()?;
                 let name = if shape.len() == 1 { "vec" } else { "mat" };
-                Ok(self.named(name, &items))
+                Ok(self.push(name, &items))
             }
             Value::List(items, tail) => {
                 self.sheet().tagged = true;
