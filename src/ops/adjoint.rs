@@ -2,7 +2,7 @@
 //!
 //! At kinks: `abs` 0 at 0, `min` and `max` shared equally at a tie, comparisons and rounding 0.
 
-use super::{Emit, NodeId, Op};
+use super::{Emit, Linear, NodeId, Op};
 
 /// What a rule sees: arguments, result, adjoint of the result.
 #[derive(Clone, Copy)]
@@ -23,6 +23,10 @@ struct Nowhere;
 
 impl Emit for Nowhere {
     fn op(&mut self, _: Op, _: &[NodeId]) -> NodeId {
+        NodeId(0)
+    }
+
+    fn linear(&mut self, _: Linear, _: &[NodeId], _: usize) -> NodeId {
         NodeId(0)
     }
 
