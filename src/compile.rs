@@ -6,6 +6,7 @@ use crate::anf::{self, Anf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, PortKind, bind, simplify, verify, verify_numeric};
 use crate::lower::lower;
+use crate::ops::SoftChoice;
 use crate::options::Options;
 use crate::specialize::{Limits, specialize};
 use crate::syntax::ast::Program;
@@ -87,6 +88,11 @@ fn limits(options: &Options) -> Limits {
     Limits {
         depth: options.int("max_depth") as usize,
         nodes: options.int("max_nodes") as usize,
+        soft_choice: SoftChoice {
+            temperature: options.real("soft_choice_temperature"),
+            noise: u64::try_from(options.int("soft_choice_noise")).ok(),
+            hard: options.str("soft_choice_hard") == "true",
+        },
         ..Limits::default()
     }
 }

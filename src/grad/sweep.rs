@@ -167,12 +167,7 @@ impl<'a> Sweep<'a> {
         self.whole(node, adjoints, false)
     }
 
-    fn whole(
-        &mut self,
-        node: NodeId,
-        adjoints: &Adjoints,
-        summed: bool,
-    ) -> Option<(NodeId, bool)> {
+    fn whole(&mut self, node: NodeId, adjoints: &Adjoints, summed: bool) -> Option<(NodeId, bool)> {
         let adjoint = adjoints.get(&node)?;
         let batched = match adjoint.batched {
             Some(part) if summed => Some(self.builder.op(Op::BatchSum, &[part])),
@@ -223,14 +218,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn op(
-        &mut self,
-        op: Op,
-        id: NodeId,
-        whole: NodeId,
-        batched: bool,
-        adjoints: &mut Adjoints,
-    ) {
+    fn op(&mut self, op: Op, id: NodeId, whole: NodeId, batched: bool, adjoints: &mut Adjoints) {
         let Role::Numeric { adjoint: rule, .. } = op.row().role else {
             return;
         };

@@ -276,8 +276,8 @@ impl<'a> Copier<'a> {
         let results: Vec<NodeId> = nexts.iter().map(|node| self.get(*node)).collect();
         // what turns out never to change is dropped by another pass
         let mut pairs = params.iter().zip(&nexts).zip(&results);
-        self.dropped |= pairs
-            .any(|((param, next), copy)| param != next && self.find(*param) == Some(*copy));
+        self.dropped |=
+            pairs.any(|((param, next), copy)| param != next && self.find(*param) == Some(*copy));
         let next = builder.close_region(changing(&results));
         let head = builder.close_region(vec![flag]);
         if builder.known(flag) == Some(0.0) {

@@ -15,7 +15,7 @@ mod read;
 mod sheet;
 mod write;
 
-pub use read::read;
+pub use read::{read, read_graph};
 pub use write::write;
 
 use crate::error::{Error, ErrorKind};

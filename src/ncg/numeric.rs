@@ -197,7 +197,8 @@ impl Reader<'_> {
             },
             ("vec" | "mat", edges) => {
                 let items = edges.iter().map(item).collect::<Result<Vec<Item>>>()?;
-                self.array(items)?.ok_or_else(|| wrong("its rows are no rows".into()))?
+                self.array(items)?
+                    .ok_or_else(|| wrong("its rows are no rows".into()))?
             }
             ("ref", [array, index]) => {
                 let index = nodes.number(body, *index)?;
@@ -206,7 +207,11 @@ impl Reader<'_> {
             }
             ("det" | "logdet", [matrix]) => match item(matrix)? {
                 Item::Array(Some(width), items) if side(items.len()) == Some(width) => {
-                    let op = if raw.op == "det" { Op::DetOf } else { Op::LogDetOf };
+                    let op = if raw.op == "det" {
+                        Op::DetOf
+                    } else {
+                        Op::LogDetOf
+                    };
                     Item::Node(self.builder.op(op, &items))
                 }
                 _ => return Err(wrong("it needs a square matrix".into())),
@@ -276,7 +281,9 @@ impl Reader<'_> {
                 Item::Array(None, row.into())
             }
             (None, None) if !items.is_empty() => {
-                let args: Vec<NodeId> = std::iter::once(index).chain(items.iter().copied()).collect();
+                let args: Vec<NodeId> = std::iter::once(index)
+                    .chain(items.iter().copied())
+                    .collect();
                 Item::Node(self.builder.op(Op::Pick, &args))
             }
             _ => return None,

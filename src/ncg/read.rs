@@ -9,13 +9,36 @@ use super::raw::{Body, Place, object, registry};
 use super::{FORMAT, MAX_BYTES, VERSION, bad, general, json, numeric};
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Graph;
 use crate::options::Options;
+
+/// What a document holds.
+struct Document {
+    source: Option<Arc<str>>,
+    fit: Option<Arc<str>>,
+    graph: Graph,
+}
 
 /// Reads a document.
 ///
 /// # Errors
 /// `Format` for what is no such document, `Unsupported` for what this version cannot run, `Limit` for what is too large.
 pub fn read(text: &str, options: &Options) -> Result<Model> {
+    let document = document(text)?;
+    let mut model = Model::from_graph(&document.graph, document.source, options)?;
+    model.fit = document.fit;
+    Ok(model)
+}
+
+/// The graph of a document as it is written there: numeric, or general.
+///
+/// # Errors
+/// `Format` for what is no such document, `Limit` for what is too large.
+pub fn read_graph(text: &str) -> Result<Graph> {
+    document(text).map(|document| document.graph)
+}
+
+fn document(text: &str) -> Result<Document> {
     if text.len() > MAX_BYTES {
         let message = format!(
             "the .ncg document is {} bytes long; the limit is {MAX_BYTES}",
@@ -51,7 +74,9 @@ pub fn read(text: &str, options: &Options) -> Result<Model> {
         true => numeric::read(ports, &body, &extra)?,
         false => general::read(ports, &body, &place, &functions)?,
     };
-    let mut model = Model::from_graph(&graph, source, options)?;
-    model.fit = extra.fit.clone();
-    Ok(model)
+    Ok(Document {
+        source,
+        fit: extra.fit.clone(),
+        graph,
+    })
 }

@@ -10,12 +10,14 @@ mod join;
 mod machine;
 mod repeat;
 mod shape;
+mod soft_choice;
 mod structure;
 mod tail;
 mod value;
 
 use crate::error::Result;
 use crate::graph::{Graph, simplify};
+use crate::ops::SoftChoice;
 
 /// What specialisation refuses to go beyond.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,8 @@ pub struct Limits {
     pub nodes: usize,
     /// Deepest nesting of branches on data.
     pub branches: usize,
+    /// How soft choices are made.
+    pub soft_choice: SoftChoice,
 }
 
 impl Default for Limits {
@@ -37,6 +41,7 @@ impl Default for Limits {
             steps: 20_000_000,
             nodes: 1_000_000,
             branches: 200,
+            soft_choice: SoftChoice::default(),
         }
     }
 }
