@@ -12,7 +12,7 @@ use crate::graph::{
     Arms, Builder, Copier, Graph, NodeId, NodeKind, Output, Port, PortKind, RegionId, Value,
     simplify,
 };
-use crate::ops::{Emit, Op, Role, Site};
+use crate::ops::{Emit, Linear, Op, Role, Site, linear_adjoints};
 
 /// What the adjoint of a parameter is in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,13 +244,19 @@ impl<'a> Sweep<'a> {
     /// Sweeps back over the nodes of a region.
     fn region(&mut self, region: RegionId, adjoints: &mut HashMap<NodeId, Adjoint>) {
         let graph = self.graph;
-        // the adjoints of the values of an `if`, until the sweep reaches it
+        // the adjoints of the values of an `if` or of linear algebra, until the sweep reaches it
         let mut values: HashMap<NodeId, Vec<(u32, NodeId, bool)>> = HashMap::new();
         for id in graph.region(region).nodes.iter().rev() {
             let node = graph.node(*id);
             if let NodeKind::If(then, otherwise) = node.kind {
                 if let Some(values) = values.remove(id) {
                     self.branch(*id, then, otherwise, &values, adjoints);
+                }
+                continue;
+            }
+            if let NodeKind::Linear(linear) = node.kind {
+                if let Some(values) = values.remove(id) {
+                    self.linear(linear, *id, &values, adjoints);
                 }
                 continue;
             }
@@ -305,6 +311,32 @@ impl<'a> Sweep<'a> {
                 // the sum over a batch gives its adjoint, one for all, to every sample
                 let spreads = op == Op::BatchSum && self.batched[arg.index()];
                 self.add(adjoints, *arg, value, batched || spreads);
+            }
+        }
+    }
+
+    /// The adjoints of the arguments of linear algebra, given those of its values.
+    fn linear(
+        &mut self,
+        linear: Linear,
+        id: NodeId,
+        values: &[(u32, NodeId, bool)],
+        adjoints: &mut HashMap<NodeId, Adjoint>,
+    ) {
+        let node = self.graph.node(id);
+        let mut seeds = vec![None; linear.values()];
+        let mut batched = self.batched[id.index()];
+        for (index, value, differs) in values {
+            seeds[*index as usize] = Some(*value);
+            batched |= *differs;
+        }
+        self.builder.span = node.span;
+        let args: Vec<NodeId> = node.args.iter().map(|arg| self.copier.get(*arg)).collect();
+        let wanted: Vec<bool> = node.args.iter().map(|a| self.active[a.index()]).collect();
+        let parts = linear_adjoints(&mut self.builder, linear, &args, &seeds, &wanted);
+        for (arg, part) in node.args.iter().zip(parts) {
+            if let Some(part) = part {
+                self.add(adjoints, *arg, part, batched);
             }
         }
     }

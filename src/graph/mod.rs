@@ -21,7 +21,7 @@ use crate::ops::Op;
 pub use crate::ops::{Elem, Linear, Type};
 use crate::syntax::ast::Constant;
 pub use build::Builder;
-pub use copy::{Arms, Copier, flatten};
+pub use copy::{Arms, Copier, flatten, write_out};
 pub use simplify::simplify;
 pub use text::parse;
 pub use verify::{verify, verify_numeric};

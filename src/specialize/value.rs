@@ -17,6 +17,8 @@ pub enum Val {
     Node(NodeId),
     /// A pair: an address of the heap.
     Pair(u32),
+    /// A vector or a matrix.
+    Array(Rc<Array>),
     /// A function with what it captures.
     Closure(FunctionId, Rc<[Val]>),
     /// A primitive.
@@ -25,6 +27,13 @@ pub enum Val {
     Choice(NodeId, Rc<(Val, Val)>),
     /// The values of an `if`.
     Tuple(Rc<[Val]>),
+}
+
+/// A vector (one size) or a matrix (rows, columns) of reals, row by row, each a constant or a node.
+#[derive(Debug)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    pub items: Vec<Val>,
 }
 
 impl Val {
@@ -54,6 +63,8 @@ impl Val {
 #[derive(Default)]
 pub struct Heap {
     cells: Vec<(Val, Val)>,
+    /// How many numbers the arrays hold that were made so far.
+    elements: usize,
 }
 
 impl Heap {
@@ -66,8 +77,14 @@ impl Heap {
         &self.cells[address as usize]
     }
 
+    /// How many cells and elements of arrays were made so far.
     pub fn len(&self) -> usize {
-        self.cells.len()
+        self.cells.len() + self.elements
+    }
+
+    pub fn array(&mut self, shape: Vec<usize>, items: Vec<Val>) -> Val {
+        self.elements += items.len();
+        Val::Array(Rc::new(Array { shape, items }))
     }
 
     /// The list of `items` before `tail`.
