@@ -33,7 +33,7 @@ pub struct Copier<'a> {
     states: HashMap<NodeId, Vec<bool>>,
     /// Where arms are selected: for which samples the nodes at hand count.
     guard: Option<NodeId>,
-    /// Whether regions were copied that nothing uses.
+    /// Whether something was copied that nothing uses, or has led to the order of the rest: another pass is needed.
     dropped: bool,
     /// Linear algebra on matrices of this side or less becomes scalar operations.
     written: usize,
@@ -43,11 +43,27 @@ impl<'a> Copier<'a> {
     /// A copy of what `results`, seen from `region`, need. The caller maps what stands outside and the ports, with
     /// [`Copier::set`].
     pub fn new(source: &'a Graph, region: RegionId, results: &[NodeId], arms: Arms) -> Copier<'a> {
+        Copier::of(source, region, None, results, arms)
+    }
+
+    /// A copy of one iteration of a loop, its head and its `next`. The caller maps what stands outside and the states.
+    pub fn iteration(source: &'a Graph, head: RegionId, next: RegionId) -> Copier<'a> {
+        let results = [head, next].map(|region| source.region(region).results.as_slice());
+        Copier::of(source, head, Some(next), &results.concat(), Arms::Keep)
+    }
+
+    fn of(
+        source: &'a Graph,
+        region: RegionId,
+        inner: Option<RegionId>,
+        results: &[NodeId],
+        arms: Arms,
+    ) -> Copier<'a> {
         let live = Live::of(source, results);
         Copier {
             source,
             arms,
-            schedule: schedule(source, region, results, &live),
+            schedule: schedule(source, region, inner, results, &live),
             live,
             map: vec![None; source.nodes.len()],
             values: HashMap::new(),
@@ -61,6 +77,20 @@ impl<'a> Copier<'a> {
     /// Says what a node of the source is in the copy.
     pub fn set(&mut self, node: NodeId, copy: NodeId) {
         self.map[node.index()] = Some(copy);
+    }
+
+    /// Takes over from `outer`, a copy of the same source, what these nodes are.
+    pub fn inherit(&mut self, outer: &Copier, nodes: &[NodeId]) {
+        for node in nodes {
+            self.map[node.index()] = outer.find(*node);
+            if let Some(constant) = outer.states.get(node) {
+                self.states.insert(*node, constant.clone());
+            }
+            if let Some(values) = outer.values.get(node) {
+                self.values.insert(*node, values.clone());
+                self.live.inherit(&outer.live, *node);
+            }
+        }
     }
 
     /// What a node of the source is in the copy, if it has been copied.
@@ -230,12 +260,9 @@ impl<'a> Copier<'a> {
         if constant.iter().all(|constant| *constant) {
             constant.iter_mut().take(1).for_each(|first| *first = false);
         }
-        let types: Vec<Type> = params
-            .iter()
-            .zip(&constant)
-            .filter(|(_, constant)| !**constant)
-            .map(|(param, _)| source.node(*param).ty)
-            .collect();
+        self.dropped |= constant.contains(&true);
+        let types = changing(&params, &constant);
+        let types: Vec<Type> = types.iter().map(|param| source.node(*param).ty).collect();
         let mut copies = builder.open_loop(&types).into_iter();
         for ((param, init), constant) in params.iter().zip(&inits).zip(&constant) {
             let copy = if *constant {
@@ -257,14 +284,12 @@ impl<'a> Copier<'a> {
         }
         self.nodes(builder, next);
         self.guard = around;
-        let changing = |items: &[NodeId]| -> Vec<NodeId> {
-            let pairs = items.iter().zip(&constant);
-            pairs
-                .filter(|(_, constant)| !**constant)
-                .map(|(item, _)| *item)
-                .collect()
-        };
+        let changing = |items: &[NodeId]| changing(items, &constant);
         let results: Vec<NodeId> = nexts.iter().map(|node| self.get(*node)).collect();
+        // what turns out never to change is dropped by another pass
+        let mut pairs = params.iter().zip(&nexts).zip(&results);
+        self.dropped |=
+            pairs.any(|((param, next), copy)| param != next && self.find(*param) == Some(*copy));
         let next = builder.close_region(changing(&results));
         let head = builder.close_region(vec![flag]);
         if builder.known(flag) == Some(0.0) {
@@ -274,14 +299,7 @@ impl<'a> Copier<'a> {
         }
         let values = builder.repeat(changing(&inits), head, next);
         self.map[id.index()] = values.first().map(|get| builder.graph().node(*get).args[0]);
-        let mut values = values.into_iter();
-        let pairs = inits.into_iter().zip(&constant);
-        let all = pairs.map(|(init, constant)| match constant {
-            true => init,
-            false => values.next().unwrap_or(init),
-        });
-        let all = all.collect();
-        self.values.insert(id, all);
+        self.values.insert(id, merged(inits, values, &constant));
         self.states.insert(id, constant);
     }
 
@@ -291,37 +309,100 @@ impl<'a> Copier<'a> {
         let of = node.args[0];
         let inits = self.live.keep(id, &node.args[1..]);
         let inits: Vec<NodeId> = inits.into_iter().map(|init| self.get(init)).collect();
-        let (Some(copy), Some(constant)) = (self.find(of), self.states.get(&of).cloned()) else {
-            // the loop has no iteration
+        let params = &source.region(back).params;
+        let (states, carries) = params.split_at(source.node(of).args.len());
+        let carries = self.live.keep(id, carries);
+        let nexts = self.live.keep(id, &source.region(back).results);
+        // a carry that never changes is its first value
+        let constant: Vec<bool> = carries.iter().zip(&nexts).map(|(c, n)| c == n).collect();
+        let changing = |items: &[NodeId]| changing(items, &constant);
+        self.dropped |= constant.contains(&true);
+        let types = changing(&carries);
+        let types: Vec<Type> = types.iter().map(|carry| source.node(*carry).ty).collect();
+        let opened = match types.is_empty() {
+            true => None,
+            false => self.open_back(builder, of, &types),
+        };
+        let Some(opened) = opened else {
+            // nothing changes, or the loop has no iteration
+            self.dropped = true;
             self.values.insert(id, inits);
             return;
         };
-        let params = &source.region(back).params;
-        let (states, carries) = params.split_at(source.node(of).args.len());
-        let states = self.live.keep(of, states);
-        let carries = self.live.keep(id, carries);
-        let ty = |node: &NodeId| source.node(*node).ty;
-        let changing = states.iter().zip(&constant).filter(|(_, c)| !**c);
-        let mut types: Vec<Type> = changing.map(|(state, _)| ty(state)).collect();
-        types.extend(carries.iter().map(ty));
-        let mut copies = builder.open_loop(&types).into_iter();
-        let values = self.values[&of].clone();
-        for ((state, value), constant) in states.iter().zip(values).zip(&constant) {
-            self.map[state.index()] = if *constant {
-                Some(value)
-            } else {
-                copies.next()
+        for (state, copy) in states.iter().zip(&opened.states) {
+            self.map[state.index()] = *copy;
+        }
+        let mut copies = opened.carries.iter();
+        for ((carry, init), constant) in carries.iter().zip(&inits).zip(&constant) {
+            self.map[carry.index()] = match constant {
+                true => Some(*init),
+                false => copies.next().copied(),
             };
         }
-        for (carry, copy) in carries.iter().zip(copies) {
-            self.map[carry.index()] = Some(copy);
-        }
         self.nodes(builder, back);
-        let results = self.results(id, back);
+        let results = changing(&nexts);
+        let results: Vec<NodeId> = results.iter().map(|node| self.get(*node)).collect();
+        self.dropped |= results.iter().zip(&opened.carries).any(|(a, b)| a == b);
         let back = builder.close_region(results);
-        let values = builder.reverse(copy, inits, back);
-        self.values.insert(id, values);
+        let values = builder.reverse(opened.of, changing(&inits), back);
+        self.values.insert(id, merged(inits, values, &constant));
     }
+
+    /// Opens the way back over the copy of the loop `of`, with carries of these types; `None` if it has no iteration.
+    pub fn open_back(&self, builder: &mut Builder, of: NodeId, carries: &[Type]) -> Option<Back> {
+        let (copy, constant) = (self.find(of)?, self.states.get(&of)?);
+        let NodeKind::Loop(head, _) = builder.graph().node(copy).kind else {
+            return None;
+        };
+        let graph = builder.graph();
+        let states = graph.region(head).params.iter();
+        let mut types: Vec<Type> = states.map(|state| graph.node(*state).ty).collect();
+        types.extend(carries);
+        let mut params = builder.open_loop(&types).into_iter();
+        let mut values = self.values.get(&of)?.iter().zip(constant);
+        let states = self.live.used(of).iter().map(|used| match used {
+            false => None,
+            true => match values.next()? {
+                (value, true) => Some(*value),
+                (_, false) => params.next(),
+            },
+        });
+        Some(Back {
+            of: copy,
+            states: states.collect(),
+            carries: params.collect(),
+        })
+    }
+}
+
+/// The way back over a loop that has been copied, while it is open.
+pub struct Back {
+    /// The loop.
+    pub of: NodeId,
+    /// What each state of the source is before an iteration; `None` where nothing uses it.
+    pub states: Vec<Option<NodeId>>,
+    /// The carries.
+    pub carries: Vec<NodeId>,
+}
+
+/// The items that are not constant.
+fn changing(items: &[NodeId], constant: &[bool]) -> Vec<NodeId> {
+    let pairs = items.iter().zip(constant);
+    pairs
+        .filter(|(_, constant)| !**constant)
+        .map(|(item, _)| *item)
+        .collect()
+}
+
+/// The first value where it is constant, else the next of the values.
+fn merged(inits: Vec<NodeId>, values: Vec<NodeId>, constant: &[bool]) -> Vec<NodeId> {
+    let mut values = values.into_iter();
+    let pairs = inits.into_iter().zip(constant);
+    let all = pairs.map(|(init, constant)| match constant {
+        true => init,
+        false => values.next().unwrap_or(init),
+    });
+    all.collect()
 }
 
 /// Whether a node computes on many numbers, on matrices of this side or less.

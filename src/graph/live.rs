@@ -33,6 +33,13 @@ impl Live {
         self.used.get(&id).map_or(&[], |used| used)
     }
 
+    /// Takes over from `outer` which values of a node are needed.
+    pub fn inherit(&mut self, outer: &Live, id: NodeId) {
+        if let Some(used) = outer.used.get(&id) {
+            self.used.insert(id, used.clone());
+        }
+    }
+
     /// The items that belong to needed values.
     pub fn keep<T: Copy>(&self, id: NodeId, items: &[T]) -> Vec<T> {
         let pairs = items.iter().zip(self.used(id));

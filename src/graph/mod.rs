@@ -4,6 +4,7 @@
 //! A node belongs to one region and may use nodes of that region and of the regions around it. A *numeric* graph holds only
 //! numbers, `if` and `loop`; a *general* graph also holds functions, closures and structural operations.
 
+mod bind;
 mod build;
 mod copy;
 mod live;
@@ -20,8 +21,9 @@ pub use crate::ops::NodeId;
 use crate::ops::Op;
 pub use crate::ops::{Elem, Linear, Type};
 use crate::syntax::ast::Constant;
+pub use bind::bind;
 pub use build::Builder;
-pub use copy::{Arms, Copier, flatten, write_out};
+pub use copy::{Arms, Back, Copier, flatten, write_out};
 pub use simplify::simplify;
 pub use text::parse;
 pub use verify::{verify, verify_numeric};

@@ -31,6 +31,14 @@ impl Op {
         table::row(self)
     }
 
+    /// Whether the result depends smoothly on argument `index` of `count`: the derivative by it is not zero everywhere.
+    pub fn passes(self, index: usize, count: usize) -> bool {
+        match self.row().role {
+            Role::Numeric { adjoint, .. } => adjoint::exists(adjoint, index, count),
+            _ => false,
+        }
+    }
+
     /// The name in Scheme and in graphs.
     pub fn name(self) -> &'static str {
         self.row().name

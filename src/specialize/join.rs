@@ -5,23 +5,18 @@ use std::rc::Rc;
 use super::machine::{Machine, fail};
 use super::value::Val;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{NodeId, NodeKind, RegionId};
+use crate::graph::{NodeId, RegionId};
 use crate::syntax::ast::Constant;
 
 impl Machine<'_> {
-    /// Joins the values of two arms: where they differ, a value of the branch decides.
+    /// Joins the values of two closed arms: where they differ, a value of the branch decides.
     pub fn join(
         &mut self,
-        id: NodeId,
         test: NodeId,
         first: &[Val],
         second: &[Val],
-        then: RegionId,
-    ) -> Result<()> {
-        let otherwise = self.builder.close_region(vec![]);
-        self.branches -= 1;
-        self.span = self.graph.node(id).span;
-        self.builder.span = self.span;
+        (then, otherwise): (RegionId, RegionId),
+    ) -> Result<Vec<Val>> {
         let mut slots = Join {
             test,
             slots: Vec::new(),
@@ -38,18 +33,23 @@ impl Machine<'_> {
         for (a, b) in first.iter().zip(second) {
             values.push(self.merge(Some(a), Some(b), &mut slots)?);
         }
-        let value = match self.graph.node(id).kind {
-            NodeKind::If(..) => Val::Tuple(values.into()),
-            _ => values.into_iter().next().unwrap_or(Val::Unset),
-        };
-        self.set(id, value);
-        Ok(())
+        Ok(values)
     }
 
     /// The value that is `a` in the first arm and `b` in the second; `None` where an arm has no such part. Numbers become
     /// values of the branch, procedures that differ a choice.
     fn merge(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
         let value = match (a, b) {
+            (Some(Val::Absent(a)), Some(Val::Absent(b))) => Val::Absent(a.or(*b)),
+            // what never comes counts for nothing, but where a node has to be computed to find that out
+            (Some(Val::Absent(node)), Some(b)) => {
+                let node = node.filter(|_| b.is_numeric()).map(Val::Node);
+                return self.merge(node.as_ref(), Some(b), join);
+            }
+            (Some(a), Some(Val::Absent(node))) => {
+                let node = node.filter(|_| a.is_numeric()).map(Val::Node);
+                return self.merge(Some(a), node.as_ref(), join);
+            }
             (Some(a), Some(b)) if same_atom(a, b) => a.clone(),
             (Some(Val::Pair(_)), Some(Val::Pair(_)))
             | (Some(Val::Pair(_)), None)
@@ -188,7 +188,7 @@ struct Join {
 }
 
 /// Whether both are the same constant to the bit, the same node, or the same primitive.
-fn same_atom(a: &Val, b: &Val) -> bool {
+pub fn same_atom(a: &Val, b: &Val) -> bool {
     match (a, b) {
         (Val::Constant(Constant::Real(a)), Val::Constant(Constant::Real(b))) => {
             a.to_bits() == b.to_bits()

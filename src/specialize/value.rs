@@ -27,6 +27,13 @@ pub enum Val {
     Choice(NodeId, Rc<(Val, Val)>),
     /// The values of an `if`.
     Tuple(Rc<[Val]>),
+    /// The value of a tail call that goes on with a loop: its next arguments.
+    Recur(Rc<[Val]>),
+    /// Goes on with a loop where this test holds, and ends it elsewhere.
+    Mixed(NodeId),
+    /// What never comes: the value of a loop without an end, or of a loop that ends by going on with one around it. With a
+    /// node that has to be computed to find that out.
+    Absent(Option<NodeId>),
 }
 
 /// A vector (one size) or a matrix (rows, columns) of reals, row by row, each a constant or a node.
@@ -43,6 +50,10 @@ impl Val {
 
     pub fn bool(value: bool) -> Val {
         Val::Constant(Constant::Bool(value))
+    }
+
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Val::Absent(_))
     }
 
     pub fn is_nil(&self) -> bool {
@@ -65,16 +76,24 @@ pub struct Heap {
     cells: Vec<(Val, Val)>,
     /// How many numbers the arrays hold that were made so far.
     elements: usize,
+    /// For each cell, whether it is part of a constant.
+    quoted: Vec<bool>,
 }
 
 impl Heap {
     pub fn cons(&mut self, car: Val, cdr: Val) -> Val {
         self.cells.push((car, cdr));
+        self.quoted.push(false);
         Val::Pair(self.cells.len() as u32 - 1)
     }
 
     pub fn pair(&self, address: u32) -> &(Val, Val) {
         &self.cells[address as usize]
+    }
+
+    /// Whether the pair is part of a constant.
+    pub fn is_quoted(&self, address: u32) -> bool {
+        self.quoted[address as usize]
     }
 
     /// How many cells and elements of arrays were made so far.
@@ -104,7 +123,10 @@ impl Heap {
                     Some(tail) => self.constant(tail),
                     None => Val::nil(),
                 };
-                self.list(items, tail)
+                let first = self.cells.len();
+                let list = self.list(items, tail);
+                self.quoted[first..].fill(true);
+                list
             }
             atom => Val::Constant(atom.clone()),
         }
