@@ -585,6 +585,11 @@ impl Machine<'_> {
                 _ => "a number".into(),
             },
             Val::Pair(_) => "a pair".into(),
+            Val::Array(array) => match array.shape[..] {
+                [rows, columns] => format!("a {rows} by {columns} matrix"),
+                _ if array.items.len() == 1 => "a vector of 1 number".into(),
+                _ => format!("a vector of {} numbers", array.items.len()),
+            },
             Val::Closure(function, _) => {
                 let name = &self.graph.functions[function.0 as usize].name;
                 match name.starts_with('%') {
