@@ -2,11 +2,14 @@
 //! how its derivative is built and how ONNX spells it.
 
 mod adjoint;
+mod adjoint_linear;
 mod decompose;
+mod decompose_linear;
 mod elementary;
 mod emit;
 mod fold;
 pub mod kernel;
+pub mod linear;
 pub(crate) mod numeric;
 pub mod real;
 mod special;
@@ -14,8 +17,11 @@ mod table;
 mod types;
 
 pub use adjoint::Site;
+pub use adjoint_linear::linear_adjoints;
+pub use decompose_linear::{MAX_WRITTEN_SIDE, values as linear_values};
 pub use emit::{Emit, NodeId};
 pub use fold::fold;
+pub use linear::Linear;
 pub use table::{OnnxForm, Op, Role, Row, all, find, nearest};
 pub use types::{Elem, Type};
 
