@@ -12,9 +12,11 @@ pub mod real;
 mod special;
 mod table;
 mod types;
+pub mod wording;
 
 pub use adjoint::Site;
 pub use emit::{Emit, NodeId};
+pub(crate) use fold::exact;
 pub use fold::fold;
 pub use table::{OnnxForm, Op, Role, Row, all, find, nearest};
 pub use types::{Elem, Type};
