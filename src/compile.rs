@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::anf::{self, Anf};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, PortKind, simplify, verify, verify_numeric};
+use crate::graph::{Graph, PortKind, bind, simplify, verify, verify_numeric};
 use crate::lower::lower;
 use crate::options::Options;
 use crate::specialize::{Limits, specialize};
@@ -75,8 +75,7 @@ impl Model {
 
     /// The model of a graph that a reader made, general or numeric.
     pub fn from_graph(graph: &Graph, source: Option<Arc<str>>, options: &Options) -> Result<Model> {
-        let mut graph = graph.clone();
-        name_parameters(&mut graph, options.str("params"))?;
+        let graph = settle_ports(graph.clone(), options)?;
         // what is numeric already has nothing to specialise
         if verify_numeric(&graph).is_ok() {
             return Ok(Model {
@@ -164,8 +163,7 @@ pub fn front(source: &str, options: &Options) -> Result<Front> {
         let data = reader::read(source, reader::Limits::default())?;
         let ast = expand::expand(&data)?;
         let anf = anf::normalize(&ast)?;
-        let mut general = lower(&anf)?;
-        name_parameters(&mut general, options.str("params"))?;
+        let general = settle_ports(lower(&anf)?, options)?;
         verify(&general)?;
         Ok(Front { ast, anf, general })
     };
@@ -180,8 +178,56 @@ fn limits(options: &Options) -> Limits {
     }
 }
 
+/// The graph with the parameters that the option `params` names, and without the inputs that the option `bind` makes constants.
+pub(crate) fn settle_ports(mut graph: Graph, options: &Options) -> Result<Graph> {
+    name_parameters(&mut graph, options.str("params"))?;
+    let values = bindings(&graph, options.str("bind"))?;
+    Ok(match values.is_empty() {
+        true => graph,
+        false => bind(&graph, &values),
+    })
+}
+
+/// The inputs that the option `bind` names, and their values: `n=20`, separated by commas.
+fn bindings(graph: &Graph, list: &str) -> Result<Vec<(usize, i64)>> {
+    let argument = |message: String| {
+        let message = format!("option \"bind\": {message}");
+        Error::new(ErrorKind::Argument, message)
+    };
+    let mut values: Vec<(usize, i64)> = Vec::new();
+    for item in list
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+    {
+        let (name, value) = item.split_once('=').unwrap_or((item, ""));
+        let (name, value) = (name.trim(), value.trim());
+        let value = value.parse::<i64>().map_err(|_| {
+            argument(format!(
+                "\"{name}\" needs an exact integer, as in {name}=20, not \"{value}\""
+            ))
+        })?;
+        let port = find_port(graph, name).map_err(argument)?;
+        if values.iter().any(|(other, _)| *other == port) {
+            return Err(argument(format!("\"{name}\" is bound twice")));
+        }
+        values.push((port, value));
+    }
+    Ok(values)
+}
+
+/// The index of a port by name, or what to say where there is none.
+fn find_port(graph: &Graph, name: &str) -> std::result::Result<usize, String> {
+    let names = || graph.ports.iter().map(|port| &*port.name);
+    names().position(|other| other == name).ok_or_else(|| {
+        let hint = crate::suggest::closest(name, names());
+        let hint = hint.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
+        format!("the model has no input \"{name}\"{hint}")
+    })
+}
+
 /// Makes the inputs that the option `params` names parameters: `k` or `k=1.5`, separated by commas.
-pub(crate) fn name_parameters(graph: &mut Graph, list: &str) -> Result<()> {
+fn name_parameters(graph: &mut Graph, list: &str) -> Result<()> {
     for item in list
         .split(',')
         .map(str::trim)
@@ -197,14 +243,10 @@ pub(crate) fn name_parameters(graph: &mut Graph, list: &str) -> Result<()> {
                 format!("option \"params\": the initial value of \"{name}\" is no number");
             return Err(Error::new(ErrorKind::Argument, message));
         }
-        let Some(port) = graph.ports.iter_mut().find(|port| &*port.name == name) else {
-            let names = graph.ports.iter().map(|port| &*port.name);
-            let hint = crate::suggest::closest(name, names);
-            let hint = hint.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
-            let message = format!("option \"params\": the model has no input \"{name}\"{hint}");
-            return Err(Error::new(ErrorKind::Argument, message));
-        };
-        match (&mut port.kind, given.flatten()) {
+        let port = find_port(graph, name).map_err(|message| {
+            Error::new(ErrorKind::Argument, format!("option \"params\": {message}"))
+        })?;
+        match (&mut graph.ports[port].kind, given.flatten()) {
             (PortKind::Parameter { initial, .. }, Some(value)) => *initial = value,
             (PortKind::Parameter { .. }, None) => {}
             (kind, value) => {

@@ -96,6 +96,11 @@ pub static TABLE: &[Setting] = &[
         "",
         "Compile: inputs to make parameters, as NAME or NAME=INIT, separated by commas; INIT is 1 if left out.",
     ),
+    text(
+        "bind",
+        "",
+        "Compile: inputs to make constants, as NAME=INTEGER, separated by commas.",
+    ),
     int(
         "max_depth",
         "10000",

@@ -68,6 +68,9 @@ pub struct Source {
     /// The program itself
     #[arg(short = 'e', value_name = "TEXT", conflicts_with = "file")]
     pub expression: Option<String>,
+    /// Make an input a constant, so that loops over it have a known length; may be repeated
+    #[arg(long = "bind", value_name = "NAME=INTEGER")]
+    pub bind: Vec<String>,
 }
 
 /// Parameters that are named from outside.
@@ -340,7 +343,6 @@ const MISSING: &[&str] = &[
     "--interpret",
     "--interpreter",
     "--specialize",
-    "--bind",
     "bind",
     "tagged",
 ];

@@ -19,7 +19,8 @@ const WIDTH: usize = 100;
 const GAP: &str = "  │  ";
 
 pub fn run(arguments: &args::Explain) -> Result<Reply> {
-    let options = Options::new();
+    let mut options = Options::new();
+    arguments.source.set(&mut options)?;
     let model = arguments.source.plain(&options)?;
     let wanted = run::ports(&model.graph, &arguments.grad)?;
     let mut panels: Vec<(&str, String)> = Vec::new();

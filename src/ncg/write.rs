@@ -190,6 +190,14 @@ impl Writer<'_> {
             Value::Output(index) => self.id(self.graph.outputs[*index].node),
             Value::Constant(constant) => Ok(self.constant(constant)),
             Value::Procedure => Err(unsupported("a model whose value is a procedure")),
+            Value::Array(shape, items) => {
+                let items = Value::rows(shape, items)
+                    .iter()
+                    .map(|item| self.value(item))
+                    .collect::<Result<Vec<usize>>>()?;
+                let name = if shape.len() == 1 { "vec" } else { "mat" };
+                Ok(self.named(name, &items))
+            }
             Value::List(items, tail) => {
                 self.tagged = true;
                 let items = items

@@ -5,19 +5,22 @@ use super::form::Element;
 use super::import::import;
 use super::metadata::About;
 use super::training::export_training;
-use crate::compile::{Model, name_parameters};
+use crate::compile::{Model, settle_ports};
 use crate::error::Result;
 use crate::grad;
+use crate::graph::simplify;
 use crate::options::Options;
 
 /// Reads a model from the bytes of an ONNX file.
 ///
 /// # Errors
-/// Those of [`import`], and parameters in the options that the model does not have.
+/// Those of [`import`], and names in the options that the model does not have.
 pub fn read(bytes: &[u8], options: &Options) -> Result<Model> {
     let imported = import(bytes)?;
-    let mut graph = imported.graph;
-    name_parameters(&mut graph, options.str("params"))?;
+    let mut graph = settle_ports(imported.graph, options)?;
+    if !options.str("bind").is_empty() {
+        graph = simplify(&graph);
+    }
     Ok(Model {
         source: imported.about.source,
         graph,

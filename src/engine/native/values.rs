@@ -2,8 +2,8 @@
 //! needs to know of each.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, NodeKind, flatten};
-use crate::ops::Op;
+use crate::graph::{Graph, NodeKind, flatten, write_out};
+use crate::ops::{MAX_WRITTEN_SIDE, Op};
 
 /// Where a value comes from. Arguments are indices of values that stand before.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct Values {
 impl Values {
     /// The values of `graph`, with both arms of each `if` computed.
     pub fn of(graph: &Graph) -> Result<Values> {
-        let graph = flatten(graph);
+        let graph = flatten(&write_out(graph, MAX_WRITTEN_SIDE));
         let mut values = Values {
             list: Vec::new(),
             outputs: Vec::new(),

@@ -30,6 +30,7 @@ pub fn assemble<T: Real>(graph: &Graph, max_heap: usize) -> Result<(Code<T>, Hea
             spans: Vec::new(),
             operands: Vec::new(),
             constants: Vec::new(),
+            linears: Vec::new(),
             routines: Vec::new(),
             slots: 0,
             results: Vec::new(),
@@ -221,6 +222,14 @@ impl<T: Real> Assembler<'_, T> {
             NodeKind::Op(op) => self.operation(id, *op)?,
             NodeKind::If(then, otherwise) => self.branch(id, *then, *otherwise)?,
             NodeKind::Loop(head, next) => self.repeat(id, *head, *next)?,
+            NodeKind::Linear(linear) => {
+                let args = self.operands(&node.args);
+                let index = self.code.linears.len() as u32;
+                self.code.linears.push(*linear);
+                let out = self.reserve(linear.values());
+                self.slots[id.index()] = out;
+                self.step(Step::Linear { index, out, args });
+            }
             NodeKind::Reverse(_) => return Err(derived("the way back over a loop")),
             NodeKind::Call(function) => {
                 let args = self.operands(&node.args);

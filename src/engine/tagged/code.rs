@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::heap::Heap;
 use super::value::Value;
 use crate::error::Span;
-use crate::ops::Op;
+use crate::ops::{Linear, Op, wording};
 use crate::ops::real::Real;
 use crate::syntax::ast::Constant;
 
@@ -36,6 +36,8 @@ pub enum Step {
     Two { op: Op, out: Slot, a: Slot, b: Slot },
     /// An operation on any number of values.
     Many { op: Op, out: Slot, args: Slots },
+    /// Linear algebra: one of [`Code::linears`]. Its values go to slots side by side.
+    Linear { index: u32, out: Slot, args: Slots },
     /// The closure of a function over what it captures.
     Closure {
         function: u32,
@@ -92,6 +94,7 @@ pub struct Code<T> {
     pub spans: Vec<Span>,
     pub operands: Vec<Slot>,
     pub constants: Vec<Value<T>>,
+    pub linears: Vec<Linear>,
     /// The functions, in the order of the graph.
     pub routines: Vec<Routine>,
     /// How many slots the activation of the body has.
@@ -139,10 +142,10 @@ impl<T: Real> Code<T> {
                 }
             }
             Value::Primitive(op) => format!("the procedure {}", op.name()),
-            Value::Array(array) => match array.columns() {
-                None => format!("a vector of {}", array.rows),
-                Some(columns) => format!("a matrix of {} by {columns}", array.rows),
-            },
+            Value::Array(array) => {
+                let columns = array.columns().map(|columns| columns as usize);
+                wording::array(array.rows as usize, columns)
+            }
             atom => match self.atom(heap, atom) {
                 Some(constant) => constant.describe(),
                 None => "nothing".into(),

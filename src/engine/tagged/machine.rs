@@ -64,6 +64,8 @@ pub struct Machine<T> {
     args: Vec<Value<T>>,
     /// The items of a list.
     pub(super) items: Vec<Value<T>>,
+    /// The values of an operation that has several.
+    pub(super) values: Vec<Value<T>>,
     limits: Limits,
     steps: usize,
     /// The step at hand.
@@ -90,6 +92,7 @@ impl<T: Real> Machine<T> {
             frames: Vec::new(),
             args: Vec::new(),
             items: Vec::new(),
+            values: Vec::new(),
             limits,
             steps: 0,
             pc: 0,
@@ -185,6 +188,14 @@ impl<T: Real> Machine<T> {
                     let value = self.primitive(op, &args);
                     self.args = args;
                     self.stack[at.base + out as usize] = value?;
+                }
+                Step::Linear { index, out, args } => {
+                    self.gather(at.base, args);
+                    self.items.clear();
+                    let linear = self.code.linears[index as usize];
+                    self.numbers.linear(linear, &self.args, &mut self.items)?;
+                    let first = at.base + out as usize;
+                    self.stack[first..first + self.items.len()].copy_from_slice(&self.items);
                 }
                 Step::Closure {
                     function,
@@ -404,7 +415,7 @@ impl<T: Real> Machine<T> {
         let end = self.heap.items(last, &mut self.args);
         match end {
             Value::Nil => Ok(()),
-            _ => Err(fail(wording::not_applicable_list(&self.describe(&last)))),
+            _ => Err(fail(wording::not_an_argument_list(&self.describe(&last)))),
         }
     }
 

@@ -6,9 +6,11 @@
 //! follow the path taken: the operations on what a derivative is asked of are noted on a tape, over which the adjoint rules
 //! of the table go back. Memory is kept from sample to sample, so that in the long run nothing is allocated.
 
+mod array;
 mod assemble;
 mod code;
 mod heap;
+mod immediate;
 mod machine;
 mod numbers;
 mod program;

@@ -1,11 +1,12 @@
 //! Arithmetic: exact integers stay exact, everything else goes through the kernels of the table. What a derivative is asked
 //! of is noted on the tape.
 
-use super::tape::{Function, Kernels, Tape};
+use super::immediate::{Function, Kernels, Workspace};
+use super::tape::Tape;
 use super::value::Value;
 use crate::error::Result;
 use crate::ops::real::Real;
-use crate::ops::{Emit, NodeId, Op, Role, exact};
+use crate::ops::{Emit, Linear, NodeId, Op, Role, exact};
 use crate::syntax::ast::Constant;
 
 /// Whole exponents up to this size become products.
@@ -19,6 +20,7 @@ pub struct Numbers<T> {
     pub whole_powers: bool,
     /// The values of an operation that is defined by others.
     values: Vec<Value<T>>,
+    work: Workspace<T>,
 }
 
 impl<T: Real> Numbers<T> {
@@ -29,6 +31,7 @@ impl<T: Real> Numbers<T> {
             tape: Tape::new(limit),
             whole_powers,
             values: Vec::new(),
+            work: Workspace::new(),
         }
     }
 
@@ -129,11 +132,15 @@ impl<T: Real> Numbers<T> {
 
     /// An operation of graphs on numbers.
     pub fn apply(&mut self, op: Op, args: &[Value<T>]) -> Result<Value<T>> {
-        match args {
-            [a] => self.one(op, *a),
-            [a, b] => self.two(op, *a, *b),
-            [test, a, b] if op == Op::Select => Ok(if test.is_true() { *a } else { *b }),
-            args => self.extremum(op, args),
+        match (self.kernels.of(op), args) {
+            (Function::Many(f), args) => {
+                let value = self.work.many(f, args.iter().map(|a| real(*a)));
+                self.noted(op, args, value)
+            }
+            (_, [a]) => self.one(op, *a),
+            (_, [a, b]) => self.two(op, *a, *b),
+            (Function::Select, [test, a, b]) => Ok(if test.is_true() { *a } else { *b }),
+            (_, args) => self.extremum(op, args),
         }
     }
 
@@ -144,9 +151,8 @@ impl<T: Real> Numbers<T> {
         {
             return Ok(number(&value));
         }
-        let x = real(a);
         match self.kernels.of(op) {
-            Function::Unary(f) => self.noted(op, &[(x, a.mark())], f(x)),
+            Function::Unary(f) => self.noted(op, &[a], f(real(a))),
             // the least of one number
             _ => Ok(a),
         }
@@ -159,9 +165,8 @@ impl<T: Real> Numbers<T> {
         {
             return Ok(number(&value));
         }
-        let (x, y) = (real(a), real(b));
         match self.kernels.of(op) {
-            Function::Binary(f) => self.noted(op, &[(x, a.mark()), (y, b.mark())], f(x, y)),
+            Function::Binary(f) => self.noted(op, &[a, b], f(real(a), real(b))),
             _ => Ok(a),
         }
     }
@@ -179,22 +184,43 @@ impl<T: Real> Numbers<T> {
         let Function::Binary(f) = self.kernels.of(op) else {
             return Ok(Value::Nil);
         };
-        let reals = args.iter().map(|a| real(*a));
-        let value = reals.reduce(f).unwrap_or(T::ZERO);
-        match args.iter().any(|a| a.mark() != 0) {
-            false => Ok(Value::real(value)),
-            true => {
-                let args: Vec<(T, u32)> = args.iter().map(|a| (real(*a), a.mark())).collect();
-                self.noted(op, &args, value)
-            }
-        }
+        let value = args.iter().map(|a| real(*a)).reduce(f);
+        self.noted(op, args, value.unwrap_or(T::ZERO))
     }
 
+    /// The values of an operation of linear algebra, appended to `out`.
+    pub fn linear(
+        &mut self,
+        linear: Linear,
+        args: &[Value<T>],
+        out: &mut Vec<Value<T>>,
+    ) -> Result<()> {
+        let first = out.len();
+        let values = self.work.linear(linear, args.iter().map(|a| real(*a)));
+        out.extend(values.iter().map(|value| Value::real(*value)));
+        if args.iter().all(|a| a.mark() == 0) {
+            return Ok(());
+        }
+        let args = args.iter().map(|a| (real(*a), a.mark()));
+        let results = out[first..].iter().map(|value| real(*value));
+        let mut place = self.tape.note_linear(linear, args, results)?;
+        for value in &mut out[first..] {
+            *value = Value::Real(real(*value), place);
+            place += 1;
+        }
+        Ok(())
+    }
+
+    /// The result of an operation, noted on the tape where a derivative is asked of an argument.
     #[inline(always)]
-    fn noted(&mut self, op: Op, args: &[(T, u32)], value: T) -> Result<Value<T>> {
+    fn noted(&mut self, op: Op, args: &[Value<T>], value: T) -> Result<Value<T>> {
         if let Role::Numeric { boolean: true, .. } = op.row().role {
             return Ok(Value::Bool(value.is_true()));
         }
+        if args.iter().all(|a| a.mark() == 0) {
+            return Ok(Value::real(value));
+        }
+        let args = args.iter().map(|a| (real(*a), a.mark()));
         Ok(Value::Real(value, self.tape.note(op, args, value)?))
     }
 }
@@ -249,6 +275,15 @@ impl<T: Real> Emit for Forward<'_, T> {
             }
         };
         self.push(value)
+    }
+
+    fn linear(&mut self, linear: Linear, args: &[NodeId], index: usize) -> NodeId {
+        let args: Vec<Value<T>> = args.iter().map(|id| self.values[id.index()]).collect();
+        let first = self.values.len();
+        if let Err(error) = self.numbers.linear(linear, &args, &mut self.values) {
+            self.error.get_or_insert(error);
+        }
+        NodeId((first + index) as u32)
     }
 
     fn real(&mut self, value: f64) -> NodeId {

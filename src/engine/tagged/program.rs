@@ -77,7 +77,7 @@ impl<T: Real> Tagged<T> {
         for port in 0..self.parameters.len() {
             let value = self.inputs[port * BLOCK + sample];
             let mark = match self.active[port] {
-                true => machine.numbers.tape.port(value)?,
+                true => machine.numbers.tape.push(value)?,
                 false => 0,
             };
             self.marks[port] = mark;

@@ -50,6 +50,14 @@ fn value(machine: &Machine<f64>, of: Value<f64>, depth: usize) -> Result<graph::
             let rest = machine.heap.items(of, &mut items);
             list(&items, rest)
         }
+        Value::Array(array) => {
+            let cells = machine.heap.slice(array.address, array.len()).iter();
+            let items = cells.map(|cell| value(machine, *cell, depth + 1));
+            let columns = array.columns().map(|columns| columns as usize);
+            let shape = std::iter::once(array.rows as usize).chain(columns);
+            let items = items.collect::<Result<Vec<graph::Value>>>()?;
+            Ok(graph::Value::Array(shape.collect(), items))
+        }
         other => Ok(match machine.code.atom(&machine.heap, &other) {
             Some(constant) => graph::Value::Constant(constant),
             None => graph::Value::Procedure,

@@ -16,10 +16,12 @@ impl<T: Real> Machine<T> {
         }
     }
 
-    fn arithmetic(&mut self, op: Op, args: &[Value<T>]) -> Result<Value<T>> {
+    pub(super) fn arithmetic(&mut self, op: Op, args: &[Value<T>]) -> Result<Value<T>> {
+        let array = |arg: &Value<T>| matches!(arg, Value::Array(_));
         match args.iter().find(|arg| !arg.is_numeric()) {
             None => self.numbers.program(op, args),
             Some(_) if op == Op::Not => Ok(Value::Bool(false)),
+            Some(_) if gives_number(op) && args.iter().any(array) => self.elementwise(op, args),
             Some(other) => Err(fail(wording::not_a_number(op, &self.describe(other)))),
         }
     }
@@ -74,14 +76,14 @@ impl<T: Real> Machine<T> {
             (Op::IsProcedure, [a]) => is(matches!(a, Value::Closure(..) | Value::Primitive(_))),
             (Op::IsEq | Op::IsEqv, [a, b]) => is(self.same(*a, *b)),
             (Op::IsEqual, [a, b]) => is(self.equal(*a, *b)),
-            _ => Err(fail(format!("\"{}\" cannot be used here", op.name()))),
+            _ => self.array_primitive(op, args),
         }
     }
 
     fn pair(&self, op: Op, value: Value<T>) -> Result<(Value<T>, Value<T>)> {
         match value {
             Value::Pair(address) => Ok(self.heap.pair(address)),
-            other => Err(fail(wording::not_a_pair(op, &self.describe(&other)))),
+            other => Err(fail(wording::needs(op, "a pair", &self.describe(&other)))),
         }
     }
 
@@ -94,7 +96,7 @@ impl<T: Real> Machine<T> {
         }
         match rest {
             Value::Nil => Ok(length),
-            _ => Err(fail(wording::not_a_list(op, &self.describe(&list)))),
+            _ => Err(fail(wording::needs(op, "a list", &self.describe(&list)))),
         }
     }
 
@@ -115,7 +117,7 @@ impl<T: Real> Machine<T> {
 
     fn tail(&self, op: Op, list: Value<T>, index: Value<T>) -> Result<Value<T>> {
         let Value::Int(index) = index else {
-            return Err(fail(wording::not_an_index(op, &self.describe(&index))));
+            return Err(fail(wording::needs(op, wording::INDEX, &self.describe(&index))));
         };
         if index < 0 {
             return Err(fail(wording::index_negative(op, index)));
@@ -233,6 +235,14 @@ impl<T: Real> Machine<T> {
             }
         }
         true
+    }
+}
+
+/// Whether an operation on numbers gives a number, not a boolean.
+fn gives_number(op: Op) -> bool {
+    match op.row().role {
+        Role::Numeric { boolean, .. } => !boolean,
+        _ => op == Op::Square,
     }
 }
 

@@ -1,0 +1,215 @@
+//! Which nodes a sweep needs to visit: those that depend on what the derivative is by, and on which an output depends, both
+//! without a jump in between.
+//!
+//! The states of a loop depend on each other in a circle: what is known of them grows from nothing until nothing changes.
+
+use std::collections::HashSet;
+
+use crate::graph::{Graph, NodeId, NodeKind, RegionId};
+use crate::ops::Op;
+
+/// A growing set of nodes.
+struct Set<'a> {
+    graph: &'a Graph,
+    nodes: Vec<bool>,
+    /// Whether a parameter of a region was added: nodes visited before may depend on it.
+    again: bool,
+}
+
+impl Set<'_> {
+    /// Adds what `pass` adds, until nothing changes.
+    fn grow(graph: &Graph, mut pass: impl FnMut(&mut Set)) -> Vec<bool> {
+        let mut set = Set {
+            graph,
+            nodes: vec![false; graph.nodes.len()],
+            again: true,
+        };
+        while std::mem::replace(&mut set.again, false) {
+            pass(&mut set);
+        }
+        set.nodes
+    }
+
+    fn has(&self, node: NodeId) -> bool {
+        self.nodes[node.index()]
+    }
+
+    fn any(&self, nodes: &[NodeId]) -> bool {
+        nodes.iter().any(|node| self.has(*node))
+    }
+
+    fn add(&mut self, node: NodeId) {
+        let new = !std::mem::replace(&mut self.nodes[node.index()], true);
+        self.again |= new && self.graph.node(node).kind == NodeKind::RegionParam;
+    }
+}
+
+/// What value `index` of the node `of` is: the results of both arms of an `if`, or the parameter that holds the state of a
+/// loop, or the carry of a way back. Each value of linear algebra depends on all of its arguments.
+fn value(graph: &Graph, of: NodeId, index: u32) -> Vec<NodeId> {
+    let node = graph.node(of);
+    let index = index as usize;
+    match node.kind {
+        NodeKind::If(then, otherwise) => [then, otherwise]
+            .iter()
+            .map(|arm| graph.region(*arm).results[index])
+            .collect(),
+        NodeKind::Loop(head, _) => vec![graph.region(head).params[index]],
+        NodeKind::Reverse(back) => {
+            let back = graph.region(back);
+            vec![back.params[back.params.len() - back.results.len() + index]]
+        }
+        NodeKind::Linear(_) => vec![of],
+        _ => vec![],
+    }
+}
+
+/// What a loop or a way back carries: the parameter, its first value and its next value.
+fn carried(graph: &Graph, id: NodeId) -> Vec<[NodeId; 3]> {
+    let node = graph.node(id);
+    let (params, inits, nexts) = match node.kind {
+        NodeKind::Loop(head, next) => (
+            &graph.region(head).params[..],
+            &node.args[..],
+            &graph.region(next).results,
+        ),
+        NodeKind::Reverse(back) => {
+            let back = graph.region(back);
+            let states = back.params.len() - back.results.len();
+            (&back.params[states..], &node.args[1..], &back.results)
+        }
+        _ => return vec![],
+    };
+    let triples = params.iter().zip(inits).zip(nexts);
+    triples.map(|((p, i), n)| [*p, *i, *n]).collect()
+}
+
+/// For each node, whether it depends smoothly on a port of `wrt`.
+pub fn varied(graph: &Graph, wrt: &[usize]) -> Vec<bool> {
+    Set::grow(graph, |set| {
+        for (i, node) in graph.nodes.iter().enumerate() {
+            let varies = match &node.kind {
+                NodeKind::Port(port) => wrt.contains(&(*port as usize)),
+                NodeKind::Op(op) => {
+                    let count = node.args.len();
+                    let mut args = node.args.iter().enumerate();
+                    args.any(|(i, arg)| set.has(*arg) && op.passes(i, count))
+                }
+                NodeKind::Linear(_) => set.any(&node.args),
+                NodeKind::Get(index) => set.any(&value(graph, node.args[0], *index)),
+                _ => false,
+            };
+            let id = NodeId(i as u32);
+            if varies {
+                set.add(id);
+            }
+            for (param, state) in states(graph, id) {
+                if set.has(state) {
+                    set.add(param);
+                }
+            }
+            for [param, init, next] in carried(graph, id) {
+                if set.any(&[init, next]) {
+                    set.add(param);
+                }
+            }
+        }
+    })
+}
+
+/// For each node, whether one of `outputs` depends smoothly on it.
+pub fn useful(graph: &Graph, outputs: &[NodeId]) -> Vec<bool> {
+    Set::grow(graph, |set| {
+        outputs.iter().for_each(|output| set.add(*output));
+        for (i, node) in graph.nodes.iter().enumerate().rev() {
+            let id = NodeId(i as u32);
+            for [param, init, next] in carried(graph, id) {
+                if set.has(param) {
+                    set.add(init);
+                    set.add(next);
+                }
+            }
+            if !set.has(id) {
+                continue;
+            }
+            match &node.kind {
+                NodeKind::Op(op) => {
+                    let count = node.args.len();
+                    let args = node.args.iter().enumerate();
+                    args.filter(|(i, _)| op.passes(*i, count))
+                        .for_each(|(_, arg)| set.add(*arg));
+                }
+                NodeKind::Linear(_) => node.args.iter().for_each(|arg| set.add(*arg)),
+                NodeKind::Get(index) => {
+                    let nodes = value(graph, node.args[0], *index);
+                    nodes.iter().for_each(|node| set.add(*node));
+                }
+                _ => {}
+            }
+        }
+    })
+}
+
+/// For each node, whether its adjoint in a batch is kept sample by sample, though the value may be one for all. What comes
+/// from the states of a loop is, where any state is: a sum over the samples could not be told from the part of one sample.
+pub fn sampled(graph: &Graph, active: &[bool]) -> Vec<bool> {
+    let batched = graph.batched();
+    Set::grow(graph, |set| {
+        for (i, node) in graph.nodes.iter().enumerate() {
+            let id = NodeId(i as u32);
+            let sampled = match &node.kind {
+                NodeKind::Op(Op::BatchSum) => false,
+                NodeKind::Op(_) | NodeKind::Linear(_) => set.any(&node.args),
+                NodeKind::If(then, otherwise) => [then, otherwise]
+                    .iter()
+                    .any(|arm| set.any(&graph.region(**arm).results)),
+                NodeKind::Get(index) => match graph.node(node.args[0]).kind {
+                    NodeKind::If(..) => set.has(node.args[0]),
+                    _ => set.any(&value(graph, node.args[0], *index)),
+                },
+                _ => false,
+            };
+            if sampled || batched[i] {
+                set.add(id);
+            }
+            let mut carried = carried(graph, id);
+            carried.retain(|[param, ..]| active[param.index()]);
+            if carried.iter().any(|nodes| set.any(nodes)) {
+                carried.iter().for_each(|[param, ..]| set.add(*param));
+            }
+        }
+    })
+}
+
+/// Each state of a loop as a way back over it sees it, and the state itself.
+fn states(graph: &Graph, id: NodeId) -> Vec<(NodeId, NodeId)> {
+    let node = graph.node(id);
+    let NodeKind::Reverse(back) = node.kind else {
+        return vec![];
+    };
+    let NodeKind::Loop(head, _) = graph.node(node.args[0]).kind else {
+        return vec![];
+    };
+    let pairs = graph.region(back).params.iter();
+    let pairs = pairs.zip(&graph.region(head).params);
+    pairs.map(|(param, state)| (*param, *state)).collect()
+}
+
+/// The nodes outside these regions that they use, at any depth, in order.
+pub fn captures(graph: &Graph, regions: &[RegionId]) -> Vec<NodeId> {
+    let mut inside = regions.to_vec();
+    let mut own = HashSet::new();
+    let mut used = Vec::new();
+    while let Some(region) = inside.pop() {
+        used.extend(&graph.region(region).results);
+        for id in &graph.region(region).nodes {
+            own.insert(*id);
+            used.extend(&graph.node(*id).args);
+            inside.extend(graph.regions_of(*id));
+        }
+    }
+    used.retain(|node| !own.contains(node));
+    used.sort();
+    used.dedup();
+    used
+}
