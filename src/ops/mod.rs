@@ -16,11 +16,13 @@ mod soft_choice;
 mod special;
 mod table;
 mod types;
+pub mod wording;
 
 pub use adjoint::Site;
 pub use adjoint_linear::linear_adjoints;
 pub use decompose_linear::{MAX_WRITTEN_SIDE, values as linear_values};
 pub use emit::{Emit, NodeId};
+pub(crate) use fold::exact;
 pub use fold::fold;
 pub use linear::Linear;
 pub use soft_choice::{SoftChoice, soft_choice};

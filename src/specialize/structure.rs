@@ -23,9 +23,12 @@ impl Machine<'_> {
         }
     }
 
-    fn arithmetic(&mut self, op: Op, args: &[Val]) -> Result<Val> {
+    pub fn arithmetic(&mut self, op: Op, args: &[Val]) -> Result<Val> {
         if op == Op::Not && !args[0].is_numeric() {
             return Ok(Val::bool(false));
+        }
+        if args.iter().any(|arg| matches!(arg, Val::Array(_))) && gives_number(op) {
+            return self.elementwise(op, args);
         }
         let mut nodes = Vec::with_capacity(args.len());
         for arg in args {
@@ -166,14 +169,14 @@ impl Machine<'_> {
             Op::IsSymbol => Val::bool(matches!(args[0], Val::Constant(Constant::Symbol(_)))),
             Op::IsChar => Val::bool(matches!(args[0], Val::Constant(Constant::Char(_)))),
             Op::IsString => Val::bool(matches!(args[0], Val::Constant(Constant::Str(_)))),
-            Op::IsVector => Val::bool(false),
+            Op::IsVector => Val::bool(matches!(args[0], Val::Array(_))),
             Op::IsProcedure => Val::bool(matches!(
                 args[0],
                 Val::Closure(..) | Val::Primitive(_) | Val::Choice(..)
             )),
             Op::IsEq | Op::IsEqv => self.same(&args[0], &args[1])?,
             Op::IsEqual => self.equal(&args[0], &args[1])?,
-            _ => return Err(fail(format!("\"{}\" cannot be used here", op.name()))),
+            _ => return self.array_primitive(op, args),
         })
     }
 
@@ -333,6 +336,7 @@ impl Machine<'_> {
             }
             (Val::Pair(a), Val::Pair(b)) => Val::bool(a == b),
             (Val::Primitive(a), Val::Primitive(b)) => Val::bool(a == b),
+            (Val::Array(a), Val::Array(b)) => Val::bool(std::rc::Rc::ptr_eq(a, b)),
             (Val::Closure(f, a), Val::Closure(g, b)) => {
                 Val::bool(f == g && std::rc::Rc::ptr_eq(a, b))
             }
@@ -340,7 +344,7 @@ impl Machine<'_> {
         })
     }
 
-    /// `equal?`: pairs item by item.
+    /// `equal?`: pairs and arrays item by item.
     fn equal(&mut self, a: &Val, b: &Val) -> Result<Val> {
         let mut open = vec![(a.clone(), b.clone())];
         let mut result: Option<NodeId> = None;
@@ -350,6 +354,13 @@ impl Machine<'_> {
                     (self.heap.pair(*x).clone(), self.heap.pair(*y).clone());
                 open.push((x_cdr, y_cdr));
                 open.push((x_car, y_car));
+                continue;
+            }
+            if let (Val::Array(x), Val::Array(y)) = (&a, &b)
+                && x.shape == y.shape
+            {
+                let pairs = x.items.iter().zip(&y.items).rev();
+                open.extend(pairs.map(|(x, y)| (x.clone(), y.clone())));
                 continue;
             }
             match self.same(&a, &b)? {
@@ -364,6 +375,14 @@ impl Machine<'_> {
             }
         }
         Ok(result.map_or(Val::bool(true), |node| self.value(node)))
+    }
+}
+
+/// Whether an operation on numbers gives a number, not a boolean.
+fn gives_number(op: Op) -> bool {
+    match op.row().role {
+        Role::Numeric { boolean, .. } => !boolean,
+        _ => op == Op::Square,
     }
 }
 
