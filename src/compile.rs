@@ -175,11 +175,7 @@ fn limits(options: &Options) -> Limits {
     Limits {
         depth: options.int("max_depth") as usize,
         nodes: options.int("max_nodes") as usize,
-        soft_choice: SoftChoice {
-            temperature: options.real("soft_choice_temperature"),
-            noise: u64::try_from(options.int("soft_choice_noise")).ok(),
-            hard: options.str("soft_choice_hard") == "true",
-        },
+        soft_choice: SoftChoice::of(options),
         ..Limits::default()
     }
 }

@@ -6,6 +6,7 @@
 
 mod bind;
 mod build;
+mod choice;
 mod copy;
 mod live;
 mod schedule;
@@ -23,6 +24,7 @@ pub use crate::ops::{Elem, Linear, Type};
 use crate::syntax::ast::Constant;
 pub use bind::bind;
 pub use build::Builder;
+pub use choice::write_out_choices;
 pub use copy::{Arms, Back, Copier, flatten, write_out};
 pub use simplify::simplify;
 pub use text::parse;

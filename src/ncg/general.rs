@@ -65,6 +65,7 @@ struct Around<'a> {
 #[derive(Default)]
 struct Scope<'a> {
     names: HashMap<Arc<str>, NodeId>,
+    in_function: bool,
     around: Option<Around<'a>>,
 }
 
@@ -133,6 +134,7 @@ impl<'a> Reader<'a> {
         let params = self.builder.open_function(names().count());
         let scope = Scope {
             names: names().zip(params).collect(),
+            in_function: true,
             around: None,
         };
         let result = self.body(body, &scope, 0)?;
@@ -283,6 +285,9 @@ impl<'a> Reader<'a> {
             return Some(*node);
         }
         let port = *self.ports.get(name)?;
+        if !scope.in_function {
+            return Some(self.builder.port(port));
+        }
         // a body cannot see the nodes of another; every one reads the ports for itself
         Some(
             self.builder
@@ -398,6 +403,7 @@ impl<'a> Reader<'a> {
         let names = captures.iter().chain(&signature.params).cloned();
         let inner = Scope {
             names: names.zip(params.iter().copied()).collect(),
+            in_function: true,
             around: Some(Around {
                 function,
                 captures: params[..captures.len()].to_vec(),

@@ -176,8 +176,9 @@ table! {
     LogDetOf "logdet-of" 1 MANY, special(adjoint_linear::logdet), Decomposed(decompose_linear::logdet), INTERNAL;
     Pick "pick" 2 MANY, special(adjoint::pick), Decomposed(decompose_linear::pick), INTERNAL;
 
-    // the options, then their weights
+    // the options, then their weights; what checks those: they, and how many there have to be
     SoftChoice "soft-choice" 3 MANY, Structural, NoForm, INTERNAL;
+    SoftWeights "soft-weights" 2 Some(2), Structural, NoForm, INTERNAL;
 
     // lists
     Cons "cons" 2 Some(2), Structural, NoForm, PUBLIC;

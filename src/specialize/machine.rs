@@ -327,7 +327,6 @@ impl Machine<'_> {
                 _ => return Err(fail("the program has no value".into())),
             },
             NodeKind::Op(Op::Apply) => return self.apply_list(id, args),
-            NodeKind::Op(Op::SoftChoice) => self.soft_choice(id, &args)?,
             NodeKind::Op(op) => self.primitive(*op, &args)?,
             NodeKind::If(then, otherwise) => return self.branch(id, &args[0], *then, *otherwise),
             NodeKind::Loop(..) | NodeKind::Reverse(_) | NodeKind::Linear(_) => {

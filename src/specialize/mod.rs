@@ -12,13 +12,12 @@ mod machine;
 mod peel;
 mod repeat;
 mod shape;
-mod soft_choice;
 mod structure;
 mod tail;
 mod value;
 
 use crate::error::Result;
-use crate::graph::{Graph, simplify};
+use crate::graph::{Graph, simplify, write_out_choices};
 use crate::ops::SoftChoice;
 
 /// What specialisation refuses to go beyond.
@@ -54,5 +53,6 @@ impl Default for Limits {
 /// `Compile` for what the program does wrong whatever the data (a call with the wrong number of arguments, `car` of a
 /// number), `Limit` for a limit that it passes, `Unsupported` where its structure hangs on data.
 pub fn specialize(graph: &Graph, limits: Limits) -> Result<Graph> {
-    Ok(simplify(&machine::run(graph, limits)?))
+    let graph = write_out_choices(graph, &limits.soft_choice);
+    Ok(simplify(&machine::run(&graph, limits)?))
 }
