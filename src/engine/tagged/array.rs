@@ -304,9 +304,7 @@ impl<T: Real> Machine<T> {
         // a row shares its cells with the matrix: they never change
         Ok(match array.columns() {
             None => self.heap.get(array.address + place),
-            Some(columns) => {
-                Value::Array(Array::vector(array.address + place * columns, columns))
-            }
+            Some(columns) => Value::Array(Array::vector(array.address + place * columns, columns)),
         })
     }
 
@@ -353,7 +351,12 @@ impl<T: Real> Machine<T> {
         self.make(Array::vector(0, 3), |this, i| {
             let (j, k) = ((i + 1) % 3, (i + 2) % 3);
             let at = |this: &Self, array: Array, i: u32| this.heap.get(array.address + i);
-            let (uj, vk, uk, vj) = (at(this, u, j), at(this, v, k), at(this, u, k), at(this, v, j));
+            let (uj, vk, uk, vj) = (
+                at(this, u, j),
+                at(this, v, k),
+                at(this, u, k),
+                at(this, v, j),
+            );
             let first = this.number(Op::Mul, &[uj, vk])?;
             let second = this.number(Op::Mul, &[uk, vj])?;
             this.number(Op::Sub, &[first, second])
