@@ -105,7 +105,7 @@ pub static TABLE: &[Setting] = &[
         "max_depth",
         "10000",
         1.0,
-        "Deepest recursion of the program.",
+        "Compile and session: deepest recursion of the program.",
     ),
     int(
         "max_steps",
@@ -117,7 +117,7 @@ pub static TABLE: &[Setting] = &[
         "max_heap",
         "10000000",
         1.0,
-        "Most cells of memory that the tagged engine takes for one evaluation.",
+        "Session: most cells of memory that the tagged engine takes for one evaluation.",
     ),
     int(
         "max_nodes",

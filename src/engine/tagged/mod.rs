@@ -27,7 +27,7 @@ use crate::options::Options;
 use machine::Machine;
 
 pub use program::Tagged;
-pub use show::{Cell, Trace, evaluate, trace};
+pub use show::{Cell, Trace, evaluate, evaluate_all, trace};
 pub use value::{Array, PAYLOAD, TAGS, Value, WIDTH};
 
 /// What a run must not go beyond.
