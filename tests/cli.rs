@@ -701,7 +701,7 @@ fn a_program_whose_structure_hangs_on_data_runs_on_the_tagged_engine() {
     assert_eq!(got["value"], json!({"list": [2.0, 1.0]}));
     assert_eq!(
         text(&["run", "-e", list, "--inputs={\"x\": 2}"]),
-        "(2. 1.)\n"
+        "(2.0 1.0)\n"
     );
     let error = failure(&["run", "-e", list, "--inputs={\"x\": 2}", "--grad=x"], 1);
     assert!(error["message"].as_str().unwrap().contains("a pair"));
@@ -744,12 +744,12 @@ fn explain_shows_the_heap_of_a_run() {
         .collect();
     assert_eq!(tags, ["real", "nil", "real", "pair", "symbol", "pair"]);
     assert_eq!(heap[3]["payload"], json!([0.0, 1.0, 0.0, 0.0]));
-    assert_eq!(heap[3]["text"], "(1. . ())");
-    assert_eq!(heap[5]["text"], "(2. . @0)");
+    assert_eq!(heap[3]["text"], "(1.0 . ())");
+    assert_eq!(heap[5]["text"], "(2.0 . @0)");
     assert_eq!(got["value"]["payload"][0], 4.0);
     let drawn = text(&arguments);
     assert!(
-        drawn.contains("      3  pair    0 1      (1. . ())\n"),
+        drawn.contains("      3  pair    0 1      (1.0 . ())\n"),
         "{drawn}"
     );
     let batch = ["explain", "--heap", "-e", program, "--inputs={\"x\": [2]}"];

@@ -215,7 +215,7 @@ fn contract_files() {
             let run = |text: &str, given: &[(&str, f64)], wrt: &[&str]| {
                 outcome(text, given, wrt).map_err(|error| error.to_string())
             };
-            let found = contract::failures_of(&text, &run);
+            let found = contract::failures(&text, &run);
             let later = LATER.iter().find(|(prefix, _)| name.starts_with(prefix));
             match (later, found.is_empty()) {
                 (Some((_, reason)), false) => {
