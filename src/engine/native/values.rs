@@ -79,6 +79,8 @@ pub struct Value {
     pub region: usize,
     /// The last states of a loop or the last carries of a way back.
     pub results: Vec<usize>,
+    /// Whether anything reads it.
+    pub read: bool,
 }
 
 /// The values of a graph.
@@ -130,6 +132,7 @@ impl Values {
             depth,
             region,
             results: Vec::new(),
+            read: false,
         });
         let value = self.list.len() - 1;
         self.regions[region].push(value);
@@ -172,11 +175,12 @@ impl Values {
         control
     }
 
-    /// Finds for each loop which states its ways back read.
+    /// Finds which values are read, and for each loop which states its ways back read.
     fn find_read(&mut self) {
         let mut read = vec![false; self.list.len()];
+        let mut all = |values: &[usize]| values.iter().for_each(|value| read[*value] = true);
+        all(&self.outputs);
         for value in &self.list {
-            let mut all = |values: &[usize]| values.iter().for_each(|value| read[*value] = true);
             match &value.source {
                 Source::Op(_, args) => all(args),
                 Source::Sum(arg) => all(&[*arg]),
@@ -192,6 +196,9 @@ impl Values {
                 _ => {}
             }
         }
+        for (value, read) in self.list.iter_mut().zip(&read) {
+            value.read = *read;
+        }
         for i in 0..self.list.len() {
             let Source::Reverse(reverse) = &self.list[i].source else {
                 continue;
@@ -206,6 +213,20 @@ impl Values {
                 of.reverses.push(i);
             }
         }
+    }
+
+    /// Whether a loop or way back has the same number of iterations for all samples, and a result that is read and one for
+    /// the whole batch.
+    pub fn has_single_results(&self, control: usize) -> bool {
+        let of = match &self.list[control].source {
+            Source::Reverse(r) => r.of,
+            _ => control,
+        };
+        let Source::Loop(of) = &self.list[of].source else {
+            return false;
+        };
+        let single = |result: &usize| self.list[*result].read && !self.list[*result].batched;
+        !self.list[of.flag].batched && self.list[control].results.iter().any(single)
     }
 
     /// The operation and arguments of a value that has to be computed sample by sample.
