@@ -18,7 +18,9 @@ pub use table::{Columns, ColumnsMut, Strided, StridedMut};
 /// Which engine runs a session, as it was really chosen.
 #[derive(Clone, Debug, PartialEq)]
 enum Engine {
-    Native,
+    Native {
+        max_steps: u64,
+    },
     OnnxRuntime {
         config: ort::OrtConfig,
         version: String,
@@ -31,6 +33,9 @@ impl Engine {
     fn choose(options: &Options) -> Result<Engine> {
         let device = device(options.str("device"))?;
         let wanted = options.str("engine");
+        let native = Engine::Native {
+            max_steps: options.int("max_steps").unsigned_abs(),
+        };
         let library = options.str("onnxruntime");
         let config = ort::OrtConfig {
             library: (!library.is_empty()).then(|| library.into()),
@@ -39,7 +44,7 @@ impl Engine {
         };
         if wanted == "native" {
             return match device {
-                ort::Device::Cpu => Ok(Engine::Native),
+                ort::Device::Cpu => Ok(native),
                 ort::Device::Cuda(_) => Err(Error::new(
                     ErrorKind::Unsupported,
                     "the native engine runs on the cpu; set the option \"engine\" to \"onnxruntime\" for cuda",
@@ -56,7 +61,7 @@ impl Engine {
             Err(_)
                 if wanted == "auto" && config.library.is_none() && device == ort::Device::Cpu =>
             {
-                Ok(Engine::Native)
+                Ok(native)
             }
             Err(error) => Err(error),
         }
@@ -64,7 +69,7 @@ impl Engine {
 
     fn prepare<T: Element>(&self, graph: &Graph) -> Result<Box<dyn Program<T>>> {
         match self {
-            Engine::Native => T::prepare_native(graph),
+            Engine::Native { max_steps } => T::prepare_native(graph, *max_steps),
             Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(graph, config, *chunk),
         }
     }
@@ -75,7 +80,7 @@ pub trait Element: Real {
     /// `"f64"` or `"f32"`.
     const NAME: &'static str;
     #[doc(hidden)]
-    fn prepare_native(graph: &Graph) -> Result<Box<dyn Program<Self>>>;
+    fn prepare_native(graph: &Graph, max_steps: u64) -> Result<Box<dyn Program<Self>>>;
     #[doc(hidden)]
     fn prepare_ort(
         graph: &Graph,
@@ -88,8 +93,9 @@ macro_rules! element {
     ($type:ident) => {
         impl Element for $type {
             const NAME: &'static str = stringify!($type);
-            fn prepare_native(graph: &Graph) -> Result<Box<dyn Program<Self>>> {
-                Ok(Box::new(native::prepare::<$type>(graph)?))
+            fn prepare_native(graph: &Graph, max_steps: u64) -> Result<Box<dyn Program<Self>>> {
+                let program = native::prepare::<$type>(graph)?;
+                Ok(Box::new(program.with_max_steps(max_steps)))
             }
             fn prepare_ort(
                 graph: &Graph,
@@ -160,7 +166,7 @@ enum Place {
 }
 
 impl<T: Element> Session<T> {
-    /// Prepares a model. Options: `engine`, `device`, `threads`, `onnxruntime`, `chunk`.
+    /// Prepares a model. Options: `engine`, `device`, `threads`, `onnxruntime`, `chunk`, `max_steps`.
     pub fn new(model: Arc<Model>, options: &Options) -> Result<Session<T>> {
         let engine = Engine::choose(options)?;
         let value = engine.prepare(&model.graph)?;
@@ -213,7 +219,7 @@ impl<T: Element> Session<T> {
     /// The name of the engine: `"native"` or `"onnxruntime"`.
     pub fn engine(&self) -> &'static str {
         match self.engine {
-            Engine::Native => "native",
+            Engine::Native { .. } => "native",
             Engine::OnnxRuntime { .. } => "onnxruntime",
         }
     }
@@ -225,7 +231,7 @@ impl<T: Element> Session<T> {
                 ort::Device::Cpu => "cpu".into(),
                 ort::Device::Cuda(index) => format!("cuda:{index}"),
             },
-            Engine::Native => "cpu".into(),
+            Engine::Native { .. } => "cpu".into(),
         }
     }
 
@@ -233,7 +239,7 @@ impl<T: Element> Session<T> {
     pub fn describe(&self) -> String {
         let (engine, device, dtype) = (self.engine(), self.device(), T::NAME);
         match &self.engine {
-            Engine::Native => format!("{engine} {device} {dtype} threads=1"),
+            Engine::Native { .. } => format!("{engine} {device} {dtype} threads=1"),
             Engine::OnnxRuntime { version, .. } => {
                 format!(
                     "{engine} {version} {device} {dtype} threads={}",
