@@ -23,6 +23,10 @@ impl Tails {
             let [result] = region.results[..] else {
                 continue;
             };
+            // an arm may give what was computed before it
+            if region.nodes.binary_search(&result).is_err() {
+                continue;
+            }
             let node = graph.node(result);
             match node.kind {
                 NodeKind::Get(_) => tail[node.args[0].index()] = true,
