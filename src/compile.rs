@@ -10,6 +10,7 @@ use crate::options::Options;
 use crate::specialize::{Limits, specialize};
 use crate::syntax::ast::Program;
 use crate::syntax::{expand, reader};
+use crate::warn::{Warning, warnings};
 
 /// What each stage made of a source text.
 #[derive(Clone, Debug)]
@@ -59,6 +60,16 @@ impl Model {
             graph,
             fit: None,
         })
+    }
+
+    /// What in the model is allowed but hardly meant, each with its place where that is known.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = warnings(&self.graph);
+        if let Some(source) = &self.source {
+            let located = warnings.iter_mut();
+            located.for_each(|warning| warning.locate(source));
+        }
+        warnings
     }
 }
 

@@ -52,6 +52,7 @@ pub fn run(arguments: &args::Engines) -> Result<Reply> {
     Ok(Reply {
         text,
         json: json!({"engines": engines, "auto": auto}),
+        warnings: vec![],
     })
 }
 

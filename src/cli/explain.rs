@@ -52,6 +52,7 @@ pub fn run(arguments: &args::Explain) -> Result<Reply> {
     Ok(Reply {
         text: arrange(&panels, columns as usize),
         json: json.into(),
+        warnings: model.warnings(),
     })
 }
 
