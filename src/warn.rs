@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Place, Span};
 use crate::grad::{reached, useful};
-use crate::graph::{Elem, Graph, NodeId, NodeKind, Type};
+use crate::graph::{Elem, Graph, NodeId, NodeKind, Type, verify_numeric};
 use crate::ops::Op;
 
 /// What a [`Warning`] is about.
@@ -73,10 +73,10 @@ impl fmt::Display for Warning {
     }
 }
 
-/// The warnings of a numeric graph as simplification leaves it, port by port.
+/// The warnings of a graph as simplification leaves it, port by port; of a general one only what nothing uses.
 pub fn warnings(graph: &Graph) -> Vec<Warning> {
     let outputs: Vec<NodeId> = graph.outputs.iter().map(|output| output.node).collect();
-    let (used, useful) = (used(graph), useful(graph, &outputs));
+    let used = used(graph);
     let mut node_of = vec![None; graph.ports.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
         if let NodeKind::Port(port) = node.kind {
@@ -84,7 +84,11 @@ pub fn warnings(graph: &Graph) -> Vec<Warning> {
         }
     }
     let is = |set: &[bool], port: usize| node_of[port].is_some_and(|node| set[node]);
-    let mut stops = stops(graph);
+    let numeric = verify_numeric(graph).is_ok();
+    let (useful, mut stops) = match numeric {
+        true => (useful(graph, &outputs), stops(graph)),
+        false => (vec![], vec![]),
+    };
     let mut warnings = Vec::new();
     for (i, port) in graph.ports.iter().enumerate() {
         let name = &port.name;
@@ -98,7 +102,7 @@ pub fn warnings(graph: &Graph) -> Vec<Warning> {
             warnings.push(Warning::new(WarningKind::Unused, name, message, None));
             continue;
         }
-        if !port.is_parameter() {
+        if !port.is_parameter() || !numeric {
             continue;
         }
         for (stop, span) in std::mem::take(&mut stops[i]) {

@@ -57,7 +57,7 @@ fn through_onnx(model: Model) -> Model {
 /// Functions of the platform's C library are off by an ulp here and there, and some cases amplify it.
 const ULPS: f64 = 4.0 * f64::EPSILON;
 
-const RUNNERS: [Runner; 6] = [
+const RUNNERS: [Runner; 7] = [
     Runner {
         name: "native-f64",
         engine: "native",
@@ -99,6 +99,13 @@ const RUNNERS: [Runner; 6] = [
         single: false,
         prepare: as_it_is,
         tolerance: 4.0 * ULPS,
+    },
+    Runner {
+        name: "tagged-f64",
+        engine: "tagged",
+        single: false,
+        prepare: as_it_is,
+        tolerance: ULPS,
     },
 ];
 
@@ -500,6 +507,11 @@ fn reloaded_from_onnx() {
 #[test]
 fn onnxruntime_f64() {
     run_all("onnxruntime-f64");
+}
+
+#[test]
+fn tagged_f64() {
+    run_all("tagged-f64");
 }
 
 #[test]

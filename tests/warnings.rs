@@ -200,3 +200,13 @@ fn of_the_example_models_those_are_warned_of_that_decide_by_a_constant() {
     found.sort_by(|a, b| (&a.0, &a.2).cmp(&(&b.0, &b.2)));
     assert_eq!(found, wanted);
 }
+
+#[test]
+fn of_a_model_without_a_numeric_graph_what_nothing_uses() {
+    // the depth of the recursion hangs on data
+    let source = "(input z) (parameter k 2)\n\
+                  (define (f n) (if (< n k) x (* y (f (- n 1)))))\n(f n)";
+    let model = model(source);
+    assert!(!model.is_numeric());
+    assert_eq!(brief(source), [unused("z")]);
+}

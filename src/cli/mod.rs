@@ -10,6 +10,7 @@ mod engines;
 mod explain;
 mod export;
 mod fit;
+mod heap;
 mod info;
 mod inputs;
 mod json;

@@ -9,6 +9,7 @@ mod decide;
 mod finish;
 mod join;
 mod machine;
+mod peel;
 mod repeat;
 mod shape;
 mod structure;
