@@ -10,6 +10,7 @@ use crate::options::Options;
 use crate::specialize::{Limits, specialize};
 use crate::syntax::ast::Program;
 use crate::syntax::{expand, reader};
+use crate::warn::{Warning, warnings};
 
 /// What each stage made of a source text.
 #[derive(Clone, Debug)]
@@ -95,6 +96,16 @@ impl Model {
             refusal,
             fit: None,
         })
+    }
+
+    /// What in the model is allowed but hardly meant, each with its place where that is known.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = warnings(&self.graph);
+        if let Some(source) = &self.source {
+            let located = warnings.iter_mut();
+            located.for_each(|warning| warning.locate(source));
+        }
+        warnings
     }
 
     /// Whether the graph is numeric: every engine runs it, and it can be exported. Else only the tagged engine runs it.
