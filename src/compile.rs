@@ -6,6 +6,7 @@ use crate::anf::{self, Anf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, PortKind, bind, simplify, verify, verify_numeric};
 use crate::lower::lower;
+use crate::ops::SoftChoice;
 use crate::options::Options;
 use crate::specialize::{Limits, specialize};
 use crate::syntax::ast::Program;
@@ -185,6 +186,7 @@ fn limits(options: &Options) -> Limits {
     Limits {
         depth: options.int("max_depth") as usize,
         nodes: options.int("max_nodes") as usize,
+        soft_choice: SoftChoice::of(options),
         ..Limits::default()
     }
 }

@@ -125,6 +125,26 @@ pub static TABLE: &[Setting] = &[
         1.0,
         "Compile: most nodes of the compiled graph.",
     ),
+    Setting {
+        min: 1e-12,
+        ..real(
+            "soft_choice_temperature",
+            "1",
+            "Compile: what soft-choice divides its weights by; near 0 the largest takes all.",
+        )
+    },
+    int(
+        "soft_choice_noise",
+        "-1",
+        -1.0,
+        "Compile: seed of the Gumbel noise that soft-choice adds to its weights; -1 is no noise.",
+    ),
+    choice(
+        "soft_choice_hard",
+        "false",
+        "Compile: true makes soft-choice give the option of the largest weight, with the derivative of the weighted sum.",
+        &["false", "true"],
+    ),
     choice(
         "engine",
         "auto",

@@ -17,7 +17,8 @@ mod tail;
 mod value;
 
 use crate::error::Result;
-use crate::graph::{Graph, simplify};
+use crate::graph::{Graph, simplify, write_out_choices};
+use crate::ops::SoftChoice;
 
 /// What specialisation refuses to go beyond.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,8 @@ pub struct Limits {
     pub nodes: usize,
     /// Deepest nesting of branches on data.
     pub branches: usize,
+    /// How soft choices are made.
+    pub soft_choice: SoftChoice,
 }
 
 impl Default for Limits {
@@ -39,6 +42,7 @@ impl Default for Limits {
             steps: 20_000_000,
             nodes: 1_000_000,
             branches: 200,
+            soft_choice: SoftChoice::default(),
         }
     }
 }
@@ -49,5 +53,6 @@ impl Default for Limits {
 /// `Compile` for what the program does wrong whatever the data (a call with the wrong number of arguments, `car` of a
 /// number), `Limit` for a limit that it passes, `Unsupported` where its structure hangs on data.
 pub fn specialize(graph: &Graph, limits: Limits) -> Result<Graph> {
-    Ok(simplify(&machine::run(graph, limits)?))
+    let graph = write_out_choices(graph, &limits.soft_choice);
+    Ok(simplify(&machine::run(&graph, limits)?))
 }
