@@ -10,6 +10,9 @@ use crate::syntax::ast::Constant;
 /// Whole exponents up to this size become products.
 const MAX_PRODUCT_EXPONENT: i64 = 16;
 
+/// Longest list that an error writes out, in characters.
+const MAX_WRITTEN: usize = 200;
+
 impl Machine<'_> {
     /// The value of `op`, whose arity has been checked, on `args`.
     pub fn primitive(&mut self, op: Op, args: &[Val]) -> Result<Val> {
@@ -173,8 +176,56 @@ impl Machine<'_> {
             )),
             Op::IsEq | Op::IsEqv => self.same(&args[0], &args[1])?,
             Op::IsEqual => self.equal(&args[0], &args[1])?,
+            Op::Error => return Err(fail(self.words(args))),
             _ => return Err(fail(format!("\"{}\" cannot be used here", op.name()))),
         })
+    }
+
+    /// What `error` says: its text, and what is written behind it.
+    fn words(&self, args: &[Val]) -> String {
+        let words = args.iter().enumerate().map(|(i, arg)| match (i, arg) {
+            (0, Val::Constant(Constant::Str(text))) => text.to_string(),
+            _ => self.written(arg),
+        });
+        words.collect::<Vec<String>>().join(" ")
+    }
+
+    /// A value as it is written, as far as it is known; long lists are cut.
+    fn written(&self, value: &Val) -> String {
+        match value {
+            Val::Constant(Constant::Symbol(name)) => format!("\"{name}\""),
+            Val::Constant(constant) => constant.to_string(),
+            Val::Pair(_) => {
+                let mut text = String::from("(");
+                let mut open = vec![(value.clone(), true)];
+                while let Some((value, first)) = open.pop() {
+                    let space = if first { "" } else { " " };
+                    match value {
+                        _ if text.len() > MAX_WRITTEN => {
+                            text.push_str(" …");
+                            break;
+                        }
+                        Val::Pair(address) => {
+                            let (car, cdr) = self.heap.pair(address).clone();
+                            open.push((cdr, false));
+                            match car {
+                                Val::Pair(_) => {
+                                    text.push_str(space);
+                                    text.push('(');
+                                    open.push((car, true));
+                                }
+                                Val::Constant(atom) => text.push_str(&format!("{space}{atom}")),
+                                other => text.push_str(&format!("{space}{}", self.describe(&other))),
+                            }
+                        }
+                        end if end.is_nil() => text.push(')'),
+                        end => text.push_str(&format!(" . {})", self.describe(&end))),
+                    }
+                }
+                text
+            }
+            other => self.describe(other),
+        }
     }
 
     fn pair(&self, op: Op, value: &Val) -> Result<(Val, Val)> {
