@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result, Span};
 use crate::graph::{Port, PortKind};
+pub use crate::ops::wording::counted;
 use crate::ops::{self, Op, Role};
 use crate::syntax::ast::{Constant, Expr, ExprKind, Lambda, Program, Var};
 
@@ -388,11 +389,6 @@ pub fn arity_message(row: &ops::Row, given: usize) -> String {
         (min, None) => format!("at least {}", counted(min)),
     };
     format!("\"{}\" takes {wanted}, not {given}", row.name)
-}
-
-/// `1 argument`, `2 arguments`.
-pub fn counted(count: usize) -> String {
-    format!("{count} argument{}", if count == 1 { "" } else { "s" })
 }
 
 /// `cadr`, `cddar`, …: two to four of `car` and `cdr` in one name.

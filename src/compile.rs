@@ -25,23 +25,51 @@ pub struct Stages {
     pub numeric: Graph,
 }
 
+/// What the stages make of a source text that do not depend on what its structure hangs on.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// The core AST.
+    pub ast: Program,
+    /// A-normal form.
+    pub anf: Anf,
+    /// The general graph.
+    pub general: Graph,
+}
+
 /// A compiled model: immutable, shared freely between threads.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Model {
     /// The text that it was compiled from, if it is known.
     pub source: Option<Arc<str>>,
-    /// The numeric graph.
+    /// The numeric graph; of a program whose structure hangs on data, which has none, the general graph.
     pub graph: Graph,
+    /// The general graph, if the model was made from one.
+    pub general: Option<Arc<Graph>>,
+    /// Why there is no numeric graph, if there is none.
+    pub refusal: Option<Arc<Error>>,
     /// What a fit found, as JSON text: estimates, errors, stop reason.
     pub fit: Option<Arc<str>>,
+}
+
+/// Models are equal that compute the same, whatever they were made from.
+impl PartialEq for Model {
+    fn eq(&self, other: &Model) -> bool {
+        (&self.source, &self.graph, &self.fit) == (&other.source, &other.graph, &other.fit)
+    }
 }
 
 impl Model {
     /// Compiles a source text. Errors carry their place in it.
     pub fn compile(source: &str, options: &Options) -> Result<Model> {
+        let Front { general, .. } = front(source, options)?;
+        let numeric = specialize(&general, limits(options));
+        let numeric = numeric.map_err(|error| error.locate(source));
+        let (graph, refusal) = numeric_or_general(numeric, &general)?;
         Ok(Model {
             source: Some(Arc::from(source)),
-            graph: stages(source, options)?.numeric,
+            graph,
+            general: Some(Arc::new(general)),
+            refusal,
             fit: None,
         })
     }
@@ -50,26 +78,69 @@ impl Model {
     pub fn from_graph(graph: &Graph, source: Option<Arc<str>>, options: &Options) -> Result<Model> {
         let graph = settle_ports(graph.clone(), options)?;
         // what is numeric already has nothing to specialise
-        let graph = match verify_numeric(&graph) {
-            Ok(()) => simplify(&graph),
-            Err(_) => specialize(&graph, limits(options))?,
-        };
-        verify_numeric(&graph)?;
+        if verify_numeric(&graph).is_ok() {
+            return Ok(Model {
+                source,
+                graph: simplify(&graph),
+                general: None,
+                refusal: None,
+                fit: None,
+            });
+        }
+        let numeric = specialize(&graph, limits(options));
+        let (numeric, refusal) = numeric_or_general(numeric, &graph)?;
         Ok(Model {
             source,
-            graph,
+            graph: numeric,
+            general: Some(Arc::new(graph)),
+            refusal,
             fit: None,
+        })
+    }
+
+    /// Whether the graph is numeric: every engine runs it, and it can be exported. Else only the tagged engine runs it.
+    pub fn is_numeric(&self) -> bool {
+        self.refusal.is_none()
+    }
+
+    /// Refuses a model that is not numeric for `what`, which needs one that is.
+    ///
+    /// # Errors
+    /// `Unsupported`, with the reason why there is no numeric graph.
+    pub fn check_numeric(&self, what: &str) -> Result<()> {
+        let Some(refusal) = &self.refusal else {
+            return Ok(());
+        };
+        let message = format!(
+            "{what} needs a numeric graph, which the model does not have: {}; engine=tagged runs it as it is",
+            refusal.message
+        );
+        Err(Error {
+            message,
+            ..(**refusal).clone()
         })
     }
 }
 
-/// Compiles `source`, keeping what each stage makes. Errors carry their place in the source.
-pub fn stages(source: &str, options: &Options) -> Result<Stages> {
-    compile_stages(source, options).map_err(|error| error.locate(source))
+/// The numeric graph; the general one, with the reason, where the structure of the program hangs on data.
+fn numeric_or_general(
+    numeric: Result<Graph>,
+    general: &Graph,
+) -> Result<(Graph, Option<Arc<Error>>)> {
+    match numeric {
+        Ok(graph) => {
+            verify_numeric(&graph)?;
+            Ok((graph, None))
+        }
+        Err(error) if error.kind == ErrorKind::Unsupported => {
+            Ok((general.clone(), Some(Arc::new(error))))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The program of a source text, checked: its core AST and its A-normal form.
-pub(crate) fn front(source: &str, options: &Options) -> Result<(Program, Anf)> {
+pub(crate) fn program(source: &str, options: &Options) -> Result<(Program, Anf)> {
     let data = reader::read(source, reader::Limits::default())?;
     let mut ast = expand::expand(&data)?;
     declare_literals(&mut ast, options.str("literals"))?;
@@ -77,11 +148,13 @@ pub(crate) fn front(source: &str, options: &Options) -> Result<(Program, Anf)> {
     Ok((ast, anf))
 }
 
-fn compile_stages(source: &str, options: &Options) -> Result<Stages> {
-    let (ast, anf) = front(source, options)?;
-    let general = settle_ports(lower(&anf)?, options)?;
-    verify(&general)?;
-    let numeric = specialize(&general, limits(options))?;
+/// Compiles `source`, keeping what each stage makes. Errors carry their place in the source.
+///
+/// # Errors
+/// `Unsupported` for a program that has no numeric graph, and those of [`front`].
+pub fn stages(source: &str, options: &Options) -> Result<Stages> {
+    let Front { ast, anf, general } = front(source, options)?;
+    let numeric = specialize(&general, limits(options)).map_err(|error| error.locate(source))?;
     verify_numeric(&numeric)?;
     Ok(Stages {
         ast,
@@ -89,6 +162,20 @@ fn compile_stages(source: &str, options: &Options) -> Result<Stages> {
         general,
         numeric,
     })
+}
+
+/// Compiles `source` as far as its general graph. Errors carry their place in the source.
+///
+/// # Errors
+/// `Parse` and `Compile` for what the text does wrong, `Argument` for parameters that it does not have.
+pub fn front(source: &str, options: &Options) -> Result<Front> {
+    let stages = || {
+        let (ast, anf) = program(source, options)?;
+        let general = settle_ports(lower(&anf)?, options)?;
+        verify(&general)?;
+        Ok(Front { ast, anf, general })
+    };
+    stages().map_err(|error: Error| error.locate(source))
 }
 
 pub(crate) fn limits(options: &Options) -> Limits {

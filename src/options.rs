@@ -110,7 +110,19 @@ pub static TABLE: &[Setting] = &[
         "max_depth",
         "10000",
         1.0,
-        "Compile: deepest recursion of the program.",
+        "Deepest recursion of the program.",
+    ),
+    int(
+        "max_steps",
+        "1000000",
+        1.0,
+        "Most iterations of a loop, or calls, in one evaluation.",
+    ),
+    int(
+        "max_heap",
+        "10000000",
+        1.0,
+        "Most cells of memory that the tagged engine takes for one evaluation.",
     ),
     int(
         "max_nodes",
@@ -121,8 +133,8 @@ pub static TABLE: &[Setting] = &[
     choice(
         "engine",
         "auto",
-        "Session: what runs the model; auto takes ONNX Runtime where it loads, else native.",
-        &["auto", "native", "onnxruntime"],
+        "Session: what runs the model; auto takes ONNX Runtime where it loads, else native, and tagged for what is not numeric.",
+        &["auto", "native", "onnxruntime", "tagged"],
     ),
     text(
         "device",

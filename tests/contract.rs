@@ -137,6 +137,9 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
+/// The head of an array in an expected value, which is written `#(…)`.
+const ARRAY: &str = "%array";
+
 fn read_all(text: &str) -> Vec<Datum> {
     reader::read(text, Limits::default()).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
@@ -193,7 +196,10 @@ fn cases(text: &str) -> (Vec<Case>, Vec<String>) {
                 bindings: bindings(given),
                 expected: match expected.strip_prefix("error: ") {
                     Some(message) => Expected::Error(message.to_string()),
-                    None => Expected::Value(read_all(value).remove(0)),
+                    None => {
+                        let value = value.replace("#(", &format!("({ARRAY} "));
+                        Expected::Value(read_all(&value).remove(0))
+                    }
                 },
                 tolerance,
                 gradients: Vec::new(),
@@ -340,8 +346,23 @@ fn same_value(value: &Value, outputs: &[Vec<f64>], wanted: &Datum, tolerance: f6
             }
             _ => false,
         },
+        Value::Array(shape, items) => wanted.form(ARRAY).is_some_and(|data| {
+            let rows = Value::rows(shape, items);
+            same_rows(&rows, &data[1..], outputs, tolerance)
+        }),
         Value::Procedure => false,
     }
+}
+
+/// Whether the items of an array are those of a datum, in which rows are lists.
+fn same_rows(rows: &[Value], data: &[Datum], outputs: &[Vec<f64>], tolerance: f64) -> bool {
+    let same = |(row, datum): (&Value, &Datum)| match row {
+        Value::Array(shape, items) => datum
+            .list()
+            .is_some_and(|data| same_rows(&Value::rows(shape, items), data, outputs, tolerance)),
+        item => same_value(item, outputs, datum, tolerance),
+    };
+    rows.len() == data.len() && rows.iter().zip(data).all(same)
 }
 
 fn number_or_none(datum: &Datum) -> Option<Number> {

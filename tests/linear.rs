@@ -323,7 +323,7 @@ fn arrays_as_values_read_back() {
     for value in [vector, rows(1), rows(3), empty] {
         let list = Value::List(vec![value.clone(), Value::Procedure], None);
         for value in [value, list] {
-            let mut builder = Builder::new(ports(1));
+            let builder = Builder::new(ports(1));
             let node = builder.port(0);
             let mut graph = builder.finish_one(node);
             graph.value = value;

@@ -45,7 +45,7 @@ impl Set<'_> {
 }
 
 /// What value `index` of the node `of` is: the results of both arms of an `if`, or the parameter that holds the state of a
-/// loop, or the carry of a way back.
+/// loop, or the carry of a way back. Each value of linear algebra depends on all of its arguments.
 fn value(graph: &Graph, of: NodeId, index: u32) -> Vec<NodeId> {
     let node = graph.node(of);
     let index = index as usize;
@@ -59,6 +59,7 @@ fn value(graph: &Graph, of: NodeId, index: u32) -> Vec<NodeId> {
             let back = graph.region(back);
             vec![back.params[back.params.len() - back.results.len() + index]]
         }
+        NodeKind::Linear(_) => vec![of],
         _ => vec![],
     }
 }
@@ -94,6 +95,7 @@ pub fn varied(graph: &Graph, wrt: &[usize]) -> Vec<bool> {
                     let mut args = node.args.iter().enumerate();
                     args.any(|(i, arg)| set.has(*arg) && op.passes(i, count))
                 }
+                NodeKind::Linear(_) => set.any(&node.args),
                 NodeKind::Get(index) => set.any(&value(graph, node.args[0], *index)),
                 _ => false,
             };
@@ -137,6 +139,7 @@ pub fn useful(graph: &Graph, outputs: &[NodeId]) -> Vec<bool> {
                     args.filter(|(i, _)| op.passes(*i, count))
                         .for_each(|(_, arg)| set.add(*arg));
                 }
+                NodeKind::Linear(_) => node.args.iter().for_each(|arg| set.add(*arg)),
                 NodeKind::Get(index) => {
                     let nodes = value(graph, node.args[0], *index);
                     nodes.iter().for_each(|node| set.add(*node));
@@ -156,7 +159,7 @@ pub fn sampled(graph: &Graph, active: &[bool]) -> Vec<bool> {
             let id = NodeId(i as u32);
             let sampled = match &node.kind {
                 NodeKind::Op(Op::BatchSum) => false,
-                NodeKind::Op(_) => set.any(&node.args),
+                NodeKind::Op(_) | NodeKind::Linear(_) => set.any(&node.args),
                 NodeKind::If(then, otherwise) => [then, otherwise]
                     .iter()
                     .any(|arm| set.any(&graph.region(**arm).results)),

@@ -1,12 +1,13 @@
 //! Copies the live part of a numeric graph into a builder, which shares and folds on the way. Passes that rewrite graphs
 //! are written around it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::live::Live;
 use super::schedule::schedule;
-use super::{Builder, Elem, Graph, NodeId, NodeKind, Output, RegionId, Type};
-use crate::ops::{Emit, Op};
+use super::{Builder, Elem, Graph, Node, NodeId, NodeKind, Output, RegionId, Type};
+use crate::ops::{Emit, OnnxForm, Op, linear_values};
 use crate::syntax::ast::Constant;
 
 /// What becomes of an `if` whose test is not known.
@@ -34,6 +35,8 @@ pub struct Copier<'a> {
     guard: Option<NodeId>,
     /// Whether something was copied that nothing uses, or has led to the order of the rest: another pass is needed.
     dropped: bool,
+    /// Linear algebra on matrices of this side or less becomes scalar operations.
+    written: usize,
 }
 
 impl<'a> Copier<'a> {
@@ -67,6 +70,7 @@ impl<'a> Copier<'a> {
             states: HashMap::new(),
             guard: None,
             dropped: false,
+            written: 0,
         }
     }
 
@@ -137,13 +141,21 @@ impl<'a> Copier<'a> {
         if let NodeKind::Linear(linear) = node.kind {
             let used = self.live.used(id).iter().enumerate();
             let places = used.filter(|(_, used)| **used).map(|(place, _)| place);
-            let values = builder.linear_values(linear, &args, places);
+            let values = if linear.side() <= self.written {
+                let all = linear_values(builder, linear, &args);
+                places.map(|place| all[place]).collect()
+            } else {
+                builder.linear_values(linear, &args, places)
+            };
             self.values.insert(id, values);
             return;
         }
         let copy = match &node.kind {
             NodeKind::Constant(value) => builder.constant(value.clone()),
-            NodeKind::Op(op) => builder.op(*op, &args),
+            NodeKind::Op(op) => match (is_written(node, self.written), op.row().onnx) {
+                (true, OnnxForm::Decomposed(form)) => form(builder, &args),
+                _ => builder.op(*op, &args),
+            },
             // ports are mapped by the caller; general graphs are specialised before they are copied
             kind => builder.push(kind.clone(), args, node.ty),
         };
@@ -276,8 +288,8 @@ impl<'a> Copier<'a> {
         let results: Vec<NodeId> = nexts.iter().map(|node| self.get(*node)).collect();
         // what turns out never to change is dropped by another pass
         let mut pairs = params.iter().zip(&nexts).zip(&results);
-        self.dropped |= pairs
-            .any(|((param, next), copy)| param != next && self.find(*param) == Some(*copy));
+        self.dropped |=
+            pairs.any(|((param, next), copy)| param != next && self.find(*param) == Some(*copy));
         let next = builder.close_region(changing(&results));
         let head = builder.close_region(vec![flag]);
         if builder.known(flag) == Some(0.0) {
@@ -393,14 +405,33 @@ fn merged(inits: Vec<NodeId>, values: Vec<NodeId>, constant: &[bool]) -> Vec<Nod
     all.collect()
 }
 
+/// Whether a node computes on many numbers, on matrices of this side or less.
+fn is_written(node: &Node, side: usize) -> bool {
+    match node.kind {
+        NodeKind::Op(Op::Pick) => side > 0,
+        NodeKind::Op(Op::DetOf | Op::LogDetOf) => node.args.len() <= side * side,
+        NodeKind::Linear(linear) => linear.side() <= side,
+        _ => false,
+    }
+}
+
+/// The same graph with linear algebra on matrices of this side or less, and every pick, in terms of scalar operations.
+pub fn write_out(graph: &Graph, side: usize) -> Cow<'_, Graph> {
+    match graph.nodes.iter().any(|node| is_written(node, side)) {
+        true => Cow::Owned(copy(graph, Arms::Keep, side)),
+        false => Cow::Borrowed(graph),
+    }
+}
+
 /// A copy of a numeric graph without what its outputs do not need.
-pub(super) fn copy(graph: &Graph, arms: Arms) -> Graph {
+pub(super) fn copy(graph: &Graph, arms: Arms, written: usize) -> Graph {
     let mut builder = match arms {
         Arms::Keep => Builder::new(graph.ports.clone()),
         Arms::Select => Builder::hoisting(graph.ports.clone()),
     };
     let results: Vec<NodeId> = graph.outputs.iter().map(|output| output.node).collect();
     let mut copier = Copier::new(graph, RegionId(0), &results, arms);
+    copier.written = written;
     for (i, node) in graph.nodes.iter().enumerate() {
         if let NodeKind::Port(port) = node.kind {
             let copy = builder.port(port as usize);
@@ -416,7 +447,7 @@ pub(super) fn copy(graph: &Graph, arms: Arms) -> Graph {
     let dropped = copier.dropped;
     let copied = builder.finish(outputs, graph.value.clone());
     match dropped {
-        true => copy(&copied, arms),
+        true => copy(&copied, arms, written),
         false => copied,
     }
 }
@@ -424,5 +455,5 @@ pub(super) fn copy(graph: &Graph, arms: Arms) -> Graph {
 /// The same graph without `if`: both arms are computed, and their results selected, never blended. A loop in an arm has no
 /// iteration for samples that do not take it. What does not change in a loop is computed before it.
 pub fn flatten(graph: &Graph) -> Graph {
-    copy(graph, Arms::Select)
+    copy(graph, Arms::Select, 0)
 }

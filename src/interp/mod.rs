@@ -51,7 +51,7 @@ impl Interpreter {
 }
 
 static OWN: LazyLock<Result<Interpreter>> = LazyLock::new(|| {
-    let (_, anf) = compile::front(SOURCE, &Options::new())?;
+    let (_, anf) = compile::program(SOURCE, &Options::new())?;
     let mut graph = lower(&anf)?;
     // places in the text of the interpreter say nothing about a program
     for node in &mut graph.nodes {
@@ -72,12 +72,14 @@ pub fn bind_program(interpreter: &Interpreter, source: &str, options: &Options) 
     Ok(Model {
         source: Some(Arc::from(source)),
         graph,
+        general: None,
+        refusal: None,
         fit: None,
     })
 }
 
 fn bound(interpreter: &Interpreter, source: &str, options: &Options) -> Result<Graph> {
-    let (ast, anf) = compile::front(source, options)?;
+    let (ast, anf) = compile::program(source, options)?;
     let program = encode::encode(&ast)?;
     let mut ports = anf.ports;
     compile::name_parameters(&mut ports, options.str("params"))?;

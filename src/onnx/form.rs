@@ -1,11 +1,12 @@
 //! Brings a numeric graph to the form in which each node is one operator of ONNX: both arms of an `if` are computed and
 //! selected, operations without an operator are decomposed, and tests are truth values.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Builder, Elem, Graph, NodeId, NodeKind, Output, Port, PortKind, Type, flatten};
+use crate::graph::{
+    Builder, Elem, Graph, NodeId, NodeKind, Output, Port, PortKind, Type, flatten, write_out,
+};
 use crate::ops::{Emit, Linear, MAX_WRITTEN_SIDE, OnnxForm, Op, Role, linear, linear_values};
 use crate::syntax::ast::Constant;
 
@@ -69,7 +70,7 @@ pub(crate) fn onnx_form(graph: &Graph, element: Element, count: Count) -> Result
             return Err(Error::new(ErrorKind::Unsupported, message).at(node.span));
         }
     }
-    let flat = flatten(graph);
+    let flat = flatten(&write_out(graph, MAX_WRITTEN_SIDE));
     let mut ports = flat.ports.clone();
     if count == Count::Port {
         ports.push(Port {
@@ -88,25 +89,14 @@ pub(crate) fn onnx_form(graph: &Graph, element: Element, count: Count) -> Result
         builder: Builder::new(ports),
     };
     let mut map: Vec<NodeId> = Vec::with_capacity(flat.nodes.len());
-    // the values of linear algebra, by its node
-    let mut values: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
-    for (i, node) in flat.nodes.iter().enumerate() {
+    for node in &flat.nodes {
         form.builder.span = node.span;
         let args: Vec<NodeId> = node.args.iter().map(|arg| map[arg.index()]).collect();
         map.push(match &node.kind {
             NodeKind::Constant(value) => form.builder.constant(value.clone()),
             NodeKind::Op(op) => form.op(*op, &args),
             NodeKind::Port(port) => form.builder.port(*port as usize),
-            NodeKind::Linear(linear) => {
-                let all = linear_values(&mut form, *linear, &args);
-                let first = all[0];
-                values.insert(NodeId(i as u32), all);
-                first
-            }
-            NodeKind::Get(index) if values.contains_key(&node.args[0]) => {
-                values[&node.args[0]][*index as usize]
-            }
-            _ => unreachable!("checked above, and `flatten` leaves no `if`"),
+            _ => unreachable!("checked above; nothing else is left"),
         });
     }
     let outputs = flat.outputs.iter().map(|output| {

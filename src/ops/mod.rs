@@ -15,11 +15,13 @@ pub mod real;
 mod special;
 mod table;
 mod types;
+pub mod wording;
 
 pub use adjoint::Site;
 pub use adjoint_linear::linear_adjoints;
 pub use decompose_linear::{MAX_WRITTEN_SIDE, values as linear_values};
 pub use emit::{Emit, NodeId};
+pub(crate) use fold::exact;
 pub use fold::fold;
 pub use linear::Linear;
 pub use table::{OnnxForm, Op, Role, Row, all, find, nearest};

@@ -90,7 +90,9 @@ pub enum Start {
 pub enum Decision {
     /// A loop.
     Repeat,
-    /// The calls are followed one by one, because a loop failed with this error.
+    /// One iteration after the other, because a loop failed.
+    Peel,
+    /// The calls are followed one by one, because that failed with this error too.
     Follow(Error),
 }
 
@@ -148,15 +150,22 @@ impl Machine<'_> {
     }
 
     /// What a loop begins at, if the call of `function` at `call` begins one.
-    pub fn start(&self, function: FunctionId, call: NodeId, args: &[Val]) -> Result<Option<Start>> {
+    pub fn start(
+        &self,
+        function: FunctionId,
+        call: NodeId,
+        args: &[Val],
+    ) -> Result<Option<(Start, Decision)>> {
         let site = Site { function, call };
-        if let Some(Decision::Repeat) = self.decisions.site(&site) {
-            return Ok(Some(Start::Site(site)));
+        if let Some(decision @ (Decision::Repeat | Decision::Peel)) = self.decisions.site(&site) {
+            return Ok(Some((Start::Site(site), decision.clone())));
         }
         if self.decisions.has_points(function) {
             let (point, _) = self.point(function, args)?;
-            if let Some(Decision::Repeat) = self.decisions.point(&point) {
-                return Ok(Some(Start::Point(point)));
+            if let Some(decision @ (Decision::Repeat | Decision::Peel)) =
+                self.decisions.point(&point)
+            {
+                return Ok(Some((Start::Point(point), decision.clone())));
             }
         }
         Ok(None)

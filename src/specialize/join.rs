@@ -61,6 +61,21 @@ impl Machine<'_> {
                 let captures = pairs.map(|(x, y)| self.merge(Some(x), Some(y), join));
                 Val::Closure(*f, captures.collect::<Result<_>>()?)
             }
+            (Some(Val::Array(x)), Some(Val::Array(y))) if x.shape == y.shape => {
+                let pairs = x.items.iter().zip(&y.items);
+                let items = pairs.map(|(x, y)| self.merge(Some(x), Some(y), join));
+                let items = items.collect::<Result<_>>()?;
+                self.heap.array(x.shape.clone(), items)
+            }
+            (Some(Val::Array(array)), None) | (None, Some(Val::Array(array))) => {
+                let first = b.is_none();
+                let items = array.items.iter().map(|item| match first {
+                    true => self.merge(Some(item), None, join),
+                    false => self.merge(None, Some(item), join),
+                });
+                let items = items.collect::<Result<_>>()?;
+                self.heap.array(array.shape.clone(), items)
+            }
             (a, b) if a.is_none_or(Val::is_numeric) && b.is_none_or(Val::is_numeric) => {
                 return self.merge_number(a, b, join);
             }
@@ -182,6 +197,7 @@ pub fn same_atom(a: &Val, b: &Val) -> bool {
         (Val::Node(a), Val::Node(b)) => a == b,
         (Val::Primitive(a), Val::Primitive(b)) => a == b,
         (Val::Pair(a), Val::Pair(b)) => a == b,
+        (Val::Array(a), Val::Array(b)) => Rc::ptr_eq(a, b),
         _ => false,
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Given, Limits, Prepared};
 use super::decide::{Decision, Decisions, Site, Start, Trail};
-use super::repeat::Repeat;
+use super::repeat::{Mode, Repeat};
 use super::tail::Tails;
 use super::value::{Heap, Val};
 use crate::anf::counted;
@@ -50,9 +50,17 @@ pub fn run(prepared: &Prepared, ports: &[Port], given: &[Given], limits: Limits)
             Err(error) => error.at(machine.span),
         };
         match (machine.decided, machine.repeats.last()) {
+            (None, _) if error.kind == ErrorKind::Limit => return Err(error),
             (Some((start, decision)), _) => decisions.add(start, decision),
             // what fails inside a loop may not fail where its iterations are followed one by one
-            (None, Some(repeat)) => decisions.add(repeat.start.clone(), Decision::Follow(error)),
+            // nor where its structure may change
+            (None, Some(repeat)) => {
+                let decision = match (&repeat.start, repeat.peeled) {
+                    (Start::Site(_), false) => Decision::Peel,
+                    _ => Decision::Follow(error),
+                };
+                decisions.add(repeat.start.clone(), decision);
+            }
             // an arm that is never taken never matters: whether this fails is known only when the program runs
             (None, None) if machine.branches > 0 && error.kind == ErrorKind::Compile => {
                 return Err(Error {
@@ -160,6 +168,8 @@ pub enum Arm {
     Region(RegionId),
     /// The call of one of two procedures on arguments.
     Call(Val, Vec<Val>),
+    /// One side of an iteration that is taken off a repetition.
+    Peeled(Box<Repeat>, Mode),
 }
 
 /// What is being evaluated: a region, or a call in an arm.
@@ -177,6 +187,14 @@ pub enum Body {
 }
 
 impl Frame {
+    pub fn waiting(body: Body, then: Then) -> Frame {
+        Frame {
+            body,
+            next: 0,
+            then,
+        }
+    }
+
     pub fn of(region: RegionId, then: Then) -> Frame {
         Frame {
             body: Body::Region(region),
@@ -415,7 +433,8 @@ impl Machine<'_> {
             return Ok(());
         }
         match self.start(function, id, &args)? {
-            Some(start) => self.repeat(start, Site { function, call: id }, args),
+            Some((start, Decision::Peel)) => self.peel(start, Site { function, call: id }, &args),
+            Some((start, _)) => self.repeat(start, Site { function, call: id }, args),
             None => self.follow(id, function, args),
         }
     }
@@ -517,6 +536,18 @@ impl Machine<'_> {
             Some(false) => return self.certain_arm(id, otherwise),
             None => {}
         }
+        self.nest(id)?;
+        let fork = Fork {
+            branch: id,
+            test,
+            paths: self.paths(id),
+        };
+        self.turn(&fork, false);
+        self.arm(id, then, Then::First(fork, otherwise))
+    }
+
+    /// Counts one more branch on data that is open.
+    pub fn nest(&mut self, id: NodeId) -> Result<()> {
         self.branches += 1;
         if self.branches > self.limits.branches {
             if let Some(error) = self.why_followed(id) {
@@ -528,13 +559,7 @@ impl Machine<'_> {
             );
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        let fork = Fork {
-            branch: id,
-            test,
-            paths: self.paths(id),
-        };
-        self.turn(&fork, false);
-        self.arm(id, then, Then::First(fork, otherwise))
+        Ok(())
     }
 
     /// Evaluates an arm that is surely taken.
@@ -545,10 +570,12 @@ impl Machine<'_> {
                 Ok(())
             }
             Arm::Call(head, args) => self.apply(id, head, args),
+            Arm::Peeled(..) => Err(fail("an iteration has no certain side".into())),
         }
     }
 
-    fn arm(&mut self, id: NodeId, arm: Arm, then: Then) -> Result<()> {
+    /// Evaluates an arm in a region of its own.
+    pub fn arm(&mut self, id: NodeId, arm: Arm, then: Then) -> Result<()> {
         self.builder.open_region(&[]);
         match arm {
             Arm::Region(region) => {
@@ -556,12 +583,12 @@ impl Machine<'_> {
                 Ok(())
             }
             Arm::Call(head, args) => {
-                self.frames.push(Frame {
-                    body: Body::Value(id),
-                    next: 0,
-                    then,
-                });
+                self.frames.push(Frame::waiting(Body::Value(id), then));
                 self.apply(id, head, args)
+            }
+            Arm::Peeled(repeat, mode) => {
+                self.peeled_arm(*repeat, mode, then);
+                Ok(())
             }
         }
     }
@@ -603,6 +630,11 @@ impl Machine<'_> {
                 _ => "a number".into(),
             },
             Val::Pair(_) => "a pair".into(),
+            Val::Array(array) => match array.shape[..] {
+                [rows, columns] => format!("a {rows} by {columns} matrix"),
+                _ if array.items.len() == 1 => "a vector of 1 number".into(),
+                _ => format!("a vector of {} numbers", array.items.len()),
+            },
             Val::Closure(function, _) => {
                 let name = &self.graph.functions[function.0 as usize].name;
                 match name.starts_with('%') {

@@ -4,10 +4,12 @@
 //!
 //! It is a machine with a stack of its own: the depth of the program's recursion is bounded by a setting.
 
+mod array;
 mod decide;
 mod finish;
 mod join;
 mod machine;
+mod peel;
 mod repeat;
 mod shape;
 mod structure;

@@ -4,14 +4,11 @@ use super::machine::{Machine, fail};
 use super::value::Val;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, NodeId, Type};
-use crate::ops::{Emit, Op, Role};
+use crate::ops::{Emit, Op, Role, wording};
 use crate::syntax::ast::Constant;
 
 /// Whole exponents up to this size become products.
 const MAX_PRODUCT_EXPONENT: i64 = 16;
-
-/// Longest list that an error writes out, in characters.
-const MAX_WRITTEN: usize = 200;
 
 impl Machine<'_> {
     /// The value of `op`, whose arity has been checked, on `args`.
@@ -26,9 +23,12 @@ impl Machine<'_> {
         }
     }
 
-    fn arithmetic(&mut self, op: Op, args: &[Val]) -> Result<Val> {
+    pub fn arithmetic(&mut self, op: Op, args: &[Val]) -> Result<Val> {
         if op == Op::Not && !args[0].is_numeric() {
             return Ok(Val::bool(false));
+        }
+        if args.iter().any(|arg| matches!(arg, Val::Array(_))) && gives_number(op) {
+            return self.elementwise(op, args);
         }
         let mut nodes = Vec::with_capacity(args.len());
         for arg in args {
@@ -169,62 +169,27 @@ impl Machine<'_> {
             Op::IsSymbol => Val::bool(matches!(args[0], Val::Constant(Constant::Symbol(_)))),
             Op::IsChar => Val::bool(matches!(args[0], Val::Constant(Constant::Char(_)))),
             Op::IsString => Val::bool(matches!(args[0], Val::Constant(Constant::Str(_)))),
-            Op::IsVector => Val::bool(false),
+            Op::IsVector => Val::bool(matches!(args[0], Val::Array(_))),
             Op::IsProcedure => Val::bool(matches!(
                 args[0],
                 Val::Closure(..) | Val::Primitive(_) | Val::Choice(..)
             )),
             Op::IsEq | Op::IsEqv => self.same(&args[0], &args[1])?,
             Op::IsEqual => self.equal(&args[0], &args[1])?,
-            Op::Error => return Err(fail(self.words(args))),
-            _ => return Err(fail(format!("\"{}\" cannot be used here", op.name()))),
+            Op::Error => return Err(fail(wording::error(args, |value| self.raised(value)))),
+            _ => return self.array_primitive(op, args),
         })
     }
 
-    /// What `error` says: its text, and what is written behind it.
-    fn words(&self, args: &[Val]) -> String {
-        let words = args.iter().enumerate().map(|(i, arg)| match (i, arg) {
-            (0, Val::Constant(Constant::Str(text))) => text.to_string(),
-            _ => self.written(arg),
-        });
-        words.collect::<Vec<String>>().join(" ")
-    }
-
-    /// A value as it is written, as far as it is known; long lists are cut.
-    fn written(&self, value: &Val) -> String {
+    /// A value as `error` writes it.
+    fn raised(&self, value: &Val) -> wording::Part<Val> {
         match value {
-            Val::Constant(Constant::Symbol(name)) => format!("\"{name}\""),
-            Val::Constant(constant) => constant.to_string(),
-            Val::Pair(_) => {
-                let mut text = String::from("(");
-                let mut open = vec![(value.clone(), true)];
-                while let Some((value, first)) = open.pop() {
-                    let space = if first { "" } else { " " };
-                    match value {
-                        _ if text.len() > MAX_WRITTEN => {
-                            text.push_str(" …");
-                            break;
-                        }
-                        Val::Pair(address) => {
-                            let (car, cdr) = self.heap.pair(address).clone();
-                            open.push((cdr, false));
-                            match car {
-                                Val::Pair(_) => {
-                                    text.push_str(space);
-                                    text.push('(');
-                                    open.push((car, true));
-                                }
-                                Val::Constant(atom) => text.push_str(&format!("{space}{atom}")),
-                                other => text.push_str(&format!("{space}{}", self.describe(&other))),
-                            }
-                        }
-                        end if end.is_nil() => text.push(')'),
-                        end => text.push_str(&format!(" . {})", self.describe(&end))),
-                    }
-                }
-                text
+            Val::Pair(address) => {
+                let (car, cdr) = self.heap.pair(*address).clone();
+                wording::Part::Pair(car, cdr)
             }
-            other => self.describe(other),
+            Val::Constant(constant) => wording::Part::of(constant),
+            other => wording::Part::Atom(self.describe(other)),
         }
     }
 
@@ -384,6 +349,7 @@ impl Machine<'_> {
             }
             (Val::Pair(a), Val::Pair(b)) => Val::bool(a == b),
             (Val::Primitive(a), Val::Primitive(b)) => Val::bool(a == b),
+            (Val::Array(a), Val::Array(b)) => Val::bool(std::rc::Rc::ptr_eq(a, b)),
             (Val::Closure(f, a), Val::Closure(g, b)) => {
                 Val::bool(f == g && std::rc::Rc::ptr_eq(a, b))
             }
@@ -391,7 +357,7 @@ impl Machine<'_> {
         })
     }
 
-    /// `equal?`: pairs item by item.
+    /// `equal?`: pairs and arrays item by item.
     fn equal(&mut self, a: &Val, b: &Val) -> Result<Val> {
         let mut open = vec![(a.clone(), b.clone())];
         let mut result: Option<NodeId> = None;
@@ -401,6 +367,13 @@ impl Machine<'_> {
                     (self.heap.pair(*x).clone(), self.heap.pair(*y).clone());
                 open.push((x_cdr, y_cdr));
                 open.push((x_car, y_car));
+                continue;
+            }
+            if let (Val::Array(x), Val::Array(y)) = (&a, &b)
+                && x.shape == y.shape
+            {
+                let pairs = x.items.iter().zip(&y.items).rev();
+                open.extend(pairs.map(|(x, y)| (x.clone(), y.clone())));
                 continue;
             }
             match self.same(&a, &b)? {
@@ -415,6 +388,14 @@ impl Machine<'_> {
             }
         }
         Ok(result.map_or(Val::bool(true), |node| self.value(node)))
+    }
+}
+
+/// Whether an operation on numbers gives a number, not a boolean.
+fn gives_number(op: Op) -> bool {
+    match op.row().role {
+        Role::Numeric { boolean, .. } => !boolean,
+        _ => op == Op::Square,
     }
 }
 
