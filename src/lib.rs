@@ -69,6 +69,9 @@ pub mod document;
 /// What runs a graph.
 pub mod engine;
 
+/// The compiled interpreter, and programs bound to it as data.
+pub mod interp;
+
 /// Graph + engine + options + memory: evaluates, differentiates.
 pub mod session;
 
