@@ -101,6 +101,11 @@ pub static TABLE: &[Setting] = &[
         "",
         "Compile: inputs to make constants, as NAME=INTEGER, separated by commas.",
     ),
+    text(
+        "literals",
+        "",
+        "Compile: numbers in the text to make parameters lit.0, lit.1, ... by their place: all, reals, or a list such as 0,3.",
+    ),
     int(
         "max_depth",
         "10000",
@@ -173,6 +178,12 @@ pub static TABLE: &[Setting] = &[
         "16384",
         1.0,
         "Session: most samples that ONNX Runtime is given at once.",
+    ),
+    int(
+        "max_steps",
+        "1000000",
+        1.0,
+        "Session: most iterations of a loop of the model in one evaluation of it.",
     ),
     choice(
         "optimizer",

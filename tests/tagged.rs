@@ -215,7 +215,7 @@ fn contract_files() {
             let run = |text: &str, given: &[(&str, f64)], wrt: &[&str]| {
                 outcome(text, given, wrt).map_err(|error| error.to_string())
             };
-            let found = contract::failures_of(&text, &run);
+            let found = contract::failures(&text, &run);
             let later = LATER.iter().find(|(prefix, _)| name.starts_with(prefix));
             match (later, found.is_empty()) {
                 (Some((_, reason)), false) => {
@@ -461,7 +461,7 @@ fn tail_calls_take_constant_space() {
             depth: 2,
             steps: 2_000_010,
             heap: cells,
-            ..Limits::default()
+            ..Limits::of(&Options::new())
         };
         let text = text.replace(" N)", " 1000000.)");
         let value = value_of(&text, &[], limits).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -490,7 +490,7 @@ fn recursion_needs_no_stack_of_the_processor_and_ends_at_its_limit() {
             depth: 1_000_001,
             steps: 2_000_000,
             heap: 20_000_000,
-            ..Limits::default()
+            ..Limits::of(&Options::new())
         };
         value_of(text, &[("x", 1e6)], limits)
     };

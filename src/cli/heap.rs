@@ -34,6 +34,7 @@ pub fn show(model: &Model, given: &str, options: &Options) -> Result<Reply> {
     Ok(Reply {
         json: json!({"heap": cells, "value": entry(&trace.value)}),
         text: text(&trace.cells, trace.constants, &trace.value),
+        warnings: model.warnings(),
     })
 }
 

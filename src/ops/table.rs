@@ -202,6 +202,7 @@ table! {
     Reduce "reduce" 3 Some(3), Missing, NoForm, PUBLIC;
     ForEach "for-each" 2 MANY, Missing, NoForm, PUBLIC;
     Apply "apply" 2 MANY, Structural, NoForm, PUBLIC;
+    Error "error" 1 MANY, Structural, NoForm, PUBLIC;
 
     // predicates
     IsNull "null?" 1 Some(1), Structural, NoForm, PUBLIC;
