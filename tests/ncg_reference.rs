@@ -233,7 +233,7 @@ fn what_is_wrong_with_a_loop_is_named() {
         "node 9 of loop 4 of the graph: a recur may stand only at the end",
         &|d| {
             inside(d, &|g| {
-                g["nodes"]["8"]["input_edges"] = serde_json::json!([1, 9])
+                g["nodes"]["3"]["input_edges"] = serde_json::json!([0, 9])
             });
         },
     );
