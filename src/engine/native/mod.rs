@@ -7,11 +7,13 @@
 //! whatever the batch and the processor.
 
 mod block;
+mod cycles;
 mod draft;
 mod flow;
 mod item;
 mod kernels;
 mod plan;
+mod reading;
 mod registers;
 mod scalar;
 mod step;
