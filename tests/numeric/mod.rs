@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ncg::compile;
 use ncg::engine::{Inputs, Outputs};
-use ncg::graph::{Builder, Graph, NodeId, NodeKind, Output, Port, PortKind, RegionId, Value};
+use ncg::graph::{Builder, Graph, NodeId, NodeKind, Output, Port, PortKind, RegionId, Type, Value};
 use ncg::ops::kernel::Kernel;
 use ncg::ops::real::Real;
 use ncg::ops::{Emit, Op, Role};
