@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use crate::anf::{self, Anf};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, PortKind, simplify, verify, verify_numeric};
+use crate::graph::{Graph, Port, PortKind, bind, simplify, verify, verify_numeric};
 use crate::lower::lower;
+use crate::ops::SoftChoice;
 use crate::options::Options;
 use crate::specialize::{Limits, specialize};
 use crate::syntax::ast::Program;
+use crate::syntax::literals::declare_literals;
 use crate::syntax::{expand, reader};
+use crate::warn::{Warning, warnings};
 
 /// What each stage made of a source text.
 #[derive(Clone, Debug)]
@@ -24,58 +27,146 @@ pub struct Stages {
     pub numeric: Graph,
 }
 
+/// What the stages make of a source text that do not depend on what its structure hangs on.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// The core AST.
+    pub ast: Program,
+    /// A-normal form.
+    pub anf: Anf,
+    /// The general graph.
+    pub general: Graph,
+}
+
 /// A compiled model: immutable, shared freely between threads.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Model {
     /// The text that it was compiled from, if it is known.
     pub source: Option<Arc<str>>,
-    /// The numeric graph.
+    /// The numeric graph; of a program whose structure hangs on data, which has none, the general graph.
     pub graph: Graph,
+    /// The general graph, if the model was made from one.
+    pub general: Option<Arc<Graph>>,
+    /// Why there is no numeric graph, if there is none.
+    pub refusal: Option<Arc<Error>>,
     /// What a fit found, as JSON text: estimates, errors, stop reason.
     pub fit: Option<Arc<str>>,
+}
+
+/// Models are equal that compute the same, whatever they were made from.
+impl PartialEq for Model {
+    fn eq(&self, other: &Model) -> bool {
+        (&self.source, &self.graph, &self.fit) == (&other.source, &other.graph, &other.fit)
+    }
 }
 
 impl Model {
     /// Compiles a source text. Errors carry their place in it.
     pub fn compile(source: &str, options: &Options) -> Result<Model> {
+        let Front { general, .. } = front(source, options)?;
+        let numeric = specialize(&general, limits(options));
+        let numeric = numeric.map_err(|error| error.locate(source));
+        let (graph, refusal) = numeric_or_general(numeric, &general)?;
         Ok(Model {
             source: Some(Arc::from(source)),
-            graph: stages(source, options)?.numeric,
+            graph,
+            general: Some(Arc::new(general)),
+            refusal,
             fit: None,
         })
     }
 
     /// The model of a graph that a reader made, general or numeric.
     pub fn from_graph(graph: &Graph, source: Option<Arc<str>>, options: &Options) -> Result<Model> {
+        let graph = settle_ports(graph.clone(), options)?;
         // what is numeric already has nothing to specialise
-        let graph = match verify_numeric(graph) {
-            Ok(()) => simplify(graph),
-            Err(_) => specialize(graph, limits(options))?,
-        };
-        verify_numeric(&graph)?;
-        let mut model = Model {
+        if verify_numeric(&graph).is_ok() {
+            return Ok(Model {
+                source,
+                graph: simplify(&graph),
+                general: None,
+                refusal: None,
+                fit: None,
+            });
+        }
+        let numeric = specialize(&graph, limits(options));
+        let (numeric, refusal) = numeric_or_general(numeric, &graph)?;
+        Ok(Model {
             source,
-            graph,
+            graph: numeric,
+            general: Some(Arc::new(graph)),
+            refusal,
             fit: None,
+        })
+    }
+
+    /// What in the model is allowed but hardly meant, each with its place where that is known.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = warnings(&self.graph);
+        if let Some(source) = &self.source {
+            let located = warnings.iter_mut();
+            located.for_each(|warning| warning.locate(source));
+        }
+        warnings
+    }
+
+    /// Whether the graph is numeric: every engine runs it, and it can be exported. Else only the tagged engine runs it.
+    pub fn is_numeric(&self) -> bool {
+        self.refusal.is_none()
+    }
+
+    /// Refuses a model that is not numeric for `what`, which needs one that is.
+    ///
+    /// # Errors
+    /// `Unsupported`, with the reason why there is no numeric graph.
+    pub fn check_numeric(&self, what: &str) -> Result<()> {
+        let Some(refusal) = &self.refusal else {
+            return Ok(());
         };
-        name_parameters(&mut model.graph, options.str("params"))?;
-        Ok(model)
+        let message = format!(
+            "{what} needs a numeric graph, which the model does not have: {}; engine=tagged runs it as it is",
+            refusal.message
+        );
+        Err(Error {
+            message,
+            ..(**refusal).clone()
+        })
     }
 }
 
-/// Compiles `source`, keeping what each stage makes. Errors carry their place in the source.
-pub fn stages(source: &str, options: &Options) -> Result<Stages> {
-    compile_stages(source, options).map_err(|error| error.locate(source))
+/// The numeric graph; the general one, with the reason, where the structure of the program hangs on data.
+fn numeric_or_general(
+    numeric: Result<Graph>,
+    general: &Graph,
+) -> Result<(Graph, Option<Arc<Error>>)> {
+    match numeric {
+        Ok(graph) => {
+            verify_numeric(&graph)?;
+            Ok((graph, None))
+        }
+        Err(error) if error.kind == ErrorKind::Unsupported => {
+            Ok((general.clone(), Some(Arc::new(error))))
+        }
+        Err(error) => Err(error),
+    }
 }
 
-fn compile_stages(source: &str, options: &Options) -> Result<Stages> {
+/// The program of a source text, checked: its core AST and its A-normal form.
+pub(crate) fn program(source: &str, options: &Options) -> Result<(Program, Anf)> {
     let data = reader::read(source, reader::Limits::default())?;
-    let ast = expand::expand(&data)?;
+    let mut ast = expand::expand(&data)?;
+    declare_literals(&mut ast, options.str("literals"))?;
     let anf = anf::normalize(&ast)?;
-    let mut general = lower(&anf)?;
-    name_parameters(&mut general, options.str("params"))?;
-    verify(&general)?;
-    let numeric = specialize(&general, limits(options))?;
+    Ok((ast, anf))
+}
+
+/// Compiles `source`, keeping what each stage makes. Errors carry their place in the source.
+///
+/// # Errors
+/// `Unsupported` for a program that has no numeric graph, and those of [`front`].
+pub fn stages(source: &str, options: &Options) -> Result<Stages> {
+    let Front { ast, anf, general } = front(source, options)?;
+    let numeric = specialize(&general, limits(options)).map_err(|error| error.locate(source))?;
     verify_numeric(&numeric)?;
     Ok(Stages {
         ast,
@@ -85,16 +176,79 @@ fn compile_stages(source: &str, options: &Options) -> Result<Stages> {
     })
 }
 
-fn limits(options: &Options) -> Limits {
+/// Compiles `source` as far as its general graph. Errors carry their place in the source.
+///
+/// # Errors
+/// `Parse` and `Compile` for what the text does wrong, `Argument` for parameters that it does not have.
+pub fn front(source: &str, options: &Options) -> Result<Front> {
+    let stages = || {
+        let (ast, anf) = program(source, options)?;
+        let general = settle_ports(lower(&anf)?, options)?;
+        verify(&general)?;
+        Ok(Front { ast, anf, general })
+    };
+    stages().map_err(|error: Error| error.locate(source))
+}
+
+pub(crate) fn limits(options: &Options) -> Limits {
     Limits {
         depth: options.int("max_depth") as usize,
         nodes: options.int("max_nodes") as usize,
+        soft_choice: SoftChoice::of(options),
         ..Limits::default()
     }
 }
 
+/// The graph with the parameters that the option `params` names, and without the inputs that the option `bind` makes constants.
+pub(crate) fn settle_ports(mut graph: Graph, options: &Options) -> Result<Graph> {
+    name_parameters(&mut graph.ports, options.str("params"))?;
+    let values = bindings(&graph.ports, options.str("bind"))?;
+    Ok(match values.is_empty() {
+        true => graph,
+        false => bind(&graph, &values),
+    })
+}
+
+/// The inputs that the option `bind` names, and their values: `n=20`, separated by commas.
+pub(crate) fn bindings(ports: &[Port], list: &str) -> Result<Vec<(usize, i64)>> {
+    let argument = |message: String| {
+        let message = format!("option \"bind\": {message}");
+        Error::new(ErrorKind::Argument, message)
+    };
+    let mut values: Vec<(usize, i64)> = Vec::new();
+    for item in list
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+    {
+        let (name, value) = item.split_once('=').unwrap_or((item, ""));
+        let (name, value) = (name.trim(), value.trim());
+        let value = value.parse::<i64>().map_err(|_| {
+            argument(format!(
+                "\"{name}\" needs an exact integer, as in {name}=20, not \"{value}\""
+            ))
+        })?;
+        let port = find_port(ports, name).map_err(argument)?;
+        if values.iter().any(|(other, _)| *other == port) {
+            return Err(argument(format!("\"{name}\" is bound twice")));
+        }
+        values.push((port, value));
+    }
+    Ok(values)
+}
+
+/// The index of a port by name, or what to say where there is none.
+fn find_port(ports: &[Port], name: &str) -> std::result::Result<usize, String> {
+    let names = || ports.iter().map(|port| &*port.name);
+    names().position(|other| other == name).ok_or_else(|| {
+        let hint = crate::suggest::closest(name, names());
+        let hint = hint.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
+        format!("the model has no input \"{name}\"{hint}")
+    })
+}
+
 /// Makes the inputs that the option `params` names parameters: `k` or `k=1.5`, separated by commas.
-pub(crate) fn name_parameters(graph: &mut Graph, list: &str) -> Result<()> {
+pub(crate) fn name_parameters(ports: &mut [Port], list: &str) -> Result<()> {
     for item in list
         .split(',')
         .map(str::trim)
@@ -110,14 +264,10 @@ pub(crate) fn name_parameters(graph: &mut Graph, list: &str) -> Result<()> {
                 format!("option \"params\": the initial value of \"{name}\" is no number");
             return Err(Error::new(ErrorKind::Argument, message));
         }
-        let Some(port) = graph.ports.iter_mut().find(|port| &*port.name == name) else {
-            let names = graph.ports.iter().map(|port| &*port.name);
-            let hint = crate::suggest::closest(name, names);
-            let hint = hint.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
-            let message = format!("option \"params\": the model has no input \"{name}\"{hint}");
-            return Err(Error::new(ErrorKind::Argument, message));
-        };
-        match (&mut port.kind, given.flatten()) {
+        let port = find_port(ports, name).map_err(|message| {
+            Error::new(ErrorKind::Argument, format!("option \"params\": {message}"))
+        })?;
+        match (&mut ports[port].kind, given.flatten()) {
             (PortKind::Parameter { initial, .. }, Some(value)) => *initial = value,
             (PortKind::Parameter { .. }, None) => {}
             (kind, value) => {

@@ -63,6 +63,10 @@ impl Shown<'_> {
                 let tail = tail.as_ref().map(|tail| self.json(tail));
                 list(items, tail)
             }
+            Value::Array(shape, items) => {
+                let rows = Value::rows(shape, items);
+                Json::Array(rows.iter().map(|row| self.json(row)).collect())
+            }
         }
     }
 
@@ -81,6 +85,11 @@ impl Shown<'_> {
                 let tail = tail.as_ref().map(|tail| self.scheme(tail));
                 let tail = tail.map_or(String::new(), |tail| format!(" . {tail}"));
                 format!("({}{tail})", items.join(" "))
+            }
+            Value::Array(shape, items) => {
+                let rows = Value::rows(shape, items);
+                let rows: Vec<String> = rows.iter().map(|row| self.scheme(row)).collect();
+                format!("[{}]", rows.join(" "))
             }
         }
     }

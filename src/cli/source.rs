@@ -24,6 +24,7 @@ impl Source {
         if !names.is_empty() {
             options.set_str("params", &names.join(","))?;
         }
+        self.set(options)?;
         let mut model = match (&self.expression, &self.file) {
             (Some(text), _) => Model::compile(text, options),
             (None, Some(path)) if path == Path::new("-") => document::parse(&stdin()?, options),
@@ -32,6 +33,14 @@ impl Source {
         }?;
         set_bounds(&mut model, parameters)?;
         Ok(model)
+    }
+
+    /// Sets the settings that were given.
+    pub fn set(&self, options: &mut Options) -> Result<()> {
+        match self.bind.is_empty() {
+            true => Ok(()),
+            false => options.set_str("bind", &self.bind.join(",")),
+        }
     }
 
     /// Reads the model as it is.

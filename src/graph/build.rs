@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{
-    Elem, Function, FunctionId, Graph, Node, NodeId, NodeKind, Output, Port, Region, RegionId,
-    Type, Value,
+    Elem, Function, FunctionId, Graph, Linear, Node, NodeId, NodeKind, Output, Port, Region,
+    RegionId, Type, Value,
 };
 use crate::error::Span;
 use crate::ops::{Emit, Op, Role, fold};
@@ -19,6 +19,7 @@ enum Key {
     Bool(bool),
     Op(Op, Vec<NodeId>),
     Get(NodeId, u32),
+    Linear(Linear, Vec<NodeId>),
 }
 
 /// A region that is being filled.
@@ -159,9 +160,34 @@ impl Builder {
         self.share(key, NodeKind::Constant(value), vec![], ty)
     }
 
-    /// Value `index` of the `if` or loop at `node`.
+    /// Value `index` of the node of several values at `node`.
     pub fn get(&mut self, node: NodeId, index: u32, ty: Type) -> NodeId {
         self.share(Key::Get(node, index), NodeKind::Get(index), vec![node], ty)
+    }
+
+    /// The values of an operation of linear algebra at these places.
+    pub fn linear_values(
+        &mut self,
+        linear: Linear,
+        args: &[NodeId],
+        places: impl Iterator<Item = usize>,
+    ) -> Vec<NodeId> {
+        let known: Option<Vec<f64>> = args.iter().map(|arg| self.known(*arg)).collect();
+        if let Some(mut memory) = known {
+            linear.apply(&mut memory, &mut vec![0.0; linear.scratch()]);
+            let values = &memory[memory.len() - linear.values()..];
+            return places.map(|place| self.real(values[place])).collect();
+        }
+        let node = self.linear_node(linear, args);
+        places
+            .map(|place| self.get(node, place as u32, Type::REAL))
+            .collect()
+    }
+
+    fn linear_node(&mut self, linear: Linear, args: &[NodeId]) -> NodeId {
+        let key = Key::Linear(linear, args.to_vec());
+        let kind = NodeKind::Linear(linear);
+        self.share(key, kind, args.to_vec(), Type::REAL)
     }
 
     /// Opens a region with parameters of these types; nodes go there until it is closed.
@@ -337,6 +363,11 @@ impl Builder {
                 None => (args[1] == args[2]).then_some(args[1]),
             },
             Op::Min | Op::Max if args.len() == 1 => Some(args[0]),
+            Op::Pick => {
+                let index = self.known(args[0])?;
+                let place = (1..args.len()).find(|place| (place - 1) as f64 == index);
+                place.map(|place| args[place])
+            }
             Op::And | Op::Or => {
                 let neutral = |i: usize| {
                     let known = self.number(args[i]);
@@ -423,6 +454,10 @@ impl Emit for Builder {
             return self.op(Op::Add, &[node, zero]);
         }
         node
+    }
+
+    fn linear(&mut self, linear: Linear, args: &[NodeId], index: usize) -> NodeId {
+        self.linear_values(linear, args, std::iter::once(index))[0]
     }
 
     fn real(&mut self, value: f64) -> NodeId {

@@ -1,12 +1,13 @@
 //! Copies the live part of a numeric graph into a builder, which shares and folds on the way. Passes that rewrite graphs
 //! are written around it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::live::Live;
 use super::schedule::schedule;
-use super::{Builder, Elem, Graph, NodeId, NodeKind, Output, RegionId, Type};
-use crate::ops::{Emit, Op};
+use super::{Builder, Elem, Graph, Node, NodeId, NodeKind, Output, RegionId, Type};
+use crate::ops::{Emit, OnnxForm, Op, linear_values};
 use crate::syntax::ast::Constant;
 
 /// What becomes of an `if` whose test is not known.
@@ -26,37 +27,70 @@ pub struct Copier<'a> {
     /// The live nodes of each region, once each stands where all its uses are.
     schedule: Vec<Vec<NodeId>>,
     map: Vec<Option<NodeId>>,
-    /// The used values of each `if`, loop and way back.
+    /// The used values of each node of several values.
     values: HashMap<NodeId, Vec<NodeId>>,
     /// For each loop that was copied, which of its used states never change.
     states: HashMap<NodeId, Vec<bool>>,
     /// Where arms are selected: for which samples the nodes at hand count.
     guard: Option<NodeId>,
-    /// Whether regions were copied that nothing uses.
+    /// Whether something was copied that nothing uses, or has led to the order of the rest: another pass is needed.
     dropped: bool,
+    /// Linear algebra on matrices of this side or less becomes scalar operations.
+    written: usize,
 }
 
 impl<'a> Copier<'a> {
     /// A copy of what `results`, seen from `region`, need. The caller maps what stands outside and the ports, with
     /// [`Copier::set`].
     pub fn new(source: &'a Graph, region: RegionId, results: &[NodeId], arms: Arms) -> Copier<'a> {
+        Copier::of(source, region, None, results, arms)
+    }
+
+    /// A copy of one iteration of a loop, its head and its `next`. The caller maps what stands outside and the states.
+    pub fn iteration(source: &'a Graph, head: RegionId, next: RegionId) -> Copier<'a> {
+        let results = [head, next].map(|region| source.region(region).results.as_slice());
+        Copier::of(source, head, Some(next), &results.concat(), Arms::Keep)
+    }
+
+    fn of(
+        source: &'a Graph,
+        region: RegionId,
+        inner: Option<RegionId>,
+        results: &[NodeId],
+        arms: Arms,
+    ) -> Copier<'a> {
         let live = Live::of(source, results);
         Copier {
             source,
             arms,
-            schedule: schedule(source, region, results, &live),
+            schedule: schedule(source, region, inner, results, &live),
             live,
             map: vec![None; source.nodes.len()],
             values: HashMap::new(),
             states: HashMap::new(),
             guard: None,
             dropped: false,
+            written: 0,
         }
     }
 
     /// Says what a node of the source is in the copy.
     pub fn set(&mut self, node: NodeId, copy: NodeId) {
         self.map[node.index()] = Some(copy);
+    }
+
+    /// Takes over from `outer`, a copy of the same source, what these nodes are.
+    pub fn inherit(&mut self, outer: &Copier, nodes: &[NodeId]) {
+        for node in nodes {
+            self.map[node.index()] = outer.find(*node);
+            if let Some(constant) = outer.states.get(node) {
+                self.states.insert(*node, constant.clone());
+            }
+            if let Some(values) = outer.values.get(node) {
+                self.values.insert(*node, values.clone());
+                self.live.inherit(&outer.live, *node);
+            }
+        }
     }
 
     /// What a node of the source is in the copy, if it has been copied.
@@ -103,19 +137,25 @@ impl<'a> Copier<'a> {
             }
             _ => {}
         }
-        let mut args: Vec<NodeId> = node.args.iter().map(|arg| self.get(*arg)).collect();
+        let args: Vec<NodeId> = node.args.iter().map(|arg| self.get(*arg)).collect();
+        if let NodeKind::Linear(linear) = node.kind {
+            let used = self.live.used(id).iter().enumerate();
+            let places = used.filter(|(_, used)| **used).map(|(place, _)| place);
+            let values = if linear.side() <= self.written {
+                let all = linear_values(builder, linear, &args);
+                places.map(|place| all[place]).collect()
+            } else {
+                builder.linear_values(linear, &args, places)
+            };
+            self.values.insert(id, values);
+            return;
+        }
         let copy = match &node.kind {
             NodeKind::Constant(value) => builder.constant(value.clone()),
-            NodeKind::Op(op) => {
-                if *op == Op::Ref
-                    && let Some(guard) = self.guard
-                {
-                    // an arm that is not taken may read outside its vector
-                    let zero = builder.int(0);
-                    args[1] = builder.op(Op::Select, &[guard, args[1], zero]);
-                }
-                builder.op(*op, &args)
-            }
+            NodeKind::Op(op) => match (is_written(node, self.written), op.row().onnx) {
+                (true, OnnxForm::Decomposed(form)) => form(builder, &args),
+                _ => builder.op(*op, &args),
+            },
             // ports are mapped by the caller; general graphs are specialised before they are copied
             kind => builder.push(kind.clone(), args, node.ty),
         };
@@ -181,6 +221,7 @@ impl<'a> Copier<'a> {
             self.dropped = true;
             return values;
         }
+        builder.span = self.source.node(id).span;
         builder.branch(test, then, otherwise)
     }
 
@@ -220,12 +261,9 @@ impl<'a> Copier<'a> {
         if constant.iter().all(|constant| *constant) {
             constant.iter_mut().take(1).for_each(|first| *first = false);
         }
-        let types: Vec<Type> = params
-            .iter()
-            .zip(&constant)
-            .filter(|(_, constant)| !**constant)
-            .map(|(param, _)| source.node(*param).ty)
-            .collect();
+        self.dropped |= constant.contains(&true);
+        let types = changing(&params, &constant);
+        let types: Vec<Type> = types.iter().map(|param| source.node(*param).ty).collect();
         let mut copies = builder.open_loop(&types).into_iter();
         for ((param, init), constant) in params.iter().zip(&inits).zip(&constant) {
             let copy = if *constant {
@@ -247,14 +285,12 @@ impl<'a> Copier<'a> {
         }
         self.nodes(builder, next);
         self.guard = around;
-        let changing = |items: &[NodeId]| -> Vec<NodeId> {
-            let pairs = items.iter().zip(&constant);
-            pairs
-                .filter(|(_, constant)| !**constant)
-                .map(|(item, _)| *item)
-                .collect()
-        };
+        let changing = |items: &[NodeId]| changing(items, &constant);
         let results: Vec<NodeId> = nexts.iter().map(|node| self.get(*node)).collect();
+        // what turns out never to change is dropped by another pass
+        let mut pairs = params.iter().zip(&nexts).zip(&results);
+        self.dropped |=
+            pairs.any(|((param, next), copy)| param != next && self.find(*param) == Some(*copy));
         let next = builder.close_region(changing(&results));
         let head = builder.close_region(vec![flag]);
         if builder.known(flag) == Some(0.0) {
@@ -262,16 +298,10 @@ impl<'a> Copier<'a> {
             self.values.insert(id, inits);
             return;
         }
+        builder.span = self.source.node(id).span;
         let values = builder.repeat(changing(&inits), head, next);
         self.map[id.index()] = values.first().map(|get| builder.graph().node(*get).args[0]);
-        let mut values = values.into_iter();
-        let pairs = inits.into_iter().zip(&constant);
-        let all = pairs.map(|(init, constant)| match constant {
-            true => init,
-            false => values.next().unwrap_or(init),
-        });
-        let all = all.collect();
-        self.values.insert(id, all);
+        self.values.insert(id, merged(inits, values, &constant));
         self.states.insert(id, constant);
     }
 
@@ -281,47 +311,130 @@ impl<'a> Copier<'a> {
         let of = node.args[0];
         let inits = self.live.keep(id, &node.args[1..]);
         let inits: Vec<NodeId> = inits.into_iter().map(|init| self.get(init)).collect();
-        let (Some(copy), Some(constant)) = (self.find(of), self.states.get(&of).cloned()) else {
-            // the loop has no iteration
+        let params = &source.region(back).params;
+        let (states, carries) = params.split_at(source.node(of).args.len());
+        let carries = self.live.keep(id, carries);
+        let nexts = self.live.keep(id, &source.region(back).results);
+        // a carry that never changes is its first value
+        let constant: Vec<bool> = carries.iter().zip(&nexts).map(|(c, n)| c == n).collect();
+        let changing = |items: &[NodeId]| changing(items, &constant);
+        self.dropped |= constant.contains(&true);
+        let types = changing(&carries);
+        let types: Vec<Type> = types.iter().map(|carry| source.node(*carry).ty).collect();
+        let opened = match types.is_empty() {
+            true => None,
+            false => self.open_back(builder, of, &types),
+        };
+        let Some(opened) = opened else {
+            // nothing changes, or the loop has no iteration
+            self.dropped = true;
             self.values.insert(id, inits);
             return;
         };
-        let params = &source.region(back).params;
-        let (states, carries) = params.split_at(source.node(of).args.len());
-        let states = self.live.keep(of, states);
-        let carries = self.live.keep(id, carries);
-        let ty = |node: &NodeId| source.node(*node).ty;
-        let changing = states.iter().zip(&constant).filter(|(_, c)| !**c);
-        let mut types: Vec<Type> = changing.map(|(state, _)| ty(state)).collect();
-        types.extend(carries.iter().map(ty));
-        let mut copies = builder.open_loop(&types).into_iter();
-        let values = self.values[&of].clone();
-        for ((state, value), constant) in states.iter().zip(values).zip(&constant) {
-            self.map[state.index()] = if *constant {
-                Some(value)
-            } else {
-                copies.next()
+        for (state, copy) in states.iter().zip(&opened.states) {
+            self.map[state.index()] = *copy;
+        }
+        let mut copies = opened.carries.iter();
+        for ((carry, init), constant) in carries.iter().zip(&inits).zip(&constant) {
+            self.map[carry.index()] = match constant {
+                true => Some(*init),
+                false => copies.next().copied(),
             };
         }
-        for (carry, copy) in carries.iter().zip(copies) {
-            self.map[carry.index()] = Some(copy);
-        }
         self.nodes(builder, back);
-        let results = self.results(id, back);
+        let results = changing(&nexts);
+        let results: Vec<NodeId> = results.iter().map(|node| self.get(*node)).collect();
+        self.dropped |= results.iter().zip(&opened.carries).any(|(a, b)| a == b);
         let back = builder.close_region(results);
-        let values = builder.reverse(copy, inits, back);
-        self.values.insert(id, values);
+        builder.span = self.source.node(id).span;
+        let values = builder.reverse(opened.of, changing(&inits), back);
+        self.values.insert(id, merged(inits, values, &constant));
+    }
+
+    /// Opens the way back over the copy of the loop `of`, with carries of these types; `None` if it has no iteration.
+    pub fn open_back(&self, builder: &mut Builder, of: NodeId, carries: &[Type]) -> Option<Back> {
+        let (copy, constant) = (self.find(of)?, self.states.get(&of)?);
+        let NodeKind::Loop(head, _) = builder.graph().node(copy).kind else {
+            return None;
+        };
+        let graph = builder.graph();
+        let states = graph.region(head).params.iter();
+        let mut types: Vec<Type> = states.map(|state| graph.node(*state).ty).collect();
+        types.extend(carries);
+        let mut params = builder.open_loop(&types).into_iter();
+        let mut values = self.values.get(&of)?.iter().zip(constant);
+        let states = self.live.used(of).iter().map(|used| match used {
+            false => None,
+            true => match values.next()? {
+                (value, true) => Some(*value),
+                (_, false) => params.next(),
+            },
+        });
+        Some(Back {
+            of: copy,
+            states: states.collect(),
+            carries: params.collect(),
+        })
+    }
+}
+
+/// The way back over a loop that has been copied, while it is open.
+pub struct Back {
+    /// The loop.
+    pub of: NodeId,
+    /// What each state of the source is before an iteration; `None` where nothing uses it.
+    pub states: Vec<Option<NodeId>>,
+    /// The carries.
+    pub carries: Vec<NodeId>,
+}
+
+/// The items that are not constant.
+fn changing(items: &[NodeId], constant: &[bool]) -> Vec<NodeId> {
+    let pairs = items.iter().zip(constant);
+    pairs
+        .filter(|(_, constant)| !**constant)
+        .map(|(item, _)| *item)
+        .collect()
+}
+
+/// The first value where it is constant, else the next of the values.
+fn merged(inits: Vec<NodeId>, values: Vec<NodeId>, constant: &[bool]) -> Vec<NodeId> {
+    let mut values = values.into_iter();
+    let pairs = inits.into_iter().zip(constant);
+    let all = pairs.map(|(init, constant)| match constant {
+        true => init,
+        false => values.next().unwrap_or(init),
+    });
+    all.collect()
+}
+
+/// Whether a node computes on many numbers, on matrices of this side or less.
+fn is_written(node: &Node, side: usize) -> bool {
+    match node.kind {
+        NodeKind::Op(Op::Pick) => side > 0,
+        NodeKind::Op(Op::DetOf | Op::LogDetOf) => node.args.len() <= side * side,
+        NodeKind::Linear(linear) => linear.side() <= side,
+        _ => false,
+    }
+}
+
+/// The same graph with linear algebra on matrices of this side or less, and every pick, in terms of scalar operations.
+pub fn write_out(graph: &Graph, side: usize) -> Cow<'_, Graph> {
+    match graph.nodes.iter().any(|node| is_written(node, side)) {
+        true => Cow::Owned(copy(graph, Arms::Keep, side)),
+        false => Cow::Borrowed(graph),
     }
 }
 
 /// A copy of a numeric graph without what its outputs do not need.
-pub(super) fn copy(graph: &Graph, arms: Arms) -> Graph {
+pub(super) fn copy(graph: &Graph, arms: Arms, written: usize) -> Graph {
     let mut builder = match arms {
         Arms::Keep => Builder::new(graph.ports.clone()),
         Arms::Select => Builder::hoisting(graph.ports.clone()),
     };
     let results: Vec<NodeId> = graph.outputs.iter().map(|output| output.node).collect();
     let mut copier = Copier::new(graph, RegionId(0), &results, arms);
+    copier.written = written;
     for (i, node) in graph.nodes.iter().enumerate() {
         if let NodeKind::Port(port) = node.kind {
             let copy = builder.port(port as usize);
@@ -337,7 +450,7 @@ pub(super) fn copy(graph: &Graph, arms: Arms) -> Graph {
     let dropped = copier.dropped;
     let copied = builder.finish(outputs, graph.value.clone());
     match dropped {
-        true => copy(&copied, arms),
+        true => copy(&copied, arms, written),
         false => copied,
     }
 }
@@ -345,5 +458,5 @@ pub(super) fn copy(graph: &Graph, arms: Arms) -> Graph {
 /// The same graph without `if`: both arms are computed, and their results selected, never blended. A loop in an arm has no
 /// iteration for samples that do not take it. What does not change in a loop is computed before it.
 pub fn flatten(graph: &Graph) -> Graph {
-    copy(graph, Arms::Select)
+    copy(graph, Arms::Select, 0)
 }

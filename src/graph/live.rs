@@ -8,8 +8,7 @@ use super::{Graph, NodeId, NodeKind};
 pub struct Live {
     /// For each node, whether it is needed.
     pub nodes: Vec<bool>,
-    /// For each live `if`, loop and way back, which of its values are needed: of a loop also those states that only others
-    /// need.
+    /// For each live node of several values, which of them are needed: of a loop also those states that only others need.
     used: HashMap<NodeId, Vec<bool>>,
 }
 
@@ -32,6 +31,13 @@ impl Live {
     /// Which values of a live node of several values are needed.
     pub fn used(&self, id: NodeId) -> &[bool] {
         self.used.get(&id).map_or(&[], |used| used)
+    }
+
+    /// Takes over from `outer` which values of a node are needed.
+    pub fn inherit(&mut self, outer: &Live, id: NodeId) {
+        if let Some(used) = outer.used.get(&id) {
+            self.used.insert(id, used.clone());
+        }
     }
 
     /// The items that belong to needed values.
@@ -109,6 +115,7 @@ impl Search<'_> {
         let count = match node.kind {
             NodeKind::If(then, _) => graph.region(then).results.len(),
             NodeKind::Loop(..) => node.args.len(),
+            NodeKind::Linear(linear) => linear.values(),
             _ => node.args.len() - 1,
         };
         let used = self.live.used.entry(id).or_default();

@@ -4,7 +4,9 @@
 //! A node belongs to one region and may use nodes of that region and of the regions around it. A *numeric* graph holds only
 //! numbers, `if` and `loop`; a *general* graph also holds functions, closures and structural operations.
 
+mod bind;
 mod build;
+mod choice;
 mod copy;
 mod live;
 mod schedule;
@@ -18,13 +20,15 @@ use std::sync::Arc;
 use crate::error::Span;
 pub use crate::ops::NodeId;
 use crate::ops::Op;
-pub use crate::ops::{Elem, Type};
+pub use crate::ops::{Elem, Linear, Type};
 use crate::syntax::ast::Constant;
+pub use bind::bind;
 pub use build::Builder;
-pub use copy::{Arms, Copier, flatten};
+pub use choice::write_out_choices;
+pub use copy::{Arms, Back, Copier, flatten, write_out};
 pub use simplify::simplify;
 pub use text::parse;
-pub use verify::{verify, verify_numeric};
+pub use verify::{verify, verify_numeric, verify_operation};
 
 /// Deepest nesting of regions that readers accept and passes recurse into.
 pub const MAX_REGION_DEPTH: usize = 1000;
@@ -60,7 +64,9 @@ pub enum NodeKind {
     /// parameters of the region are the states before an iteration, then the carries; its results are the next carries.
     /// The values, read by [`NodeKind::Get`], are the last carries.
     Reverse(RegionId),
-    /// Value `i` of the argument: an `if`, a loop or a sweep back over one.
+    /// Linear algebra on the arguments. Its values are read by [`NodeKind::Get`].
+    Linear(Linear),
+    /// Value `i` of the argument: an `if`, a loop, a sweep back over one, or linear algebra.
     Get(u32),
     /// A call of a known function: its captures, then its arguments.
     Call(FunctionId),
@@ -77,7 +83,7 @@ pub struct Node {
     pub kind: NodeKind,
     /// From what: nodes that stand before it.
     pub args: Vec<NodeId>,
-    /// The type of its value; of an `if`, of its first value.
+    /// The type of its value; of a node of several values, of its first.
     pub ty: Type,
     /// Where it comes from in the source.
     pub span: Span,
@@ -150,8 +156,45 @@ pub enum Value {
     Constant(Constant),
     /// A list, with what stands behind its dot.
     List(Vec<Value>, Option<Box<Value>>),
+    /// A vector (one size) or a matrix (rows, columns) of numbers, row by row.
+    Array(Vec<usize>, Vec<Value>),
     /// A procedure, which has no numbers to show.
     Procedure,
+}
+
+impl Value {
+    /// The items of an array as it is written: of a vector its numbers, of a matrix its rows.
+    pub fn rows(shape: &[usize], items: &[Value]) -> Vec<Value> {
+        match shape {
+            [_, width] => {
+                let rows = items.chunks((*width).max(1));
+                rows.map(|row| Value::Array(vec![*width], row.to_vec()))
+                    .collect()
+            }
+            _ => items.to_vec(),
+        }
+    }
+
+    /// The array with these items, outputs or rows of outputs; `None` if they make up none.
+    pub fn array(rows: Vec<Value>) -> Option<Value> {
+        if rows.iter().all(|item| matches!(item, Value::Output(_))) {
+            return Some(Value::Array(vec![rows.len()], rows));
+        }
+        let (count, mut items) = (rows.len(), Vec::new());
+        let mut width = None;
+        for row in rows {
+            match row {
+                Value::Array(shape, row)
+                    if shape.len() == 1 && *width.get_or_insert(row.len()) == row.len() =>
+                {
+                    items.extend(row);
+                }
+                _ => return None,
+            }
+        }
+        let width = width.filter(|width| *width > 0)?;
+        Some(Value::Array(vec![count, width], items))
+    }
 }
 
 /// One output of a graph.

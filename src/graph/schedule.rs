@@ -2,14 +2,16 @@
 
 use super::live::Live;
 use super::{Graph, NodeId, NodeKind, RegionId};
+use crate::ops::Op;
 
 /// Moves each live node of `region` into the innermost region that holds all its uses: what only one arm of an `if` needs is
 /// computed in that arm, so that its infinities reach no derivative outside (cf. Click, "Global code motion, global value
 /// numbering", 1995). A node never moves outwards, nor into what runs again and again. The live nodes of each region, in
-/// order.
+/// order. With an `inner` region, which stands in `region`, both count and `results` are seen from there.
 pub fn schedule(
     graph: &Graph,
     region: RegionId,
+    inner: Option<RegionId>,
     results: &[NodeId],
     live: &Live,
 ) -> Vec<Vec<NodeId>> {
@@ -21,15 +23,25 @@ pub fn schedule(
         repeats: vec![false; count],
     };
     tree.build(graph, region);
+    if let Some(inner) = inner {
+        tree.depth[inner.0 as usize] = 1;
+        tree.build(graph, inner);
+    }
     let mut place: Vec<Option<RegionId>> = vec![None; graph.nodes.len()];
     for result in results {
-        tree.meet(&mut place[result.index()], *result, region);
+        tree.meet(&mut place[result.index()], *result, inner.unwrap_or(region));
     }
     for (i, node) in graph.nodes.iter().enumerate().rev() {
         let id = NodeId(i as u32);
-        let Some(here) = place[i].filter(|_| tree.home[i].is_some()) else {
+        let (Some(here), Some(home)) = (place[i], tree.home[i]) else {
             continue;
         };
+        // a sum over the batch counts every sample, whichever arms they take
+        let here = match node.kind {
+            NodeKind::Op(Op::BatchSum) => home,
+            _ => here,
+        };
+        place[i] = Some(here);
         if let NodeKind::If(..) | NodeKind::Loop(..) | NodeKind::Reverse(_) = node.kind {
             tree.attach(graph, id, here);
         }

@@ -27,17 +27,14 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use super::{
-    Builder, Elem, Function, FunctionId, Graph, MAX_REGION_DEPTH, NodeId, NodeKind, Output, Port,
-    PortKind, RegionId, Type, Value, verify,
+    Builder, Elem, Function, FunctionId, Graph, Linear, MAX_REGION_DEPTH, NodeId, NodeKind, Output,
+    Port, PortKind, RegionId, Type, Value, verify,
 };
 use crate::error::{Error, ErrorKind, Result, Span};
 use crate::ops;
 use crate::syntax::ast::Constant;
 use crate::syntax::datum::{Datum, DatumKind};
 use crate::syntax::reader;
-
-/// Longest side of a vector or matrix in a text.
-const MAX_SIZE: i64 = 1 << 20;
 
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,6 +120,13 @@ impl fmt::Display for Value {
                 }
                 f.write_char(')')
             }
+            Value::Array(shape, items) => {
+                f.write_char('[')?;
+                for (i, row) in Value::rows(shape, items).iter().enumerate() {
+                    write!(f, "{}{row}", if i == 0 { "" } else { " " })?;
+                }
+                f.write_char(']')
+            }
         }
     }
 }
@@ -172,6 +176,10 @@ impl Printer<'_> {
                 NodeKind::If(..) => write!(f, "if")?,
                 NodeKind::Loop(..) => write!(f, "loop")?,
                 NodeKind::Reverse(_) => write!(f, "reverse")?,
+                NodeKind::Linear(linear) => match linear {
+                    Linear::Solve { n, m } => write!(f, "{} {n} {m}", linear.name())?,
+                    Linear::Cofactors { n } => write!(f, "{} {n}", linear.name())?,
+                },
                 NodeKind::Get(_) => write!(f, "get")?,
                 NodeKind::Call(function) => write!(f, "call {}", function.0)?,
                 NodeKind::Closure(function) => write!(f, "closure {}", function.0)?,
@@ -354,18 +362,8 @@ impl<'a, I: Iterator<Item = (usize, &'a str)>> Parser<'a, I> {
             .ok_or_else(|| bad(at, format!("there is no node {text} before this line")))
     }
 
-    /// `any`, `bool`, `int`, `real`, `(vector N)`, `(matrix ROWS COLUMNS)`.
+    /// `any`, `bool`, `int` or `real`.
     fn ty(&self, at: usize, datum: &Datum) -> Result<Type> {
-        let size = |datum: &Datum| match datum.kind {
-            DatumKind::Int(size) if (1..=MAX_SIZE).contains(&size) => Ok(size as u32),
-            _ => Err(bad(at, format!("a size from 1 to {MAX_SIZE} is expected"))),
-        };
-        if let Some([_, n]) = datum.form("vector") {
-            return Ok(Type::Vector(size(n)?));
-        }
-        if let Some([_, rows, columns]) = datum.form("matrix") {
-            return Ok(Type::Matrix(size(rows)?, size(columns)?));
-        }
         Ok(match &*word(at, Some(datum))? {
             "any" => Type::General,
             "bool" => Type::Scalar(Elem::Bool),
@@ -416,6 +414,14 @@ impl<'a, I: Iterator<Item = (usize, &'a str)>> Parser<'a, I> {
                 ),
                 _ => return Err(bad(at, "get takes a node and an index")),
             },
+            "lu-solve" => {
+                let (n, m) = (index(args.first())?, index(args.get(1))?);
+                (NodeKind::Linear(Linear::Solve { n, m }), &args[2..])
+            }
+            "cofactors" => {
+                let n = index(args.first())?;
+                (NodeKind::Linear(Linear::Cofactors { n }), &args[1..])
+            }
             "call" => (NodeKind::Call(FunctionId(index(args.first())?)), &args[1..]),
             "closure" => (
                 NodeKind::Closure(FunctionId(index(args.first())?)),
@@ -507,6 +513,11 @@ fn value(at: usize, datum: &Datum) -> Result<Value> {
     if let Some([_, quoted]) = datum.form("quote") {
         return Ok(Value::Constant(Constant::quote(quoted)));
     }
+    if let Some([_, rows @ ..]) = datum.form("vec") {
+        let rows = rows.iter().map(|row| value(at, row));
+        return Value::array(rows.collect::<Result<_>>()?)
+            .ok_or_else(|| bad(at, "an array holds outputs, in rows of equal length"));
+    }
     match &datum.kind {
         DatumKind::Symbol(word) if &**word == "procedure" => Ok(Value::Procedure),
         DatumKind::Symbol(word) => {
@@ -516,7 +527,18 @@ fn value(at: usize, datum: &Datum) -> Result<Value> {
                 .ok_or_else(|| bad(at, "$INDEX is expected"))
         }
         DatumKind::List(items, tail) => {
-            let items = items
+            // `(a . 'b)` reads as `(a quote b)`: a bare name can only begin what stands behind the dot
+            let begins =
+                |item: &Datum| matches!(item.symbol().map(|s| &**s), Some("quote" | "vec"));
+            let behind = items.iter().position(begins).filter(|index| *index > 0);
+            let tail = match behind {
+                Some(index) => Some(Box::new(Datum {
+                    kind: DatumKind::List(items[index..].to_vec(), None),
+                    span: datum.span,
+                })),
+                None => tail.clone(),
+            };
+            let items = items[..behind.unwrap_or(items.len())]
                 .iter()
                 .map(|item| value(at, item))
                 .collect::<Result<Vec<Value>>>()?;

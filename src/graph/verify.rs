@@ -2,13 +2,14 @@
 //!
 //! - each node belongs to exactly one region, and regions form a tree under the body and the function bodies;
 //! - arguments, results and captured values stand before their use, in the same region or in one around it;
-//! - arities, port, region and function indices are in range; `get` reads an existing value of an `if`;
+//! - arities, port, region and function indices are in range; `get` reads an existing value;
 //! - both arms of an `if` give equally many results; the regions of a loop fit its states; no tree is deeper than [`super::MAX_REGION_DEPTH`];
 //! - outputs are the results of the body.
 
 use super::{Graph, MAX_REGION_DEPTH, Node, NodeId, NodeKind, RegionId, Type};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::kernel::Kernel;
+use crate::ops::linear::{MAX_SIDE, side};
 use crate::ops::{Op, Role};
 
 fn bad(message: String) -> Error {
@@ -48,7 +49,7 @@ pub fn verify(graph: &Graph) -> Result<()> {
     Ok(())
 }
 
-/// Checks a numeric graph: only numbers, numeric operations and `if`.
+/// Checks a numeric graph: only numbers, numeric operations, linear algebra, `if` and loops.
 pub fn verify_numeric(graph: &Graph) -> Result<()> {
     verify(graph)?;
     for (i, node) in graph.nodes.iter().enumerate() {
@@ -60,6 +61,7 @@ pub fn verify_numeric(graph: &Graph) -> Result<()> {
             | NodeKind::If(..)
             | NodeKind::Loop(..)
             | NodeKind::Reverse(_)
+            | NodeKind::Linear(_)
             | NodeKind::Get(_) => true,
             _ => false,
         };
@@ -112,6 +114,21 @@ fn carried(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
     }
 }
 
+/// Checks that a numeric graph may hold `op` on these arguments; says what is wrong with it.
+pub fn verify_operation(graph: &Graph, op: Op, args: &[NodeId]) -> std::result::Result<(), String> {
+    if !fits(op, args.len()) {
+        return Err(format!(
+            "{} does not take {} arguments",
+            op.name(),
+            args.len()
+        ));
+    }
+    match args.iter().all(|arg| graph.node(*arg).ty.is_scalar()) {
+        true => Ok(()),
+        false => Err(format!("{} takes numbers alone", op.name())),
+    }
+}
+
 /// Whether `op` is numeric and takes this many arguments once the variadic forms of programs are gone.
 fn fits(op: Op, count: usize) -> bool {
     match op.row().role {
@@ -119,7 +136,8 @@ fn fits(op: Op, count: usize) -> bool {
         Role::Numeric { kernel, .. } => match kernel {
             Some(Kernel::Unary(..)) => count == 1,
             Some(Kernel::Binary(..)) => count == 2,
-            None => Some(count) == op.row().max,
+            None if matches!(op, Op::DetOf | Op::LogDetOf) => side(count).is_some(),
+            None => count >= op.row().min && op.row().max.is_none_or(|max| count <= max),
         },
         _ => false,
     }
@@ -294,6 +312,13 @@ impl State<'_> {
                     return Err(bad(message));
                 }
             }
+            NodeKind::Linear(linear) => {
+                if !linear.in_bounds() {
+                    let message = format!("node {}: a side is not from 1 to {MAX_SIDE}", id.0);
+                    return Err(bad(message));
+                }
+                arity(linear.arguments())?;
+            }
             NodeKind::Get(index) => {
                 arity(1)?;
                 let of = graph.node(node.args[0]);
@@ -301,6 +326,7 @@ impl State<'_> {
                     NodeKind::If(then, _) => graph.region(then).results.len(),
                     NodeKind::Loop(..) => of.args.len(),
                     NodeKind::Reverse(_) => of.args.len() - 1,
+                    NodeKind::Linear(linear) => linear.values(),
                     _ => 0,
                 };
                 if *index as usize >= count {

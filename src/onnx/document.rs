@@ -5,22 +5,27 @@ use super::form::Element;
 use super::import::import;
 use super::metadata::About;
 use super::training::export_training;
-use crate::compile::{Model, name_parameters};
+use crate::compile::{Model, settle_ports};
 use crate::error::Result;
 use crate::grad;
+use crate::graph::simplify;
 use crate::options::Options;
 
 /// Reads a model from the bytes of an ONNX file.
 ///
 /// # Errors
-/// Those of [`import`], and parameters in the options that the model does not have.
+/// Those of [`import`], and names in the options that the model does not have.
 pub fn read(bytes: &[u8], options: &Options) -> Result<Model> {
     let imported = import(bytes)?;
-    let mut graph = imported.graph;
-    name_parameters(&mut graph, options.str("params"))?;
+    let mut graph = settle_ports(imported.graph, options)?;
+    if !options.str("bind").is_empty() {
+        graph = simplify(&graph);
+    }
     Ok(Model {
         source: imported.about.source,
         graph,
+        general: None,
+        refusal: None,
         fit: imported.about.fit,
     })
 }
@@ -31,6 +36,7 @@ pub fn read(bytes: &[u8], options: &Options) -> Result<Model> {
 /// # Errors
 /// `Unsupported` for a model that is not numeric.
 pub fn write(model: &Model, options: &Options) -> Result<Vec<u8>> {
+    model.check_numeric("ONNX")?;
     let graph = &model.graph;
     let element = match options.str("dtype") {
         "f32" => Element::F32,

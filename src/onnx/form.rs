@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Builder, Elem, Graph, NodeId, NodeKind, Output, Port, PortKind, Type, flatten};
-use crate::ops::{Emit, OnnxForm, Op, Role};
+use crate::graph::{
+    Builder, Elem, Graph, NodeId, NodeKind, Output, Port, PortKind, Type, flatten, write_out,
+};
+use crate::ops::{Emit, Linear, MAX_WRITTEN_SIDE, OnnxForm, Op, Role, linear, linear_values};
 use crate::syntax::ast::Constant;
 
 /// The element type of a model's tensors.
@@ -45,7 +47,7 @@ pub(crate) fn onnx_form(graph: &Graph, element: Element, count: Count) -> Result
         let numeric = match &node.kind {
             NodeKind::Constant(value) => value.as_real().is_some(),
             NodeKind::Op(op) => matches!(op.row().role, Role::Numeric { .. }),
-            NodeKind::Port(_) | NodeKind::If(..) | NodeKind::Get(_) => true,
+            NodeKind::Port(_) | NodeKind::If(..) | NodeKind::Get(_) | NodeKind::Linear(_) => true,
             _ => false,
         };
         if !numeric {
@@ -54,8 +56,21 @@ pub(crate) fn onnx_form(graph: &Graph, element: Element, count: Count) -> Result
             );
             return Err(Error::new(ErrorKind::Unsupported, message).at(node.span));
         }
+        let side = match node.kind {
+            NodeKind::Linear(linear) => Some((linear.name(), linear.side())),
+            NodeKind::Op(op @ (Op::DetOf | Op::LogDetOf)) => {
+                linear::side(node.args.len()).map(|n| (op.name(), n))
+            }
+            _ => None,
+        };
+        if let Some((name, n)) = side.filter(|(_, n)| *n > MAX_WRITTEN_SIDE) {
+            let message = format!(
+                "{name} of a {n} by {n} matrix: in ONNX linear algebra is written out, for sides up to {MAX_WRITTEN_SIDE}; the native engine runs it"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message).at(node.span));
+        }
     }
-    let flat = flatten(graph);
+    let flat = flatten(&write_out(graph, MAX_WRITTEN_SIDE));
     let mut ports = flat.ports.clone();
     if count == Count::Port {
         ports.push(Port {
@@ -81,7 +96,7 @@ pub(crate) fn onnx_form(graph: &Graph, element: Element, count: Count) -> Result
             NodeKind::Constant(value) => form.builder.constant(value.clone()),
             NodeKind::Op(op) => form.op(*op, &args),
             NodeKind::Port(port) => form.builder.port(*port as usize),
-            _ => unreachable!("checked above, and `flatten` leaves no `if`"),
+            _ => unreachable!("checked above; nothing else is left"),
         });
     }
     let outputs = flat.outputs.iter().map(|output| {
@@ -249,6 +264,10 @@ impl Emit for Form {
             OnnxForm::Decomposed(definition) => definition(self, args),
             _ => self.builder.op(op, args),
         }
+    }
+
+    fn linear(&mut self, linear: Linear, args: &[NodeId], index: usize) -> NodeId {
+        linear_values(self, linear, args)[index]
     }
 
     fn real(&mut self, value: f64) -> NodeId {

@@ -145,6 +145,11 @@ fn write_value(value: &Value, out: &mut Vec<Json>) {
                 write_value(tail, out);
             }
         }
+        Value::Array(shape, items) => {
+            let rows = Value::rows(shape, items);
+            out.push(json!(["array", rows.len()]));
+            rows.iter().for_each(|row| write_value(row, out));
+        }
     }
 }
 
@@ -288,6 +293,13 @@ fn read_value(tokens: &mut Tokens, outputs: usize, depth: usize) -> Result<Value
         "procedure" => {
             tokens.next();
             return Ok(Value::Procedure);
+        }
+        "array" => {
+            tokens.next();
+            let rows = (0..length(detail, tokens)?)
+                .map(|_| read_value(tokens, outputs, depth + 1))
+                .collect::<Result<_>>()?;
+            return Value::array(rows).ok_or_else(|| malformed("an array of uneven rows"));
         }
         "list" => false,
         "dotted" => true,

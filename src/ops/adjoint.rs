@@ -2,7 +2,7 @@
 //!
 //! At kinks: `abs` 0 at 0, `min` and `max` shared equally at a tie, comparisons and rounding 0.
 
-use super::{Emit, NodeId, Op};
+use super::{Emit, Linear, NodeId, Op};
 
 /// What a rule sees: arguments, result, adjoint of the result.
 #[derive(Clone, Copy)]
@@ -17,6 +17,38 @@ pub struct Site<'a> {
 
 /// Emits the adjoint of argument `index`; `None` where it is zero everywhere.
 pub type Adjoint = fn(&mut dyn Emit, Site, index: usize) -> Option<NodeId>;
+
+/// A graph that keeps nothing.
+struct Nowhere;
+
+impl Emit for Nowhere {
+    fn op(&mut self, _: Op, _: &[NodeId]) -> NodeId {
+        NodeId(0)
+    }
+
+    fn linear(&mut self, _: Linear, _: &[NodeId], _: usize) -> NodeId {
+        NodeId(0)
+    }
+
+    fn real(&mut self, _: f64) -> NodeId {
+        NodeId(0)
+    }
+
+    fn known(&self, _: NodeId) -> Option<f64> {
+        None
+    }
+}
+
+/// Whether a rule has a derivative by argument `index` of `count`.
+pub fn exists(rule: Adjoint, index: usize, count: usize) -> bool {
+    let args = vec![NodeId(0); count];
+    let site = Site {
+        args: &args,
+        out: NodeId(0),
+        adjoint: NodeId(0),
+    };
+    rule(&mut Nowhere, site, index).is_some()
+}
 
 /// The derivative is zero wherever it exists.
 pub fn zero(_: &mut dyn Emit, _: Site, _: usize) -> Option<NodeId> {
@@ -224,6 +256,11 @@ pub fn modulo(e: &mut dyn Emit, s: Site, index: usize) -> Option<NodeId> {
 }
 
 /// `test ? a : b`: the adjoint goes to the side that was taken.
+/// The value is the first argument's, the derivative the second's.
+pub fn straight_through(_: &mut dyn Emit, s: Site, index: usize) -> Option<NodeId> {
+    (index == 1).then_some(s.adjoint)
+}
+
 pub fn select(e: &mut dyn Emit, s: Site, index: usize) -> Option<NodeId> {
     let zero = e.real(0.0);
     match index {
@@ -236,4 +273,12 @@ pub fn select(e: &mut dyn Emit, s: Site, index: usize) -> Option<NodeId> {
 /// The sum over the batch gives its adjoint to every sample.
 pub fn batch_sum(_: &mut dyn Emit, s: Site, _: usize) -> Option<NodeId> {
     Some(s.adjoint)
+}
+
+/// `pick`: the adjoint goes to the number that was chosen.
+pub fn pick(e: &mut dyn Emit, s: Site, index: usize) -> Option<NodeId> {
+    let place = e.int(index.checked_sub(1)? as i64);
+    let chosen = e.op(Op::Equal, &[s.args[0], place]);
+    let zero = e.real(0.0);
+    Some(e.select(chosen, s.adjoint, zero))
 }

@@ -1,6 +1,6 @@
 //! What rules emit into: the one thing that this table knows of graphs.
 
-use super::Op;
+use super::{Linear, Op};
 
 /// A value of a graph: the index of the node that computes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,6 +17,9 @@ impl NodeId {
 pub trait Emit {
     /// The value of `op` on `args`. The graph may share equal nodes and fold constants.
     fn op(&mut self, op: Op, args: &[NodeId]) -> NodeId;
+
+    /// Value `index` of an operation of linear algebra.
+    fn linear(&mut self, linear: Linear, args: &[NodeId], index: usize) -> NodeId;
 
     /// A real constant.
     fn real(&mut self, value: f64) -> NodeId;

@@ -1,7 +1,7 @@
 //! What operations give on constants: exact integers stay exact, everything else goes through the kernels.
 
 use super::kernel::Kernel;
-use super::{Op, Role};
+use super::{Op, Role, linear};
 use crate::syntax::ast::Constant;
 
 /// The value of a numeric operation on constant numbers, as an engine would give it; integers stay exact where the
@@ -11,6 +11,9 @@ pub fn fold(op: Op, args: &[Constant]) -> Option<Constant> {
         && let Some(value) = exact(op, &integers)
     {
         return Some(value);
+    }
+    if matches!(op, Op::DetOf | Op::LogDetOf | Op::Pick) {
+        return many(op, args).map(Constant::Real);
     }
     let Role::Numeric {
         kernel: Some(kernel),
@@ -40,6 +43,20 @@ pub fn fold(op: Op, args: &[Constant]) -> Option<Constant> {
     })
 }
 
+/// What the operations on many numbers give.
+fn many(op: Op, args: &[Constant]) -> Option<f64> {
+    let mut reals: Vec<f64> = args.iter().map(Constant::as_real).collect::<Option<_>>()?;
+    Some(match op {
+        Op::DetOf => linear::det(linear::side(reals.len())?, &mut reals),
+        Op::LogDetOf => linear::logdet(linear::side(reals.len())?, &mut reals),
+        _ => {
+            let (index, numbers) = reals.split_first()?;
+            let place = (0..numbers.len()).find(|place| *place as f64 == *index);
+            place.map_or(f64::NAN, |place| numbers[place])
+        }
+    })
+}
+
 fn integer(constant: &Constant) -> Option<i64> {
     match constant {
         Constant::Int(value) => Some(*value),
@@ -49,7 +66,7 @@ fn integer(constant: &Constant) -> Option<i64> {
 }
 
 /// Exact arithmetic; `None` where the result is no exact integer, by overflow or by nature.
-fn exact(op: Op, args: &[i64]) -> Option<Constant> {
+pub(crate) fn exact(op: Op, args: &[i64]) -> Option<Constant> {
     let value = match (op, args) {
         (Op::Add, [a, b]) => a.checked_add(*b),
         (Op::Sub, [a, b]) => a.checked_sub(*b),

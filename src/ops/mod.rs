@@ -2,20 +2,30 @@
 //! how its derivative is built and how ONNX spells it.
 
 mod adjoint;
+mod adjoint_linear;
 mod decompose;
+mod decompose_linear;
 mod elementary;
 mod emit;
 mod fold;
 pub mod kernel;
+pub mod linear;
 pub(crate) mod numeric;
 pub mod real;
+mod soft_choice;
 mod special;
 mod table;
 mod types;
+pub mod wording;
 
 pub use adjoint::Site;
+pub use adjoint_linear::linear_adjoints;
+pub use decompose_linear::{MAX_WRITTEN_SIDE, values as linear_values};
 pub use emit::{Emit, NodeId};
+pub(crate) use fold::exact;
 pub use fold::fold;
+pub use linear::Linear;
+pub use soft_choice::{SoftChoice, soft_choice};
 pub use table::{OnnxForm, Op, Role, Row, all, find, nearest};
 pub use types::{Elem, Type};
 
@@ -23,6 +33,14 @@ impl Op {
     /// The row of the table that describes this operation.
     pub fn row(self) -> &'static Row {
         table::row(self)
+    }
+
+    /// Whether the result depends smoothly on argument `index` of `count`: the derivative by it is not zero everywhere.
+    pub fn passes(self, index: usize, count: usize) -> bool {
+        match self.row().role {
+            Role::Numeric { adjoint, .. } => adjoint::exists(adjoint, index, count),
+            _ => false,
+        }
     }
 
     /// The name in Scheme and in graphs.

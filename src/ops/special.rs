@@ -297,7 +297,7 @@ mod tests {
     use super::*;
     use crate::ops::kernel::Kernel;
     use crate::ops::real::Real;
-    use crate::ops::{OnnxForm, Role};
+    use crate::ops::{Linear, OnnxForm, Role};
 
     /// What the test knows of an element type.
     trait Lane: Real {
@@ -389,6 +389,10 @@ mod tests {
                 _ => panic!("{} has no kernel", op.name()),
             };
             self.push(value)
+        }
+
+        fn linear(&mut self, _: Linear, _: &[NodeId], _: usize) -> NodeId {
+            unreachable!("elementary functions take no linear algebra")
         }
 
         fn real(&mut self, value: f64) -> NodeId {

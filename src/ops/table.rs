@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::adjoint::{self, Adjoint};
 use super::emit::{Emit, NodeId};
 use super::kernel::{Kernel, binary, unary};
-use super::{decompose, numeric as n, special};
+use super::{adjoint_linear, decompose, decompose_linear, numeric as n, special};
 use crate::suggest;
 
 /// What an operation is to the stages after the front end.
@@ -14,7 +14,7 @@ use crate::suggest;
 pub enum Role {
     /// Numbers to a number: a node of numeric graphs.
     Numeric {
-        /// What it computes; `None` for `select` and the batch operations, which engines know.
+        /// What it computes; `None` for what engines know: `select`, the batch operations, and those of many numbers.
         kernel: Option<Kernel>,
         /// How its derivative is built.
         adjoint: Adjoint,
@@ -167,8 +167,18 @@ table! {
 
     // engines know these
     Select "select" 3 Some(3), special(adjoint::select), Operator("Where"), INTERNAL;
+    StraightThrough "straight-through" 2 Some(2), kernel(binary::<n::StraightThrough>(), adjoint::straight_through), Decomposed(decompose::first), INTERNAL;
     BatchSum "batch-sum" 1 Some(1), special(adjoint::batch_sum), Operator("ReduceSum"), INTERNAL;
     BatchCount "batch-count" 0 Some(0), special(adjoint::zero), Operator("Size"), INTERNAL;
+
+    // many numbers to one: a matrix row by row; an index, then the numbers that it chooses from, NaN where it fits none
+    DetOf "det-of" 1 MANY, special(adjoint_linear::det), Decomposed(decompose_linear::det), INTERNAL;
+    LogDetOf "logdet-of" 1 MANY, special(adjoint_linear::logdet), Decomposed(decompose_linear::logdet), INTERNAL;
+    Pick "pick" 2 MANY, special(adjoint::pick), Decomposed(decompose_linear::pick), INTERNAL;
+
+    // the options, then their weights; what checks those: they, and how many there have to be
+    SoftChoice "soft-choice" 3 MANY, Structural, NoForm, INTERNAL;
+    SoftWeights "soft-weights" 2 Some(2), Structural, NoForm, INTERNAL;
 
     // lists
     Cons "cons" 2 Some(2), Structural, NoForm, PUBLIC;
@@ -192,6 +202,7 @@ table! {
     Reduce "reduce" 3 Some(3), Missing, NoForm, PUBLIC;
     ForEach "for-each" 2 MANY, Missing, NoForm, PUBLIC;
     Apply "apply" 2 MANY, Structural, NoForm, PUBLIC;
+    Error "error" 1 MANY, Structural, NoForm, PUBLIC;
 
     // predicates
     IsNull "null?" 1 Some(1), Structural, NoForm, PUBLIC;
@@ -211,28 +222,28 @@ table! {
     IsEqual "equal?" 2 Some(2), Structural, NoForm, PUBLIC;
 
     // vectors and matrices
-    Vec "vec" 0 MANY, Missing, NoForm, PUBLIC;
-    Ref "ref" 2 Some(2), Missing, NoForm, PUBLIC;
-    Dot "dot" 2 Some(2), Missing, NoForm, PUBLIC;
-    Cross "cross" 2 Some(2), Missing, NoForm, PUBLIC;
-    Norm "norm" 1 Some(1), Missing, NoForm, PUBLIC;
-    Normalize "normalize" 1 Some(1), Missing, NoForm, PUBLIC;
-    VSum "vsum" 1 Some(1), Missing, NoForm, PUBLIC;
-    VLen "vlen" 1 Some(1), Missing, NoForm, PUBLIC;
-    Scale "scale" 2 Some(2), Missing, NoForm, PUBLIC;
-    Mat "mat" 0 MANY, Missing, NoForm, PUBLIC;
-    MatMul "matmul" 2 Some(2), Missing, NoForm, PUBLIC;
-    MatVec "matvec" 2 Some(2), Missing, NoForm, PUBLIC;
-    Transpose "transpose" 1 Some(1), Missing, NoForm, PUBLIC;
-    Trace "trace" 1 Some(1), Missing, NoForm, PUBLIC;
-    Det "det" 1 Some(1), Missing, NoForm, PUBLIC;
-    LogDet "logdet" 1 Some(1), Missing, NoForm, PUBLIC;
-    Inv "inv" 1 Some(1), Missing, NoForm, PUBLIC;
-    Solve "solve" 2 Some(2), Missing, NoForm, PUBLIC;
-    Outer "outer" 2 Some(2), Missing, NoForm, PUBLIC;
-    Eye "eye" 1 Some(1), Missing, NoForm, PUBLIC;
-    Zeros "zeros" 1 Some(2), Missing, NoForm, PUBLIC;
-    Ones "ones" 1 Some(2), Missing, NoForm, PUBLIC;
+    Vec "vec" 0 MANY, Structural, NoForm, PUBLIC;
+    Ref "ref" 2 Some(2), Structural, NoForm, PUBLIC;
+    Dot "dot" 2 Some(2), Structural, NoForm, PUBLIC;
+    Cross "cross" 2 Some(2), Structural, NoForm, PUBLIC;
+    Norm "norm" 1 Some(1), Structural, NoForm, PUBLIC;
+    Normalize "normalize" 1 Some(1), Structural, NoForm, PUBLIC;
+    VSum "vsum" 1 Some(1), Structural, NoForm, PUBLIC;
+    VLen "vlen" 1 Some(1), Structural, NoForm, PUBLIC;
+    Scale "scale" 2 Some(2), Structural, NoForm, PUBLIC;
+    Mat "mat" 0 MANY, Structural, NoForm, PUBLIC;
+    MatMul "matmul" 2 Some(2), Structural, NoForm, PUBLIC;
+    MatVec "matvec" 2 Some(2), Structural, NoForm, PUBLIC;
+    Transpose "transpose" 1 Some(1), Structural, NoForm, PUBLIC;
+    Trace "trace" 1 Some(1), Structural, NoForm, PUBLIC;
+    Det "det" 1 Some(1), Structural, NoForm, PUBLIC;
+    LogDet "logdet" 1 Some(1), Structural, NoForm, PUBLIC;
+    Inv "inv" 1 Some(1), Structural, NoForm, PUBLIC;
+    Solve "solve" 2 Some(2), Structural, NoForm, PUBLIC;
+    Outer "outer" 2 Some(2), Structural, NoForm, PUBLIC;
+    Eye "eye" 1 Some(1), Structural, NoForm, PUBLIC;
+    Zeros "zeros" 1 Some(2), Structural, NoForm, PUBLIC;
+    Ones "ones" 1 Some(2), Structural, NoForm, PUBLIC;
 }
 
 /// Other names of the same operations.

@@ -1,4 +1,4 @@
-//! What kind of value a node gives: what a number is, and how many there are.
+//! What kind of value a node gives.
 
 use std::fmt;
 
@@ -20,10 +20,6 @@ pub enum Type {
     General,
     /// A number.
     Scalar(Elem),
-    /// A vector of this many reals.
-    Vector(u32),
-    /// A matrix of reals with this many rows and columns, row by row.
-    Matrix(u32, u32),
 }
 
 impl Type {
@@ -43,21 +39,6 @@ impl Type {
     pub fn is_scalar(self) -> bool {
         matches!(self, Type::Scalar(_))
     }
-
-    /// How many numbers a value holds; 0 where that is not known.
-    pub fn len(self) -> usize {
-        match self {
-            Type::General => 0,
-            Type::Scalar(_) => 1,
-            Type::Vector(n) => n as usize,
-            Type::Matrix(rows, columns) => rows as usize * columns as usize,
-        }
-    }
-
-    /// Whether a value holds no number that is known of.
-    pub fn is_empty(self) -> bool {
-        self.len() == 0
-    }
 }
 
 impl fmt::Display for Type {
@@ -67,8 +48,6 @@ impl fmt::Display for Type {
             Type::Scalar(Elem::Bool) => f.write_str("bool"),
             Type::Scalar(Elem::Int) => f.write_str("int"),
             Type::Scalar(Elem::Real) => f.write_str("real"),
-            Type::Vector(n) => write!(f, "(vector {n})"),
-            Type::Matrix(rows, columns) => write!(f, "(matrix {rows} {columns})"),
         }
     }
 }

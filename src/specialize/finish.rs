@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::machine::{Machine, fail};
 use super::value::Val;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId, Output, Value};
 
 /// Deepest nesting of lists in a program's value.
@@ -13,6 +13,10 @@ const MAX_VALUE_DEPTH: usize = 1000;
 impl Machine<'_> {
     /// The graph whose value is `value`.
     pub fn finish(mut self, value: Val) -> Result<Graph> {
+        if value.is_absent() {
+            let message = "the program never ends: a loop in it has no way out";
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
         let mut numbers = Vec::new();
         let shape = self.shape(&value, &mut numbers, 0)?;
         let single = shape == Value::Output(0);
@@ -51,6 +55,13 @@ impl Machine<'_> {
                     false => Some(Box::new(self.shape(&rest, numbers, depth + 1)?)),
                 };
                 Value::List(shapes, tail)
+            }
+            Val::Array(array) => {
+                let mut items = Vec::with_capacity(array.items.len());
+                for item in &array.items {
+                    items.push(self.shape(item, numbers, depth + 1)?);
+                }
+                Value::Array(array.shape.clone(), items)
             }
             Val::Closure(..) | Val::Primitive(_) => Value::Procedure,
             _ => return Err(fail("the program has no value".into())),

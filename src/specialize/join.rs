@@ -5,23 +5,18 @@ use std::rc::Rc;
 use super::machine::{Machine, fail};
 use super::value::Val;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{NodeId, NodeKind, RegionId};
+use crate::graph::{NodeId, RegionId};
 use crate::syntax::ast::Constant;
 
 impl Machine<'_> {
-    /// Joins the values of two arms: where they differ, a value of the branch decides.
+    /// Joins the values of two closed arms: where they differ, a value of the branch decides.
     pub fn join(
         &mut self,
-        id: NodeId,
         test: NodeId,
         first: &[Val],
         second: &[Val],
-        then: RegionId,
-    ) -> Result<()> {
-        let otherwise = self.builder.close_region(vec![]);
-        self.branches -= 1;
-        self.span = self.graph.node(id).span;
-        self.builder.span = self.span;
+        (then, otherwise): (RegionId, RegionId),
+    ) -> Result<Vec<Val>> {
         let mut slots = Join {
             test,
             slots: Vec::new(),
@@ -38,18 +33,23 @@ impl Machine<'_> {
         for (a, b) in first.iter().zip(second) {
             values.push(self.merge(Some(a), Some(b), &mut slots)?);
         }
-        let value = match self.graph.node(id).kind {
-            NodeKind::If(..) => Val::Tuple(values.into()),
-            _ => values.into_iter().next().unwrap_or(Val::Unset),
-        };
-        self.set(id, value);
-        Ok(())
+        Ok(values)
     }
 
     /// The value that is `a` in the first arm and `b` in the second; `None` where an arm has no such part. Numbers become
     /// values of the branch, procedures that differ a choice.
     fn merge(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
         let value = match (a, b) {
+            (Some(Val::Absent(a)), Some(Val::Absent(b))) => Val::Absent(a.or(*b)),
+            // what never comes counts for nothing, but where a node has to be computed to find that out
+            (Some(Val::Absent(node)), Some(b)) => {
+                let node = node.filter(|_| b.is_numeric()).map(Val::Node);
+                return self.merge(node.as_ref(), Some(b), join);
+            }
+            (Some(a), Some(Val::Absent(node))) => {
+                let node = node.filter(|_| a.is_numeric()).map(Val::Node);
+                return self.merge(Some(a), node.as_ref(), join);
+            }
             (Some(a), Some(b)) if same_atom(a, b) => a.clone(),
             (Some(Val::Pair(_)), Some(Val::Pair(_)))
             | (Some(Val::Pair(_)), None)
@@ -60,6 +60,21 @@ impl Machine<'_> {
                 let pairs = x.iter().zip(y.iter());
                 let captures = pairs.map(|(x, y)| self.merge(Some(x), Some(y), join));
                 Val::Closure(*f, captures.collect::<Result<_>>()?)
+            }
+            (Some(Val::Array(x)), Some(Val::Array(y))) if x.shape == y.shape => {
+                let pairs = x.items.iter().zip(&y.items);
+                let items = pairs.map(|(x, y)| self.merge(Some(x), Some(y), join));
+                let items = items.collect::<Result<_>>()?;
+                self.heap.array(x.shape.clone(), items)
+            }
+            (Some(Val::Array(array)), None) | (None, Some(Val::Array(array))) => {
+                let first = b.is_none();
+                let items = array.items.iter().map(|item| match first {
+                    true => self.merge(Some(item), None, join),
+                    false => self.merge(None, Some(item), join),
+                });
+                let items = items.collect::<Result<_>>()?;
+                self.heap.array(array.shape.clone(), items)
             }
             (a, b) if a.is_none_or(Val::is_numeric) && b.is_none_or(Val::is_numeric) => {
                 return self.merge_number(a, b, join);
@@ -173,7 +188,7 @@ struct Join {
 }
 
 /// Whether both are the same constant to the bit, the same node, or the same primitive.
-fn same_atom(a: &Val, b: &Val) -> bool {
+pub fn same_atom(a: &Val, b: &Val) -> bool {
     match (a, b) {
         (Val::Constant(Constant::Real(a)), Val::Constant(Constant::Real(b))) => {
             a.to_bits() == b.to_bits()
@@ -182,6 +197,7 @@ fn same_atom(a: &Val, b: &Val) -> bool {
         (Val::Node(a), Val::Node(b)) => a == b,
         (Val::Primitive(a), Val::Primitive(b)) => a == b,
         (Val::Pair(a), Val::Pair(b)) => a == b,
+        (Val::Array(a), Val::Array(b)) => Rc::ptr_eq(a, b),
         _ => false,
     }
 }

@@ -1,43 +1,95 @@
 //! The machine: activations of functions, frames of regions, and what a finished region gives its values to.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::Limits;
+use super::decide::{Decision, Decisions, Site, Start, Trail};
+use super::repeat::{Mode, Repeat};
+use super::tail::Tails;
 use super::value::{Heap, Val};
-use crate::anf::counted;
+use super::{Given, Limits, Prepared};
 use crate::error::{Error, ErrorKind, Result, Span};
-use crate::graph::{Builder, Elem, FunctionId, Graph, NodeId, NodeKind, RegionId, Type};
+use crate::graph::{Builder, Elem, FunctionId, Graph, NodeId, NodeKind, Port, RegionId, Type};
 use crate::lower::arity_message;
-use crate::ops::Op;
+use crate::ops::{Op, wording};
 use crate::syntax::ast::Constant;
 
 /// Runs the body of `graph`; the numeric graph of what is left, not yet simplified.
-pub fn run(graph: &Graph, limits: Limits) -> Result<Graph> {
-    let mut machine = Machine {
-        graph,
-        limits,
-        builder: Builder::new(graph.ports.clone()),
-        heap: Heap::default(),
-        environments: Vec::new(),
-        frames: Vec::new(),
-        ranges: graph
-            .functions
-            .iter()
-            .map(|f| node_range(graph, f.body))
-            .collect(),
-        steps: 0,
-        branches: 0,
-        span: Span::default(),
-    };
-    let body = node_range(graph, RegionId(0));
-    machine.environments.push(Environment::new(body));
-    machine.frames.push(Frame::of(RegionId(0), Then::Finish));
-    let value = machine.run().map_err(|error| error.at(machine.span))?;
-    machine.finish(value)
+///
+/// Whether the tail calls of a procedure are followed one by one or become a loop turns out on the way; the run then begins
+/// again, with that decided.
+pub fn run(prepared: &Prepared, ports: &[Port], given: &[Given], limits: Limits) -> Result<Graph> {
+    let graph = &prepared.graph;
+    let mut decisions = Decisions::default();
+    loop {
+        let mut heap = Heap::default();
+        let builder = Builder::new(ports.to_vec());
+        let inputs = given.iter().map(|given| input(given, &mut heap, &builder));
+        let inputs = inputs.collect();
+        let mut machine = Machine {
+            graph,
+            limits,
+            tails: &prepared.tails,
+            builder,
+            heap,
+            inputs,
+            constants: HashMap::new(),
+            environments: vec![Environment::new(node_range(graph, RegionId(0)))],
+            frames: vec![Frame::of(RegionId(0), Then::Finish)],
+            ranges: &prepared.ranges,
+            decisions: &decisions,
+            decided: None,
+            repeats: Vec::new(),
+            steps: 0,
+            branches: 0,
+            span: Span::default(),
+        };
+        let error = match machine.run() {
+            Ok(value) => return machine.finish(value),
+            Err(error) => error.at(machine.span),
+        };
+        match (machine.decided, machine.repeats.last()) {
+            (None, _) if error.kind == ErrorKind::Limit => return Err(error),
+            (Some((start, decision)), _) => decisions.add(start, decision),
+            // what fails inside a loop may not fail where its iterations are followed one by one
+            // nor where its structure may change
+            (None, Some(repeat)) => {
+                let decision = match (&repeat.start, repeat.peeled) {
+                    (Start::Site(_), false) => Decision::Peel,
+                    _ => Decision::Follow(error),
+                };
+                decisions.add(repeat.start.clone(), decision);
+            }
+            // an arm that is never taken never matters: whether this fails is known only when the program runs
+            (None, None) if machine.branches > 0 && error.kind == ErrorKind::Compile => {
+                return Err(Error {
+                    kind: ErrorKind::Unsupported,
+                    ..error
+                });
+            }
+            (None, None) => return Err(error),
+        };
+    }
+}
+
+/// The value of an input of the graph.
+fn input(given: &Given, heap: &mut Heap, builder: &Builder) -> Val {
+    match given {
+        Given::Port(port) => Val::Node(builder.port(*port)),
+        Given::Constant(constant) => heap.constant(constant),
+        Given::Association(entries) => {
+            let mut pairs = Vec::with_capacity(entries.len());
+            for (name, value) in entries {
+                let value = input(value, heap, builder);
+                pairs.push(heap.cons(Val::Constant(Constant::Symbol(name.clone())), value));
+            }
+            heap.list(pairs, Val::nil())
+        }
+    }
 }
 
 /// The ids of all nodes of a region, those of regions inside included, lie in this range.
-fn node_range(graph: &Graph, region: RegionId) -> (usize, usize) {
+pub fn node_range(graph: &Graph, region: RegionId) -> (usize, usize) {
     let nodes = &graph.region(region).nodes;
     let mut first = nodes.first().map_or(0, |node| node.index());
     let last = nodes.last().map_or(0, |node| node.index() + 1);
@@ -54,7 +106,7 @@ fn node_range(graph: &Graph, region: RegionId) -> (usize, usize) {
 }
 
 /// The values of the nodes of one activation of a function.
-struct Environment {
+pub struct Environment {
     first: usize,
     values: Vec<Val>,
 }
@@ -69,43 +121,80 @@ impl Environment {
 }
 
 /// What happens with the values of a finished region.
-enum Then {
+pub enum Then {
     /// They are the value of the program.
     Finish,
     /// They are the value of this call, in the activation below.
-    Return(NodeId),
+    Return(NodeId, Activation),
     /// They are the values of this `if`, whose test was known.
     Taken(NodeId),
     /// They are those of the first of two arms, which this test decides; the second is to come.
-    First(NodeId, NodeId, Arm),
+    First(Fork, Arm),
     /// They are those of the second arm; the first arm's are here.
-    Second(NodeId, NodeId, Rc<[Val]>, RegionId),
+    Second(Fork, Rc<[Val]>, RegionId),
+    /// They are what one pass over the body of the innermost open loop gives.
+    Pass,
+}
+
+/// A call in progress.
+#[derive(Clone)]
+pub struct Activation {
+    /// The function that is running.
+    pub function: FunctionId,
+    /// Where a chain of tail calls began.
+    pub site: Site,
+    /// How long it is.
+    pub calls: usize,
+    /// How many nodes the result had then.
+    pub nodes: usize,
+    /// The points that it has passed.
+    pub trail: Option<Rc<Trail>>,
+}
+
+/// A branch on data whose arms are being evaluated.
+pub struct Fork {
+    /// The `if`, or the call of one of two procedures.
+    pub branch: NodeId,
+    /// The test.
+    pub test: NodeId,
+    /// The open loops that it is a tail position of, and how long their paths were.
+    pub paths: Rc<[(usize, usize)]>,
 }
 
 /// An arm of a branch on data.
-enum Arm {
+pub enum Arm {
     /// A region of an `if`.
     Region(RegionId),
     /// The call of one of two procedures on arguments.
     Call(Val, Vec<Val>),
+    /// One side of an iteration that is taken off a repetition.
+    Peeled(Box<Repeat>, Mode),
 }
 
 /// What is being evaluated: a region, or a call in an arm.
-struct Frame {
-    body: Body,
+pub struct Frame {
+    pub body: Body,
     next: usize,
-    then: Then,
+    pub then: Then,
 }
 
 #[derive(Clone, Copy)]
-enum Body {
+pub enum Body {
     Region(RegionId),
     /// Waits for the value of this node.
     Value(NodeId),
 }
 
 impl Frame {
-    fn of(region: RegionId, then: Then) -> Frame {
+    pub fn waiting(body: Body, then: Then) -> Frame {
+        Frame {
+            body,
+            next: 0,
+            then,
+        }
+    }
+
+    pub fn of(region: RegionId, then: Then) -> Frame {
         Frame {
             body: Body::Region(region),
             next: 0,
@@ -117,11 +206,22 @@ impl Frame {
 pub struct Machine<'a> {
     pub graph: &'a Graph,
     pub limits: Limits,
+    pub tails: &'a Tails,
     pub builder: Builder,
     pub heap: Heap,
-    environments: Vec<Environment>,
-    frames: Vec<Frame>,
-    ranges: Vec<(usize, usize)>,
+    /// The values of the graph's inputs.
+    inputs: Vec<Val>,
+    /// The constants so far: each is built once.
+    constants: HashMap<NodeId, Val>,
+    pub environments: Vec<Environment>,
+    pub frames: Vec<Frame>,
+    ranges: &'a [(usize, usize)],
+    /// What is known of chains of tail calls.
+    pub decisions: &'a Decisions,
+    /// What has turned out: the run begins again.
+    pub decided: Option<(Start, Decision)>,
+    /// The open loops, innermost last.
+    pub repeats: Vec<Repeat>,
     steps: usize,
     /// How many branches on data are open.
     pub branches: usize,
@@ -161,18 +261,25 @@ impl Machine<'_> {
                         .next()
                         .ok_or_else(|| fail("the program has no value".into()));
                 }
-                Then::Return(call) => {
+                Then::Return(call, _) => {
                     self.environments.pop();
                     self.set(call, results.into_iter().next().unwrap_or(Val::Unset));
                 }
                 Then::Taken(branch) => self.set(branch, Val::Tuple(results.into())),
-                Then::First(branch, test, second) => {
+                Then::First(fork, second) => {
                     let region = self.builder.close_region(vec![]);
-                    let then = Then::Second(branch, test, results.into(), region);
+                    self.turn(&fork, true);
+                    let branch = fork.branch;
+                    let then = Then::Second(fork, results.into(), region);
                     self.arm(branch, second, then)?;
                 }
-                Then::Second(branch, test, first, then) => {
-                    self.join(branch, test, &first, &results, then)?
+                Then::Second(fork, first, then) => {
+                    self.join_arms(&fork, &first, &results, then)?;
+                }
+                Then::Pass => {
+                    self.environments.pop();
+                    let value = results.into_iter().next().unwrap_or(Val::Unset);
+                    self.passed(value)?;
                 }
             }
         }
@@ -214,10 +321,22 @@ impl Machine<'_> {
             return Err(Error::new(ErrorKind::Limit, message));
         }
         let args: Vec<Val> = node.args.iter().map(|arg| self.get(*arg)).collect();
+        if let Some(absent) = args.iter().find(|arg| arg.is_absent()) {
+            let value = absent.clone();
+            self.set(id, value);
+            return Ok(());
+        }
         let value = match &node.kind {
             NodeKind::RegionParam => return Ok(()),
-            NodeKind::Constant(constant) => self.heap.constant(constant),
-            NodeKind::Port(port) => Val::Node(self.builder.port(*port as usize)),
+            NodeKind::Constant(constant) => match self.constants.get(&id) {
+                Some(value) => value.clone(),
+                None => {
+                    let value = self.heap.constant(constant);
+                    self.constants.insert(id, value.clone());
+                    value
+                }
+            },
+            NodeKind::Port(port) => self.inputs[*port as usize].clone(),
             NodeKind::Primitive(op) => Val::Primitive(*op),
             NodeKind::Closure(function) => Val::Closure(*function, args.into()),
             NodeKind::Get(index) => match &args[0] {
@@ -227,9 +346,9 @@ impl Machine<'_> {
             NodeKind::Op(Op::Apply) => return self.apply_list(id, args),
             NodeKind::Op(op) => self.primitive(*op, &args)?,
             NodeKind::If(then, otherwise) => return self.branch(id, &args[0], *then, *otherwise),
-            NodeKind::Loop(..) | NodeKind::Reverse(_) => {
+            NodeKind::Loop(..) | NodeKind::Reverse(_) | NodeKind::Linear(_) => {
                 return Err(fail(
-                    "a general graph calls procedures instead of loops".into(),
+                    "a general graph calls procedures instead of loops and linear algebra".into(),
                 ));
             }
             NodeKind::Call(function) => return self.call(id, *function, args),
@@ -278,10 +397,7 @@ impl Machine<'_> {
             }
             other => {
                 let what = self.describe(&other);
-                Err(fail(format!(
-                    "{what} is no procedure: it cannot be applied to {}",
-                    counted(args.len())
-                )))
+                Err(fail(wording::not_a_procedure(&what, args.len())))
             }
         }
     }
@@ -292,9 +408,7 @@ impl Machine<'_> {
         let (items, end) = self.heap.items(&last);
         if !end.is_nil() {
             let what = self.describe(&last);
-            return Err(fail(format!(
-                "the last argument of apply must be a list, not {what}"
-            )));
+            return Err(fail(wording::not_an_argument_list(&what)));
         }
         let head = args.remove(0);
         args.extend(items);
@@ -304,25 +418,81 @@ impl Machine<'_> {
     /// Calls a function on its captures and arguments.
     fn call(&mut self, id: NodeId, function: FunctionId, mut args: Vec<Val>) -> Result<()> {
         let row = &self.graph.functions[function.0 as usize];
-        if self.environments.len() > self.limits.depth {
-            let message = format!(
-                "the recursion of \"{}\" goes deeper than {} calls (option max_depth)",
-                row.name, self.limits.depth
-            );
-            return Err(Error::new(ErrorKind::Limit, message));
-        }
         if row.rest {
             let fixed = row.captures.len() + row.params.len();
             let rest = args.split_off(fixed);
             args.push(self.heap.list(rest, Val::nil()));
         }
+        if self.goes_on(id, function, &args)? {
+            return Ok(());
+        }
+        match self.start(function, id, &args)? {
+            Some((start, Decision::Peel)) => self.peel(start, Site { function, call: id }, &args),
+            Some((start, _)) => self.repeat(start, Site { function, call: id }, args),
+            None => self.follow(id, function, args),
+        }
+    }
+
+    /// Calls a function; in tail position, in place of the call around it.
+    pub fn follow(&mut self, id: NodeId, function: FunctionId, args: Vec<Val>) -> Result<()> {
+        let row = &self.graph.functions[function.0 as usize];
+        let mut activation = Activation {
+            function,
+            site: Site { function, call: id },
+            calls: 0,
+            nodes: self.builder.graph().nodes.len(),
+            trail: None,
+        };
+        let around = self.tail_of(id).0;
+        let around = around.filter(|around| self.tails.same_cycle(around.function, function));
+        if let Some(around) = &around {
+            activation.trail = self.remember(around, function, &args)?;
+        }
+        let mut call = id;
+        if let Some((base, replaced)) = self.replaced(id) {
+            if let Some(around) = around {
+                activation.site = around.site;
+                activation.calls = around.calls + 1;
+                activation.nodes = around.nodes;
+                self.roll_up(&activation)?;
+            }
+            call = replaced;
+            self.frames.truncate(base);
+            self.environments.pop();
+        }
+        if self.environments.len() > self.limits.depth {
+            let message = wording::too_deep(&row.name, self.limits.depth);
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        self.enter(function, args, Then::Return(call, activation));
+        Ok(())
+    }
+
+    /// Begins the evaluation of a function's body.
+    pub fn enter(&mut self, function: FunctionId, args: Vec<Val>, then: Then) {
+        let body = self.graph.functions[function.0 as usize].body;
         let mut environment = Environment::new(self.ranges[function.0 as usize]);
-        for (param, value) in self.graph.region(row.body).params.iter().zip(args) {
+        for (param, value) in self.graph.region(body).params.iter().zip(args) {
             environment.values[param.index() - environment.first] = value;
         }
         self.environments.push(environment);
-        self.frames.push(Frame::of(row.body, Then::Return(id)));
-        Ok(())
+        self.frames.push(Frame::of(body, then));
+    }
+
+    /// The activation that a call at `id`, in tail position, takes the place of: its frame, and where its value goes.
+    fn replaced(&self, id: NodeId) -> Option<(usize, NodeId)> {
+        let mut node = id;
+        for (index, frame) in self.frames.iter().enumerate().rev() {
+            if !self.tails.is_tail(node) || matches!(frame.body, Body::Value(_)) {
+                return None;
+            }
+            match &frame.then {
+                Then::Return(call, _) => return Some((index, *call)),
+                Then::Taken(branch) => node = *branch,
+                _ => return None,
+            }
+        }
+        None
     }
 
     fn branch(
@@ -351,18 +521,52 @@ impl Machine<'_> {
 
     /// Evaluates both arms of a branch on data, each in a region of the result.
     fn fork(&mut self, id: NodeId, test: NodeId, then: Arm, otherwise: Arm) -> Result<()> {
+        self.must_repeat(id)?;
+        match self.certain(id) {
+            Some(true) => return self.certain_arm(id, then),
+            Some(false) => return self.certain_arm(id, otherwise),
+            None => {}
+        }
+        self.nest(id)?;
+        let fork = Fork {
+            branch: id,
+            test,
+            paths: self.paths(id),
+        };
+        self.turn(&fork, false);
+        self.arm(id, then, Then::First(fork, otherwise))
+    }
+
+    /// Counts one more branch on data that is open.
+    pub fn nest(&mut self, id: NodeId) -> Result<()> {
         self.branches += 1;
         if self.branches > self.limits.branches {
+            if let Some(error) = self.why_followed(id) {
+                return Err(error);
+            }
             let message = format!(
-                "branches on data nest more than {} deep: a recursion whose depth hangs on data is not supported in this version",
+                "branches on data nest more than {} deep: the depth of this recursion hangs on data",
                 self.limits.branches
             );
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        self.arm(id, then, Then::First(id, test, otherwise))
+        Ok(())
     }
 
-    fn arm(&mut self, id: NodeId, arm: Arm, then: Then) -> Result<()> {
+    /// Evaluates an arm that is surely taken.
+    fn certain_arm(&mut self, id: NodeId, arm: Arm) -> Result<()> {
+        match arm {
+            Arm::Region(region) => {
+                self.frames.push(Frame::of(region, Then::Taken(id)));
+                Ok(())
+            }
+            Arm::Call(head, args) => self.apply(id, head, args),
+            Arm::Peeled(..) => Err(fail("an iteration has no certain side".into())),
+        }
+    }
+
+    /// Evaluates an arm in a region of its own.
+    pub fn arm(&mut self, id: NodeId, arm: Arm, then: Then) -> Result<()> {
         self.builder.open_region(&[]);
         match arm {
             Arm::Region(region) => {
@@ -370,12 +574,12 @@ impl Machine<'_> {
                 Ok(())
             }
             Arm::Call(head, args) => {
-                self.frames.push(Frame {
-                    body: Body::Value(id),
-                    next: 0,
-                    then,
-                });
+                self.frames.push(Frame::waiting(Body::Value(id), then));
                 self.apply(id, head, args)
+            }
+            Arm::Peeled(repeat, mode) => {
+                self.peeled_arm(*repeat, mode, then);
+                Ok(())
             }
         }
     }
@@ -405,18 +609,16 @@ impl Machine<'_> {
     /// What a value is, in words for errors.
     pub fn describe(&self, value: &Val) -> String {
         match value {
-            Val::Constant(Constant::List(..)) => "the empty list".into(),
-            Val::Constant(Constant::Symbol(name)) => format!("the symbol {name}"),
-            Val::Constant(Constant::Str(text)) => format!("the string {text:?}"),
-            Val::Constant(Constant::Char(_)) => "a character".into(),
-            Val::Constant(constant) => {
-                format!("the number {constant}").replace("number #", "boolean #")
-            }
+            Val::Constant(constant) => constant.describe(),
             Val::Node(node) => match self.builder.graph().node(*node).ty {
                 Type::Scalar(Elem::Bool) => "a boolean".into(),
                 _ => "a number".into(),
             },
             Val::Pair(_) => "a pair".into(),
+            Val::Array(array) => match array.shape[..] {
+                [rows, columns] => wording::array(rows, Some(columns)),
+                _ => wording::array(array.items.len(), None),
+            },
             Val::Closure(function, _) => {
                 let name = &self.graph.functions[function.0 as usize].name;
                 match name.starts_with('%') {
@@ -426,7 +628,7 @@ impl Machine<'_> {
             }
             Val::Primitive(op) => format!("the procedure {}", op.name()),
             Val::Choice(..) => "a procedure".into(),
-            Val::Unset | Val::Tuple(_) => "nothing".into(),
+            _ => "nothing".into(),
         }
     }
 }

@@ -17,6 +17,8 @@ pub enum Val {
     Node(NodeId),
     /// A pair: an address of the heap.
     Pair(u32),
+    /// A vector or a matrix.
+    Array(Rc<Array>),
     /// A function with what it captures.
     Closure(FunctionId, Rc<[Val]>),
     /// A primitive.
@@ -25,6 +27,20 @@ pub enum Val {
     Choice(NodeId, Rc<(Val, Val)>),
     /// The values of an `if`.
     Tuple(Rc<[Val]>),
+    /// The value of a tail call that goes on with a loop: its next arguments.
+    Recur(Rc<[Val]>),
+    /// Goes on with a loop where this test holds, and ends it elsewhere.
+    Mixed(NodeId),
+    /// What never comes: the value of a loop without an end, or of a loop that ends by going on with one around it. With a
+    /// node that has to be computed to find that out.
+    Absent(Option<NodeId>),
+}
+
+/// A vector (one size) or a matrix (rows, columns) of reals, row by row, each a constant or a node.
+#[derive(Debug)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    pub items: Vec<Val>,
 }
 
 impl Val {
@@ -34,6 +50,10 @@ impl Val {
 
     pub fn bool(value: bool) -> Val {
         Val::Constant(Constant::Bool(value))
+    }
+
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Val::Absent(_))
     }
 
     pub fn is_nil(&self) -> bool {
@@ -54,11 +74,16 @@ impl Val {
 #[derive(Default)]
 pub struct Heap {
     cells: Vec<(Val, Val)>,
+    /// How many numbers the arrays hold that were made so far.
+    elements: usize,
+    /// For each cell, whether it is part of a constant.
+    quoted: Vec<bool>,
 }
 
 impl Heap {
     pub fn cons(&mut self, car: Val, cdr: Val) -> Val {
         self.cells.push((car, cdr));
+        self.quoted.push(false);
         Val::Pair(self.cells.len() as u32 - 1)
     }
 
@@ -66,8 +91,19 @@ impl Heap {
         &self.cells[address as usize]
     }
 
+    /// Whether the pair is part of a constant.
+    pub fn is_quoted(&self, address: u32) -> bool {
+        self.quoted[address as usize]
+    }
+
+    /// How many cells and elements of arrays were made so far.
     pub fn len(&self) -> usize {
-        self.cells.len()
+        self.cells.len() + self.elements
+    }
+
+    pub fn array(&mut self, shape: Vec<usize>, items: Vec<Val>) -> Val {
+        self.elements += items.len();
+        Val::Array(Rc::new(Array { shape, items }))
     }
 
     /// The list of `items` before `tail`.
@@ -87,7 +123,10 @@ impl Heap {
                     Some(tail) => self.constant(tail),
                     None => Val::nil(),
                 };
-                self.list(items, tail)
+                let first = self.cells.len();
+                let list = self.list(items, tail);
+                self.quoted[first..].fill(true);
+                list
             }
             atom => Val::Constant(atom.clone()),
         }

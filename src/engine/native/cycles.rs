@@ -287,7 +287,11 @@ fn copies(pairs: impl Iterator<Item = (Slot, Slot)>) -> Steps {
 
 /// The iterations that take turns: two where they hold no loop, so that no state has to be moved.
 fn turns(turn: Turn, pairs: &[[Slot; 2]]) -> Vec<Turn> {
-    let plain = |items: &[Item]| items.iter().all(|item| matches!(item, Item::Steps(_)));
+    let plain = |items: &[Item]| {
+        items
+            .iter()
+            .all(|item| matches!(item, Item::Steps(_) | Item::Linear(_)))
+    };
     if !plain(&turn.head) || !plain(&turn.next) {
         return vec![turn];
     }

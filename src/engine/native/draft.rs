@@ -20,6 +20,8 @@ pub enum Draft {
         out: Out,
         args: Vec<usize>,
     },
+    /// An operation on matrices: its value.
+    Linear(usize),
     /// A loop.
     Loop(LoopDraft),
     /// A way back over a loop.
@@ -67,15 +69,17 @@ impl Draft {
         let inits = |value: usize| match &values.list[value].source {
             Source::Loop(l) => &l.inits[..],
             Source::Reverse(r) => &r.inits[..],
+            Source::Linear(_, args) => &args[..],
             _ => &[],
         };
         let (own, outer) = match self {
             Draft::Step { args, .. } => (&args[..], &[][..]),
+            Draft::Linear(value) => (inits(*value), &[][..]),
             Draft::Loop(draft) => (inits(draft.value), &draft.outer[..]),
             Draft::Reverse(draft) => (inits(draft.value), &draft.outer[..]),
         };
         let single = match self {
-            Draft::Step { .. } => false,
+            Draft::Step { .. } | Draft::Linear(_) => false,
             Draft::Loop(draft) => draft.single,
             Draft::Reverse(draft) => draft.single,
         };
@@ -139,7 +143,7 @@ fn uses(values: &Values, roots: &[Vec<Out>]) -> Vec<usize> {
         }
         let mut all = |list: &[usize]| list.iter().for_each(|value| uses[*value] += 1);
         match &values.list[i].source {
-            Source::Op(_, args) => all(args),
+            Source::Op(_, args) | Source::Linear(_, args) => all(args),
             Source::Result(of) => all(&[*of]),
             Source::Loop(l) => {
                 all(&l.inits);
@@ -274,6 +278,7 @@ impl<T: Real> Drafter<'_, T> {
                 };
                 drafts.push(Draft::Step { code, out, args });
             }
+            Source::Linear(..) if here => drafts.push(Draft::Linear(i)),
             Source::Loop(l) if here => drafts.push(Draft::Loop(self.repeat(i, l)?)),
             Source::Reverse(r) if here => {
                 let Source::Loop(of) = &values.list[r.of].source else {

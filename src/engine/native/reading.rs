@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 
+use super::linear::System;
 use super::values::{Loop, Reverse, Source, Values};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, NodeId, NodeKind, RegionId, flatten};
+use crate::graph::{Graph, NodeId, NodeKind, RegionId, flatten, write_out};
 use crate::ops::Op;
+
+/// Linear algebra on matrices of this side or less is written out in scalar operations, which run on many samples at once.
+const WRITTEN_SIDE: usize = 4;
 
 /// The values of `graph`, with both arms of each `if` computed.
 pub fn values(graph: &Graph) -> Result<Values> {
-    let graph = flatten(graph);
+    let graph = flatten(&write_out(graph, WRITTEN_SIDE));
     let mut reading = Reading::new(&graph);
     for i in 0..graph.nodes.len() {
         reading.node(i)?;
@@ -112,7 +116,10 @@ impl<'a> Reading<'a> {
                 let pair = |a, b| self.values.push(Source::Op(*op, vec![a, b]), home);
                 args.into_iter().reduce(pair).ok_or_else(not_numeric)?
             }
+            NodeKind::Op(Op::DetOf) => self.system(System::Det, args, home) + 1,
+            NodeKind::Op(Op::LogDetOf) => self.system(System::LogDet, args, home) + 1,
             NodeKind::Op(op) => self.values.push(Source::Op(*op, args), home),
+            NodeKind::Linear(linear) => self.system(System::Many(*linear), args, home),
             NodeKind::RegionParam => {
                 let value = self.values.push(Source::Param, home);
                 self.values.list[value].batched = self.batched[i];
@@ -132,6 +139,16 @@ impl<'a> Reading<'a> {
 
     fn all(&self, nodes: &[NodeId]) -> Vec<usize> {
         nodes.iter().map(|node| self.ids[node.index()]).collect()
+    }
+
+    /// An operation on matrices; its values stand behind it.
+    fn system(&mut self, system: System, args: Vec<usize>, region: usize) -> usize {
+        let value = self.values.push(Source::Linear(system, args), region);
+        for _ in 0..system.values() {
+            let result = self.values.push(Source::Result(value), region);
+            self.values.list[value].results.push(result);
+        }
+        value
     }
 
     fn repeat(&mut self, node: usize, inits: Vec<usize>, head: RegionId, next: RegionId) -> usize {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::draft::{Draft, Out};
 use super::item::{Item, Loop, Steps};
+use super::linear;
 use super::step::{Code, Slot, Step};
 use super::values::{Source, Values};
 
@@ -145,6 +146,10 @@ impl<'a> Places<'a> {
                     };
                     push(&mut items, step, uniform);
                 }
+                Draft::Linear(value) => {
+                    let step = self.linear(*value);
+                    items.push(Item::Linear(Box::new(step)));
+                }
                 Draft::Loop(draft) => {
                     let cycle = self.repeat(draft, false);
                     let tape = draft.recorded.then(|| {
@@ -196,6 +201,26 @@ impl<'a> Places<'a> {
         let slots: Vec<Slot> = args.iter().map(|arg| self.slot[*arg]).collect();
         new_step(code, slot, index as u32, &slots)
     }
+
+    /// An operation on matrices, its values in slots of their own.
+    fn linear(&mut self, value: usize) -> linear::Step {
+        let values = self.values;
+        let Source::Linear(system, args) = &values.list[value].source else {
+            unreachable!("the draft of an operation on matrices");
+        };
+        let results = &values.list[value].results;
+        for result in results {
+            self.slot[*result] = self.place(*result);
+        }
+        let slots = |list: &[usize]| list.iter().map(|value| self.slot[*value]).collect();
+        linear::Step {
+            system: *system,
+            args: slots(args),
+            results: slots(results),
+            uniform: !values.list[value].batched,
+            fills: Vec::new(),
+        }
+    }
 }
 
 /// The values that a draft gives to its scope.
@@ -206,6 +231,7 @@ fn defined<'v>(values: &'v Values, draft: &'v Draft) -> &'v [usize] {
             ..
         } => std::slice::from_ref(value),
         Draft::Step { .. } => &[],
+        Draft::Linear(value) => &values.list[*value].results,
         Draft::Loop(draft) => &values.list[draft.value].results,
         Draft::Reverse(draft) => &values.list[draft.value].results,
     }

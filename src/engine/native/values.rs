@@ -1,6 +1,7 @@
 //! A numeric graph as a list of values, each operation of at most three arguments, with what the planner needs to know of
 //! each. Values stand in regions: that of the graph, and those of loops and ways back.
 
+use super::linear::System;
 use crate::ops::Op;
 
 /// Where a value comes from. Arguments are indices of values that stand before.
@@ -18,7 +19,9 @@ pub enum Source {
     Loop(Loop),
     /// A way back over a loop; its last carries are values of their own.
     Reverse(Reverse),
-    /// A last state or carry of this loop or way back.
+    /// An operation on matrices; what it gives are values of their own.
+    Linear(System, Vec<usize>),
+    /// A last state or carry of this loop or way back, or what this operation on matrices gives.
     Result(usize),
 }
 
@@ -73,7 +76,7 @@ pub struct Value {
     pub depth: usize,
     /// The region that it stands in.
     pub region: usize,
-    /// The last states of a loop or the last carries of a way back.
+    /// The last states of a loop, the last carries of a way back, or what an operation on matrices gives.
     pub results: Vec<usize>,
     /// Whether anything reads it.
     pub read: bool,
@@ -97,14 +100,17 @@ impl Values {
         let (batched, depth) = match &source {
             Source::Input(_) => (true, 0),
             Source::Sum(arg) => (false, self.list[*arg].depth + 1),
-            Source::Op(_, args) => {
+            Source::Op(_, args) | Source::Linear(_, args) => {
                 let args = || args.iter().map(|arg| &self.list[*arg]);
                 (
                     args().any(|arg| arg.batched),
                     args().map(|arg| arg.depth).max().unwrap_or(0),
                 )
             }
-            Source::Result(of) => (false, self.list[*of].depth),
+            Source::Result(of) => match &self.list[*of].source {
+                Source::Linear(..) => (self.list[*of].batched, self.list[*of].depth),
+                _ => (false, self.list[*of].depth),
+            },
             _ => (false, 0),
         };
         self.list.push(Value {
@@ -163,7 +169,7 @@ impl Values {
         all(&self.outputs);
         for value in &self.list {
             match &value.source {
-                Source::Op(_, args) => all(args),
+                Source::Op(_, args) | Source::Linear(_, args) => all(args),
                 Source::Sum(arg) => all(&[*arg]),
                 Source::Loop(l) => {
                     all(&l.inits);
