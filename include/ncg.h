@@ -213,6 +213,16 @@ int32_t ncg_model_write(const ncg_model *model,
                         int64_t *needed,
                         ncg_error **err);
 
+/* Writes what in the model is allowed but hardly meant into the caller's buffer: a constant inside a test, an input that
+   nothing uses, a constant that no output depends on. One warning is its message and, below, its place in the source; an
+   empty line stands between two; an empty text where there is none. needed receives the size including the final NUL; a
+   NULL buffer asks for it alone. */
+int32_t ncg_model_warnings(const ncg_model *model,
+                           char *buffer,
+                           int64_t capacity,
+                           int64_t *needed,
+                           ncg_error **err);
+
 /* Writes an ONNX file: to a temporary name, then renamed. Options: "dtype", "gradient", "learning_rate". */
 int32_t ncg_model_export_onnx(const ncg_model *model,
                               const char *path,

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use crate::anf::{self, Anf};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, PortKind, bind, simplify, verify, verify_numeric};
+use crate::graph::{Graph, Port, PortKind, bind, simplify, verify, verify_numeric};
 use crate::lower::lower;
+use crate::ops::SoftChoice;
 use crate::options::Options;
 use crate::specialize::{Limits, specialize};
 use crate::syntax::ast::Program;
+use crate::syntax::literals::declare_literals;
 use crate::syntax::{expand, reader};
+use crate::warn::{Warning, warnings};
 
 /// What each stage made of a source text.
 #[derive(Clone, Debug)]
@@ -97,6 +100,16 @@ impl Model {
         })
     }
 
+    /// What in the model is allowed but hardly meant, each with its place where that is known.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = warnings(&self.graph);
+        if let Some(source) = &self.source {
+            let located = warnings.iter_mut();
+            located.for_each(|warning| warning.locate(source));
+        }
+        warnings
+    }
+
     /// Whether the graph is numeric: every engine runs it, and it can be exported. Else only the tagged engine runs it.
     pub fn is_numeric(&self) -> bool {
         self.refusal.is_none()
@@ -138,6 +151,15 @@ fn numeric_or_general(
     }
 }
 
+/// The program of a source text, checked: its core AST and its A-normal form.
+pub(crate) fn program(source: &str, options: &Options) -> Result<(Program, Anf)> {
+    let data = reader::read(source, reader::Limits::default())?;
+    let mut ast = expand::expand(&data)?;
+    declare_literals(&mut ast, options.str("literals"))?;
+    let anf = anf::normalize(&ast)?;
+    Ok((ast, anf))
+}
+
 /// Compiles `source`, keeping what each stage makes. Errors carry their place in the source.
 ///
 /// # Errors
@@ -160,9 +182,7 @@ pub fn stages(source: &str, options: &Options) -> Result<Stages> {
 /// `Parse` and `Compile` for what the text does wrong, `Argument` for parameters that it does not have.
 pub fn front(source: &str, options: &Options) -> Result<Front> {
     let stages = || {
-        let data = reader::read(source, reader::Limits::default())?;
-        let ast = expand::expand(&data)?;
-        let anf = anf::normalize(&ast)?;
+        let (ast, anf) = program(source, options)?;
         let general = settle_ports(lower(&anf)?, options)?;
         verify(&general)?;
         Ok(Front { ast, anf, general })
@@ -170,18 +190,19 @@ pub fn front(source: &str, options: &Options) -> Result<Front> {
     stages().map_err(|error: Error| error.locate(source))
 }
 
-fn limits(options: &Options) -> Limits {
+pub(crate) fn limits(options: &Options) -> Limits {
     Limits {
         depth: options.int("max_depth") as usize,
         nodes: options.int("max_nodes") as usize,
+        soft_choice: SoftChoice::of(options),
         ..Limits::default()
     }
 }
 
 /// The graph with the parameters that the option `params` names, and without the inputs that the option `bind` makes constants.
 pub(crate) fn settle_ports(mut graph: Graph, options: &Options) -> Result<Graph> {
-    name_parameters(&mut graph, options.str("params"))?;
-    let values = bindings(&graph, options.str("bind"))?;
+    name_parameters(&mut graph.ports, options.str("params"))?;
+    let values = bindings(&graph.ports, options.str("bind"))?;
     Ok(match values.is_empty() {
         true => graph,
         false => bind(&graph, &values),
@@ -189,7 +210,7 @@ pub(crate) fn settle_ports(mut graph: Graph, options: &Options) -> Result<Graph>
 }
 
 /// The inputs that the option `bind` names, and their values: `n=20`, separated by commas.
-fn bindings(graph: &Graph, list: &str) -> Result<Vec<(usize, i64)>> {
+pub(crate) fn bindings(ports: &[Port], list: &str) -> Result<Vec<(usize, i64)>> {
     let argument = |message: String| {
         let message = format!("option \"bind\": {message}");
         Error::new(ErrorKind::Argument, message)
@@ -207,7 +228,7 @@ fn bindings(graph: &Graph, list: &str) -> Result<Vec<(usize, i64)>> {
                 "\"{name}\" needs an exact integer, as in {name}=20, not \"{value}\""
             ))
         })?;
-        let port = find_port(graph, name).map_err(argument)?;
+        let port = find_port(ports, name).map_err(argument)?;
         if values.iter().any(|(other, _)| *other == port) {
             return Err(argument(format!("\"{name}\" is bound twice")));
         }
@@ -217,8 +238,8 @@ fn bindings(graph: &Graph, list: &str) -> Result<Vec<(usize, i64)>> {
 }
 
 /// The index of a port by name, or what to say where there is none.
-fn find_port(graph: &Graph, name: &str) -> std::result::Result<usize, String> {
-    let names = || graph.ports.iter().map(|port| &*port.name);
+fn find_port(ports: &[Port], name: &str) -> std::result::Result<usize, String> {
+    let names = || ports.iter().map(|port| &*port.name);
     names().position(|other| other == name).ok_or_else(|| {
         let hint = crate::suggest::closest(name, names());
         let hint = hint.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
@@ -227,7 +248,7 @@ fn find_port(graph: &Graph, name: &str) -> std::result::Result<usize, String> {
 }
 
 /// Makes the inputs that the option `params` names parameters: `k` or `k=1.5`, separated by commas.
-fn name_parameters(graph: &mut Graph, list: &str) -> Result<()> {
+pub(crate) fn name_parameters(ports: &mut [Port], list: &str) -> Result<()> {
     for item in list
         .split(',')
         .map(str::trim)
@@ -243,10 +264,10 @@ fn name_parameters(graph: &mut Graph, list: &str) -> Result<()> {
                 format!("option \"params\": the initial value of \"{name}\" is no number");
             return Err(Error::new(ErrorKind::Argument, message));
         }
-        let port = find_port(graph, name).map_err(|message| {
+        let port = find_port(ports, name).map_err(|message| {
             Error::new(ErrorKind::Argument, format!("option \"params\": {message}"))
         })?;
-        match (&mut graph.ports[port].kind, given.flatten()) {
+        match (&mut ports[port].kind, given.flatten()) {
             (PortKind::Parameter { initial, .. }, Some(value)) => *initial = value,
             (PortKind::Parameter { .. }, None) => {}
             (kind, value) => {

@@ -848,3 +848,69 @@ fn the_reference_page_is_current() {
     let found = std::fs::read_to_string(&file).unwrap();
     assert_eq!(found, text, "UPDATE_GOLDEN=1 rewrites docs/cli.md");
 }
+
+#[test]
+fn warnings_stand_on_stderr_or_in_the_object() {
+    let program = "(parameter k 2)\n(input z)\n(if (< x k) (* k x) x)";
+    let inputs = r#"{"x": 1, "z": 0}"#;
+    let drawn = "warning: the constant \"k\" stands inside a branch test: its gradient through the test is zero\n \
+                 --> line 3, column 5\n  |\n3 | (if (< x k) (* k x) x)\n  |     ^^^^^^^\n";
+    let ran = ncg(&["run", "-e", program, "--inputs", inputs]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "2.0\n"));
+    let unused = "warning: input \"z\" is never used\n";
+    assert!(
+        ran.stderr.contains(drawn) && ran.stderr.contains(unused),
+        "{}",
+        ran.stderr
+    );
+
+    let test = json!({
+        "kind": "zero-gradient",
+        "name": "k",
+        "message": "the constant \"k\" stands inside a branch test: its gradient through the test is zero",
+        "line": 3,
+        "column": 5,
+        "offset": 30,
+    });
+    let input = json!({"kind": "unused", "name": "z", "message": "input \"z\" is never used"});
+    let both = |got: &Value| {
+        let got = got["warnings"].as_array().unwrap();
+        assert!(
+            got.len() == 2 && got.contains(&test) && got.contains(&input),
+            "{got:?}"
+        );
+    };
+    both(&answer(&["info", "-e", program]));
+    both(&answer(&["explain", "-e", program]));
+    both(&answer(&["run", "-e", program, "--inputs", inputs]));
+
+    // none: an empty list where a model is looked into, and no word elsewhere
+    let plain = "(parameter k 2) (* k x)";
+    assert_eq!(answer(&["info", "-e", plain])["warnings"], json!([]));
+    assert!(
+        answer(&["run", "-e", plain, "--inputs", r#"{"x": 1}"#])
+            .get("warnings")
+            .is_none()
+    );
+    assert_eq!(ncg(&["info", "-e", plain]).stderr, "");
+
+    let folder = folder("warnings");
+    let data = folder.join("data.csv");
+    std::fs::write(&data, "x,z,y\n1,0,2\n2,0,4\n3,0,3\n4,0,4\n").unwrap();
+    let data = format!("--data={}", data.display());
+    both(&answer(&["check", "-e", program, &data, "--target=y"]));
+    both(&answer(&["fit", "-e", program, &data, "--target=y"]));
+    let ran = ncg(&["fit", "-e", program, &data, "--target=y"]);
+    assert!(
+        ran.code == 0 && ran.stderr.contains(drawn),
+        "{}",
+        ran.stderr
+    );
+    let file = folder.join("model.ncg");
+    let ran = ncg(&["compile", "-e", program, "-o", file.to_str().unwrap()]);
+    assert!(
+        ran.code == 0 && ran.stderr.contains(drawn),
+        "{}",
+        ran.stderr
+    );
+}

@@ -44,6 +44,7 @@ fn tail_calls_take_constant_space() {
             depth: 2,
             steps: 2_000_010,
             heap: cells,
+            ..Limits::default()
         };
         let text = text.replace(" N)", " 1000000.)");
         let value = value_of(&text, &[], limits).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -96,6 +97,7 @@ fn recursion_needs_no_stack_of_the_processor_and_ends_at_its_limit() {
             depth: 1_000_001,
             steps: 2_000_000,
             heap: 20_000_000,
+            ..Limits::default()
         };
         value_of(text, &[("x", 1e6)], limits)
     };

@@ -54,6 +54,7 @@ pub fn run(arguments: &args::Engines) -> Result<Reply> {
     Ok(Reply {
         text,
         json: json!({"engines": engines, "auto": auto}),
+        warnings: vec![],
     })
 }
 

@@ -59,6 +59,7 @@ pub fn run(arguments: &args::Explain) -> Result<Reply> {
     Ok(Reply {
         text: arrange(&panels, columns as usize),
         json: json.into(),
+        warnings: model.warnings(),
     })
 }
 

@@ -34,6 +34,7 @@ pub fn show(model: &Model, given: &str, options: &Options) -> Result<Reply> {
     Ok(Reply {
         json: json!({"heap": cells, "values": trace.values.iter().map(entry).collect::<Json>()}),
         text: text(&trace.cells, trace.constants, &trace.values),
+        warnings: model.warnings(),
     })
 }
 

@@ -53,10 +53,12 @@ pub fn run(arguments: &args::Info) -> Result<Reply> {
         "source": model.source.is_some(),
         "fit": fit,
         "engines": engines,
+        "warnings": [],
     });
     Ok(Reply {
         text: text(&json),
         json,
+        warnings: model.warnings(),
     })
 }
 

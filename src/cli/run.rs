@@ -27,6 +27,7 @@ pub fn run(arguments: &args::Run) -> Result<Reply> {
     Ok(Reply {
         text: result.text(&model.graph, &inputs),
         json: result.json(&model.graph, &inputs),
+        warnings: model.warnings(),
     })
 }
 

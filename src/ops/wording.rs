@@ -2,6 +2,7 @@
 
 use super::Op;
 use super::linear::MAX_SIDE;
+use crate::syntax::ast::Constant;
 
 /// `1 argument`, `2 arguments`.
 pub fn counted(count: usize) -> String {
@@ -35,6 +36,14 @@ pub const SIZE: &str = "a size, an exact integer from 1";
 
 /// What `cross` takes.
 pub const TRIPLES: &str = "two vectors of 3 numbers";
+
+/// What a soft choice takes beside its options.
+pub const WEIGHTS: &str = "a vector of weights";
+
+/// A number of weights other than that of the options of a soft choice.
+pub fn weights(options: i64, given: usize) -> String {
+    format!("\"soft-choice\" has {options} options, but {given} weights")
+}
 
 /// Two values that an operation cannot take together.
 pub fn misfit(op: Op, a: &str, b: &str) -> String {
@@ -115,4 +124,61 @@ pub fn too_long(steps: usize) -> String {
 /// An operation that this version does not have.
 pub fn missing(op: Op) -> String {
     format!("\"{}\" is not supported in this version", op.name())
+}
+
+/// Longest list that `error` writes out, in bytes.
+const MAX_WRITTEN: usize = 200;
+
+/// A value as `error` writes it.
+pub enum Part<V> {
+    /// The empty list.
+    Nil,
+    /// A text: what it says.
+    Text(String),
+    /// Another atom, or what it is in words.
+    Atom(String),
+    /// A pair.
+    Pair(V, V),
+}
+
+impl<V> Part<V> {
+    /// A constant that is no pair.
+    pub fn of(constant: &Constant) -> Part<V> {
+        match constant {
+            Constant::List(..) => Part::Nil,
+            Constant::Str(text) => Part::Text(text.to_string()),
+            atom => Part::Atom(atom.to_string()),
+        }
+    }
+}
+
+/// What `error` says: its texts as they are, other values as they are written, lists only so far.
+pub fn error<V>(args: &[V], part: impl Fn(&V) -> Part<V>) -> String {
+    let mut words = Vec::with_capacity(args.len());
+    for arg in args {
+        let mut text = String::new();
+        // the second word says where in a list a value stands: whether it is the rest of one
+        let mut open = vec![(part(arg), false)];
+        while let Some((value, rest)) = open.pop() {
+            if text.len() > MAX_WRITTEN {
+                text.push('…');
+                break;
+            }
+            match (value, rest) {
+                (Part::Pair(car, cdr), rest) => {
+                    text.push_str(if rest { " " } else { "(" });
+                    open.push((part(&cdr), true));
+                    open.push((part(&car), false));
+                }
+                (Part::Nil, true) => text.push(')'),
+                (Part::Nil, false) => text.push_str("()"),
+                (Part::Text(atom) | Part::Atom(atom), true) => {
+                    text.push_str(&format!(" . {atom})"));
+                }
+                (Part::Text(atom) | Part::Atom(atom), false) => text.push_str(&atom),
+            }
+        }
+        words.push(text);
+    }
+    words.join(" ")
 }

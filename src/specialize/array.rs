@@ -21,6 +21,7 @@ impl Machine<'_> {
         match op {
             Op::Vec => self.vector_of(op, args),
             Op::Mat => self.matrix_of(args),
+            Op::SoftWeights => self.soft_weights(&args[0], &args[1]),
             Op::Ref => self.element(&args[0], &args[1]),
             Op::Dot => {
                 let (a, b) = (self.vector(op, &args[0])?, self.vector(op, &args[1])?);
@@ -126,6 +127,32 @@ impl Machine<'_> {
                 self.new_array(shape, vec![item; count])
             }
             _ => Err(fail(format!("\"{}\" cannot be used here", op.name()))),
+        }
+    }
+
+    /// A vector of as many weights as a soft choice has options; a list of them becomes one.
+    fn soft_weights(&mut self, weights: &Val, count: &Val) -> Result<Val> {
+        let weights = match weights {
+            Val::Array(array) if array.shape.len() == 1 => weights.clone(),
+            list => {
+                let (items, end) = self.heap.items(list);
+                if !end.is_nil() {
+                    let what = self.describe(list);
+                    return Err(fail(wording::needs(
+                        Op::SoftChoice,
+                        wording::WEIGHTS,
+                        &what,
+                    )));
+                }
+                self.vector_of(Op::SoftChoice, &items)?
+            }
+        };
+        let given = self.vector(Op::SoftChoice, &weights)?.items.len();
+        match *count {
+            Val::Constant(Constant::Int(count)) if count != given as i64 => {
+                Err(fail(wording::weights(count, given)))
+            }
+            _ => Ok(weights),
         }
     }
 

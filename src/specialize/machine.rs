@@ -3,39 +3,40 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::Limits;
 use super::decide::{Decision, Decisions, Site, Start, Trail};
 use super::repeat::{Mode, Repeat};
 use super::tail::Tails;
 use super::value::{Heap, Val};
+use super::{Given, Limits, Prepared};
 use crate::error::{Error, ErrorKind, Result, Span};
-use crate::graph::{Builder, Elem, FunctionId, Graph, NodeId, NodeKind, RegionId, Type};
+use crate::graph::{Builder, Elem, FunctionId, Graph, NodeId, NodeKind, Port, RegionId, Type};
 use crate::lower::arity_message;
 use crate::ops::{Op, wording};
+use crate::syntax::ast::Constant;
 
 /// Runs the body of `graph`; the numeric graph of what is left, not yet simplified.
 ///
 /// Whether the tail calls of a procedure are followed one by one or become a loop turns out on the way; the run then begins
 /// again, with that decided.
-pub fn run(graph: &Graph, limits: Limits) -> Result<Graph> {
-    let tails = Tails::of(graph);
-    let ranges: Vec<(usize, usize)> = graph
-        .functions
-        .iter()
-        .map(|f| node_range(graph, f.body))
-        .collect();
+pub fn run(prepared: &Prepared, ports: &[Port], given: &[Given], limits: Limits) -> Result<Graph> {
+    let graph = &prepared.graph;
     let mut decisions = Decisions::default();
     loop {
+        let mut heap = Heap::default();
+        let builder = Builder::new(ports.to_vec());
+        let inputs = given.iter().map(|given| input(given, &mut heap, &builder));
+        let inputs = inputs.collect();
         let mut machine = Machine {
             graph,
             limits,
-            tails: &tails,
-            builder: Builder::new(graph.ports.clone()),
-            heap: Heap::default(),
+            tails: &prepared.tails,
+            builder,
+            heap,
+            inputs,
             constants: HashMap::new(),
             environments: vec![Environment::new(node_range(graph, RegionId(0)))],
             frames: vec![Frame::of(RegionId(0), Then::Finish)],
-            ranges: &ranges,
+            ranges: &prepared.ranges,
             decisions: &decisions,
             decided: None,
             repeats: Vec::new(),
@@ -71,8 +72,24 @@ pub fn run(graph: &Graph, limits: Limits) -> Result<Graph> {
     }
 }
 
+/// The value of an input of the graph.
+fn input(given: &Given, heap: &mut Heap, builder: &Builder) -> Val {
+    match given {
+        Given::Port(port) => Val::Node(builder.port(*port)),
+        Given::Constant(constant) => heap.constant(constant),
+        Given::Association(entries) => {
+            let mut pairs = Vec::with_capacity(entries.len());
+            for (name, value) in entries {
+                let value = input(value, heap, builder);
+                pairs.push(heap.cons(Val::Constant(Constant::Symbol(name.clone())), value));
+            }
+            heap.list(pairs, Val::nil())
+        }
+    }
+}
+
 /// The ids of all nodes of a region, those of regions inside included, lie in this range.
-fn node_range(graph: &Graph, region: RegionId) -> (usize, usize) {
+pub fn node_range(graph: &Graph, region: RegionId) -> (usize, usize) {
     let nodes = &graph.region(region).nodes;
     let mut first = nodes.first().map_or(0, |node| node.index());
     let last = nodes.last().map_or(0, |node| node.index() + 1);
@@ -192,6 +209,8 @@ pub struct Machine<'a> {
     pub tails: &'a Tails,
     pub builder: Builder,
     pub heap: Heap,
+    /// The values of the graph's inputs.
+    inputs: Vec<Val>,
     /// The constants so far: each is built once.
     constants: HashMap<NodeId, Val>,
     pub environments: Vec<Environment>,
@@ -317,7 +336,7 @@ impl Machine<'_> {
                     value
                 }
             },
-            NodeKind::Port(port) => Val::Node(self.builder.port(*port as usize)),
+            NodeKind::Port(port) => self.inputs[*port as usize].clone(),
             NodeKind::Primitive(op) => Val::Primitive(*op),
             NodeKind::Closure(function) => Val::Closure(*function, args.into()),
             NodeKind::Get(index) => match &args[0] {

@@ -339,6 +339,7 @@ impl Machine<'_> {
             return Err(fail("a loop changes the structure of its states".into()));
         }
         let flag = repeat.flag.unwrap_or(NodeId(0));
+        let span = self.graph.node(repeat.site.call).span;
         let kept = |values: &[Val]| -> Vec<Val> {
             let pairs = values.iter().zip(&repeat.states);
             pairs
@@ -360,6 +361,7 @@ impl Machine<'_> {
             .map(|value| self.node(value))
             .collect::<Result<Vec<NodeId>>>()?;
         inits.extend(dummy.map(|_| self.builder.constant(Constant::Int(0))));
+        self.builder.span = span;
         let values = self.builder.repeat(inits, head, next);
         let endless = matches!(
             self.builder.graph().node(flag).kind,

@@ -170,8 +170,21 @@ impl Machine<'_> {
             )),
             Op::IsEq | Op::IsEqv => self.same(&args[0], &args[1])?,
             Op::IsEqual => self.equal(&args[0], &args[1])?,
+            Op::Error => return Err(fail(wording::error(args, |value| self.raised(value)))),
             _ => return self.array_primitive(op, args),
         })
+    }
+
+    /// A value as `error` writes it.
+    fn raised(&self, value: &Val) -> wording::Part<Val> {
+        match value {
+            Val::Pair(address) => {
+                let (car, cdr) = self.heap.pair(*address).clone();
+                wording::Part::Pair(car, cdr)
+            }
+            Val::Constant(constant) => wording::Part::of(constant),
+            other => wording::Part::Atom(self.describe(other)),
+        }
     }
 
     fn pair(&self, op: Op, value: &Val) -> Result<(Val, Val)> {

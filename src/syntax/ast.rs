@@ -125,6 +125,8 @@ pub struct Program {
     pub declarations: Vec<Declaration>,
     /// The name of each bound variable.
     pub vars: Vec<Arc<str>>,
+    /// How many of them, the first ones, are procedures of the prelude.
+    pub prelude: usize,
     /// The names that nothing in the source binds, in the order of their first appearance.
     pub free: Vec<Arc<str>>,
     /// The value of the program.

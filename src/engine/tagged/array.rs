@@ -37,6 +37,7 @@ impl<T: Real> Machine<T> {
         match (op, args) {
             (Op::Vec, items) => self.vector_of(items),
             (Op::Mat, rows) => self.matrix_of(rows),
+            (Op::SoftWeights, [weights, count]) => self.soft_weights(*weights, *count),
             (Op::Ref, [array, index]) => self.element(*array, *index),
             (Op::Dot, [a, b]) => {
                 let (u, v) = (self.vector(op, *a)?, self.vector(op, *b)?);
@@ -266,6 +267,31 @@ impl<T: Real> Machine<T> {
         self.make(Array::vector(0, items.len() as u32), |this, place| {
             this.real_of(Op::Vec, items[place as usize])
         })
+    }
+
+    /// A vector of as many weights as a soft choice has options; a list of them becomes one.
+    fn soft_weights(&mut self, weights: Value<T>, count: Value<T>) -> Result<Value<T>> {
+        let op = Op::SoftChoice;
+        let vector = match weights {
+            Value::Array(_) => weights,
+            list => {
+                let mut items = std::mem::take(&mut self.items);
+                items.clear();
+                let vector = match self.heap.items(list, &mut items) {
+                    Value::Nil => self.vector_of(&items),
+                    _ => Err(self.unshaped(op, wording::WEIGHTS, list)),
+                };
+                self.items = items;
+                vector?
+            }
+        };
+        let given = self.vector(op, vector)?.rows;
+        match count {
+            Value::Int(count) if count != i64::from(given) => {
+                Err(fail(wording::weights(count, given as usize)))
+            }
+            _ => Ok(vector),
+        }
     }
 
     fn matrix_of(&mut self, rows: &[Value<T>]) -> Result<Value<T>> {

@@ -73,7 +73,20 @@ impl<T: Real> Machine<T> {
             (Op::IsProcedure, [a]) => is(matches!(a, Value::Closure(..) | Value::Primitive(_))),
             (Op::IsEq | Op::IsEqv, [a, b]) => is(self.same(*a, *b)),
             (Op::IsEqual, [a, b]) => is(self.equal(*a, *b)),
+            (Op::Error, args) => Err(fail(wording::error(args, |value| self.raised(value)))),
             _ => self.array_primitive(op, args),
+        }
+    }
+
+    /// A value as `error` writes it.
+    fn raised(&self, value: &Value<T>) -> wording::Part<Value<T>> {
+        if let Value::Pair(address) = value {
+            let (car, cdr) = self.heap.pair(*address);
+            return wording::Part::Pair(car, cdr);
+        }
+        match self.code.atom(&self.heap, value) {
+            Some(constant) => wording::Part::of(&constant),
+            None => wording::Part::Atom(self.describe(value)),
         }
     }
 
