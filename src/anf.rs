@@ -216,7 +216,11 @@ impl Normalizer {
                 }
                 None => Err(misplaced_recur(expr.span)),
             },
-            ExprKind::SoftChoice(..) => Err(missing("soft-choice", expr.span)),
+            ExprKind::SoftChoice(options, weights) => {
+                let mut atoms = self.atoms(options, out)?;
+                atoms.push(self.atom(weights, None, out)?);
+                Ok(self.bind(var, Rhs::Op(Op::SoftChoice, atoms), expr.span, out))
+            }
         }
     }
 

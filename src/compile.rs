@@ -6,11 +6,13 @@ use crate::anf::{self, Anf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, Port, PortKind, bind, simplify, verify, verify_numeric};
 use crate::lower::lower;
+use crate::ops::SoftChoice;
 use crate::options::Options;
 use crate::specialize::{Limits, specialize};
 use crate::syntax::ast::Program;
 use crate::syntax::literals::declare_literals;
 use crate::syntax::{expand, reader};
+use crate::warn::{Warning, warnings};
 
 /// What each stage made of a source text.
 #[derive(Clone, Debug)]
@@ -98,6 +100,16 @@ impl Model {
         })
     }
 
+    /// What in the model is allowed but hardly meant, each with its place where that is known.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = warnings(&self.graph);
+        if let Some(source) = &self.source {
+            let located = warnings.iter_mut();
+            located.for_each(|warning| warning.locate(source));
+        }
+        warnings
+    }
+
     /// Whether the graph is numeric: every engine runs it, and it can be exported. Else only the tagged engine runs it.
     pub fn is_numeric(&self) -> bool {
         self.refusal.is_none()
@@ -182,6 +194,7 @@ pub(crate) fn limits(options: &Options) -> Limits {
     Limits {
         depth: options.int("max_depth") as usize,
         nodes: options.int("max_nodes") as usize,
+        soft_choice: SoftChoice::of(options),
         ..Limits::default()
     }
 }

@@ -51,6 +51,9 @@ pub mod grad;
 /// General graph → numeric graph.
 pub mod specialize;
 
+/// What in a model is allowed but hardly meant.
+pub mod warn;
+
 /// The pipeline on one screen.
 pub mod compile;
 

@@ -110,7 +110,7 @@ pub static TABLE: &[Setting] = &[
         "max_depth",
         "10000",
         1.0,
-        "Deepest recursion of the program.",
+        "Compile and session: deepest recursion of the program.",
     ),
     int(
         "max_steps",
@@ -122,13 +122,33 @@ pub static TABLE: &[Setting] = &[
         "max_heap",
         "10000000",
         1.0,
-        "Most cells of memory that the tagged engine takes for one evaluation.",
+        "Session: most cells of memory that the tagged engine takes for one evaluation.",
     ),
     int(
         "max_nodes",
         "1000000",
         1.0,
         "Compile: most nodes of the compiled graph.",
+    ),
+    Setting {
+        min: 1e-12,
+        ..real(
+            "soft_choice_temperature",
+            "1",
+            "Compile: what soft-choice divides its weights by; near 0 the largest takes all.",
+        )
+    },
+    int(
+        "soft_choice_noise",
+        "-1",
+        -1.0,
+        "Compile: seed of the Gumbel noise that soft-choice adds to its weights; -1 is no noise.",
+    ),
+    choice(
+        "soft_choice_hard",
+        "false",
+        "Compile: true makes soft-choice give the option of the largest weight, with the derivative of the weighted sum.",
+        &["false", "true"],
     ),
     choice(
         "engine",
@@ -158,6 +178,12 @@ pub static TABLE: &[Setting] = &[
         "16384",
         1.0,
         "Session: most samples that ONNX Runtime is given at once.",
+    ),
+    int(
+        "max_steps",
+        "1000000",
+        1.0,
+        "Session: most iterations of a loop of the model in one evaluation of it.",
     ),
     choice(
         "optimizer",

@@ -28,7 +28,13 @@ fn name(path: &Path) -> String {
 fn difference(interpreted: &str, direct: &str) -> String {
     let (a, b): (Vec<&str>, Vec<&str>) = (interpreted.lines().collect(), direct.lines().collect());
     let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
-    let show = |lines: &[&str]| lines[same..].iter().take(8).map(|line| format!("    {line}\n")).collect::<String>();
+    let show = |lines: &[&str]| {
+        lines[same..]
+            .iter()
+            .take(8)
+            .map(|line| format!("    {line}\n"))
+            .collect::<String>()
+    };
     format!(
         "  {} lines interpreted, {} direct; from line {}:\n  interpreted\n{}  direct\n{}",
         a.len(),
@@ -43,16 +49,18 @@ fn difference(interpreted: &str, direct: &str) -> String {
 fn compare(source: &str) -> Option<Result<(), String>> {
     let options = Options::new();
     let direct = Model::compile(source, &options).ok()?;
-    Some(match bind_program(interpreter().unwrap(), source, &options) {
-        Err(error) => Err(format!("  {error}")),
-        Ok(interpreted) => {
-            let (a, b) = (interpreted.graph.to_string(), direct.graph.to_string());
-            match a == b {
-                true => Ok(()),
-                false => Err(difference(&a, &b)),
+    Some(
+        match bind_program(interpreter().unwrap(), source, &options) {
+            Err(error) => Err(format!("  {error}")),
+            Ok(interpreted) => {
+                let (a, b) = (interpreted.graph.to_string(), direct.graph.to_string());
+                match a == b {
+                    true => Ok(()),
+                    false => Err(difference(&a, &b)),
+                }
             }
-        }
-    })
+        },
+    )
 }
 
 #[test]
@@ -64,7 +72,11 @@ fn every_program_of_the_contract_is_the_direct_graph() {
         if let Some(result) = compare(&source) {
             count += 1;
             if let Err(message) = result {
-                failures.push(format!("{} ({:?})\n{message}", name(&path), start.elapsed()));
+                failures.push(format!(
+                    "{} ({:?})\n{message}",
+                    name(&path),
+                    start.elapsed()
+                ));
             }
         }
         if start.elapsed().as_millis() > 300 {

@@ -1,10 +1,10 @@
-//! A run of the native engine allocates nothing.
+//! A run of the native engine allocates nothing; nor does one of the tagged engine, once its memory has grown.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ncg::compile::stages;
-use ncg::engine::{Inputs, Outputs, Program, native};
+use ncg::engine::{Inputs, Outputs, Program, native, tagged};
 use ncg::grad::training;
 
 struct Counting;
@@ -77,4 +77,19 @@ fn a_run_allocates_nothing() {
         // the test harness itself may allocate once or twice
         assert!(after - before < 10, "{samples}: {}", after - before);
     }
+
+    let source = "(parameter k 2) (define (total l) (if (null? l) 0 (+ (car l) (total (cdr l))))) \
+        (total (map (lambda (v) (* k (sin v))) (list x y (vsum [x y 3]) (det (mat [x 1] [y 2])))))";
+    let front = ncg::compile::front(source, &ncg::options::Options::new());
+    let graph = front.expect("compiles").general;
+    let ports: Vec<usize> = (0..graph.ports.len()).collect();
+    let limits = tagged::Limits::default();
+    let mut program = tagged::prepare_vjp::<f64>(&graph, &ports, limits).expect("runs");
+    let done = program.run(10, &inputs, &mut Nowhere, None);
+    assert!(done.is_ok());
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let done = program.run(1000, &inputs, &mut Nowhere, None);
+    assert!(done.is_ok());
+    let after = ALLOCATIONS.load(Ordering::Relaxed);
+    assert!(after - before < 10, "tagged: {}", after - before);
 }

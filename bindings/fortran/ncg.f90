@@ -145,6 +145,15 @@ module ncg
             integer(c_int32_t) :: status
         end function
 
+        function ncg_model_warnings(model, buffer, capacity, needed, err) bind(C) result(status)
+            import :: c_int32_t, c_int64_t, c_ptr
+            type(c_ptr), value :: model, buffer
+            integer(c_int64_t), value :: capacity
+            integer(c_int64_t), intent(out), optional :: needed
+            type(c_ptr), intent(inout), optional :: err
+            integer(c_int32_t) :: status
+        end function
+
         subroutine ncg_model_free(model) bind(C)
             import :: c_ptr
             type(c_ptr), value :: model

@@ -91,7 +91,7 @@ pub struct Parameter {
 /// What runs the model.
 #[derive(Args)]
 pub struct Engine {
-    /// auto takes ONNX Runtime where it loads, else native
+    /// auto takes ONNX Runtime where it loads, else native; tagged for a program whose structure hangs on data
     #[arg(long, value_name = "NAME", value_parser = words("engine"))]
     pub engine: Option<String>,
     /// cpu, cuda or cuda:INDEX
@@ -235,6 +235,17 @@ pub struct Explain {
     /// Show the gradient by these inputs and parameters too, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub grad: Vec<String>,
+    /// Run the program once on the tagged engine, and show the cells of its heap
+    #[arg(long, conflicts_with = "grad")]
+    pub heap: bool,
+    /// Values by name for --heap, as JSON or as @FILE
+    #[arg(
+        long,
+        value_name = "JSON|@FILE",
+        default_value = "{}",
+        requires = "heap"
+    )]
+    pub inputs: String,
 }
 
 #[derive(Args)]
@@ -254,7 +265,7 @@ pub struct Demo {
     /// The folder to write to
     #[arg(short, long, value_name = "FOLDER", default_value = "demo")]
     pub output: PathBuf,
-    /// auto takes ONNX Runtime where it loads, else native
+    /// auto takes ONNX Runtime where it loads, else native; tagged for a program whose structure hangs on data
     #[arg(long, value_name = "NAME", value_parser = words("engine"))]
     pub engine: Option<String>,
     /// The ONNX Runtime library, or the folder that holds it
@@ -339,13 +350,7 @@ pub fn set(options: &mut Options, name: &str, value: &Option<String>) -> Result<
 }
 
 /// Words of the design that this version does not have.
-const MISSING: &[&str] = &[
-    "--interpret",
-    "--interpreter",
-    "--specialize",
-    "bind",
-    "tagged",
-];
+const MISSING: &[&str] = &["--interpret", "--interpreter", "--specialize", "bind"];
 
 /// For an error about a word that a later version will know: the message that says so.
 pub fn missing_feature(error: &clap::Error) -> Option<String> {
@@ -363,7 +368,6 @@ pub fn missing_feature(error: &clap::Error) -> Option<String> {
     })?;
     Some(match *word {
         "bind" => "the command \"bind\" is not in this version".to_string(),
-        "tagged" => "the engine \"tagged\" is not in this version".to_string(),
         flag => format!("{flag} is not in this version"),
     })
 }

@@ -64,6 +64,7 @@ fn write(model: &Model, path: &Path, bytes: &[u8]) -> Result<Reply> {
             "parameters": parameters,
             "nodes": model.graph.nodes.len(),
         }),
+        warnings: model.warnings(),
     })
 }
 

@@ -10,6 +10,7 @@ mod engines;
 mod explain;
 mod export;
 mod fit;
+mod heap;
 mod info;
 mod inputs;
 mod json;
@@ -25,7 +26,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
+use crate::warn::Warning;
 use args::{Arguments, Command};
 
 pub use reference::reference;
@@ -34,6 +36,8 @@ pub use reference::reference;
 struct Reply {
     text: String,
     json: Value,
+    /// What is to be known of the model: on stderr, or in the object.
+    warnings: Vec<Warning>,
 }
 
 /// Runs the command with the arguments of this process. Exit codes: 0 for success, 1 for an error in the input, 2 for wrong
@@ -44,10 +48,20 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     match dispatch(&arguments.command, arguments.json) {
-        Ok(reply) => {
+        Ok(mut reply) => {
             let text = match arguments.json {
-                true => format!("{}\n", reply.json),
-                false => reply.text,
+                true => {
+                    if !reply.warnings.is_empty() {
+                        reply.json["warnings"] = reply.warnings.iter().map(warning_json).collect();
+                    }
+                    format!("{}\n", reply.json)
+                }
+                false => {
+                    for warning in &reply.warnings {
+                        eprintln!("warning: {warning}");
+                    }
+                    reply.text
+                }
             };
             print(&text);
             ExitCode::SUCCESS
@@ -110,11 +124,25 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 fn error_json(error: &Error) -> Value {
-    let mut body = json!({"code": error.kind.code_name(), "message": error.message});
-    if let (Some(place), Some(body)) = (&error.place, body.as_object_mut()) {
-        body.insert("line".into(), json!(place.line));
-        body.insert("column".into(), json!(place.column));
-        body.insert("offset".into(), json!(place.offset));
+    let body = json!({"code": error.kind.code_name(), "message": error.message});
+    json!({"error": placed(body, error.place.as_deref())})
+}
+
+fn warning_json(warning: &Warning) -> Value {
+    let body = json!({
+        "kind": warning.kind.name(),
+        "name": &*warning.name,
+        "message": warning.message,
+    });
+    placed(body, warning.place.as_deref())
+}
+
+/// The object with a place in a source text, if there is one.
+fn placed(mut body: Value, place: Option<&Place>) -> Value {
+    if let Some(place) = place {
+        body["line"] = json!(place.line);
+        body["column"] = json!(place.column);
+        body["offset"] = json!(place.offset);
     }
-    json!({"error": body})
+    body
 }

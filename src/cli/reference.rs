@@ -11,7 +11,8 @@ This page is generated from the text of `--help`; `UPDATE_GOLDEN=1 cargo test --
 
 Exit codes: 0 for success, 1 for an error in the input, 2 for wrong usage. With `--json`, stdout holds exactly one JSON
 object; an error is `{\"error\": {\"code\", \"message\"}}`, with `line`, `column` and `offset` where it has a place in a source
-text. NaN and infinities are the strings `\"nan\"`, `\"inf\"`, `\"-inf\"`.
+text. Warnings stand on stderr; with `--json` they are `warnings` in the object, each with `kind`, `name` and `message` and its
+place. NaN and infinities are the strings `\"nan\"`, `\"inf\"`, `\"-inf\"`.
 
 | value of `run` | JSON |
 |---|---|

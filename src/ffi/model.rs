@@ -208,6 +208,30 @@ pub unsafe extern "C" fn ncg_model_write(
     unsafe { guard::status(err, |_| body()) }
 }
 
+/// Writes what in the model is allowed but hardly meant into the caller's buffer: a constant inside a test, an input that
+/// nothing uses, a constant that no output depends on. One warning is its message and, below, its place in the source; an
+/// empty line stands between two; an empty text where there is none. needed receives the size including the final NUL; a
+/// NULL buffer asks for it alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_model_warnings(
+    model: *const ncg_model,
+    buffer: *mut c_char,
+    capacity: i64,
+    needed: *mut i64,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let body = || {
+        // SAFETY: passed on.
+        let model = unsafe { handle(model) }?;
+        let warnings = model.model.warnings();
+        let drawn: Vec<String> = warnings.iter().map(|warning| warning.to_string()).collect();
+        // SAFETY: passed on.
+        unsafe { copy_text(&drawn.join("\n\n"), buffer, capacity, needed) }
+    };
+    // SAFETY: passed on.
+    unsafe { guard::status(err, |_| body()) }
+}
+
 /// Writes an ONNX file: to a temporary name, then renamed. Options: "dtype", "gradient", "learning_rate".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_model_export_onnx(

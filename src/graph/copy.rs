@@ -221,6 +221,7 @@ impl<'a> Copier<'a> {
             self.dropped = true;
             return values;
         }
+        builder.span = self.source.node(id).span;
         builder.branch(test, then, otherwise)
     }
 
@@ -297,6 +298,7 @@ impl<'a> Copier<'a> {
             self.values.insert(id, inits);
             return;
         }
+        builder.span = self.source.node(id).span;
         let values = builder.repeat(changing(&inits), head, next);
         self.map[id.index()] = values.first().map(|get| builder.graph().node(*get).args[0]);
         self.values.insert(id, merged(inits, values, &constant));
@@ -344,6 +346,7 @@ impl<'a> Copier<'a> {
         let results: Vec<NodeId> = results.iter().map(|node| self.get(*node)).collect();
         self.dropped |= results.iter().zip(&opened.carries).any(|(a, b)| a == b);
         let back = builder.close_region(results);
+        builder.span = self.source.node(id).span;
         let values = builder.reverse(opened.of, changing(&inits), back);
         self.values.insert(id, merged(inits, values, &constant));
     }

@@ -20,7 +20,9 @@ pub fn encode(program: &Program) -> Result<Constant> {
     let body = match &program.body.kind {
         // the interpreter knows the procedures of the prelude
         ExprKind::Letrec(bindings, body)
-            if bindings.first().is_some_and(|(var, _)| (var.0 as usize) < program.prelude) =>
+            if bindings
+                .first()
+                .is_some_and(|(var, _)| (var.0 as usize) < program.prelude) =>
         {
             body
         }

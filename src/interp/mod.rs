@@ -6,7 +6,6 @@ mod order;
 
 use std::sync::{Arc, LazyLock};
 
-
 use crate::compile::{self, Model};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, Port, verify_numeric};
@@ -35,8 +34,15 @@ impl Interpreter {
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         }
-        if let Some(port) = graph.ports.iter().find(|port| !["program", "env"].contains(&&*port.name)) {
-            let message = format!("this graph is no interpreter: it has an input \"{}\"", port.name);
+        if let Some(port) = graph
+            .ports
+            .iter()
+            .find(|port| !["program", "env"].contains(&&*port.name))
+        {
+            let message = format!(
+                "this graph is no interpreter: it has an input \"{}\"",
+                port.name
+            );
             return Err(Error::new(ErrorKind::Argument, message));
         }
         Ok(Interpreter {
@@ -119,6 +125,9 @@ pub fn apply(
     let limits = Limits {
         depth: limits.depth.saturating_mul(INTERPRETATION),
         steps: limits.steps.saturating_mul(INTERPRETATION),
+        calls: limits.calls.saturating_mul(INTERPRETATION),
+        pairs: limits.pairs.saturating_mul(INTERPRETATION),
+        interpreter: true,
         ..limits
     };
     let graph = specialize_on(&interpreter.prepared, ports, &given, limits)?;

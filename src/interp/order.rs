@@ -30,7 +30,10 @@ pub fn groups<'a>(bindings: &'a [(Var, Expr)], names: &[Arc<str>]) -> Result<Vec
     let mut order = Order {
         bindings,
         names,
-        uses: bindings.iter().map(|(_, value)| uses(value, &index)).collect(),
+        uses: bindings
+            .iter()
+            .map(|(_, value)| uses(value, &index))
+            .collect(),
         made: vec![false; bindings.len()],
         groups: Vec::new(),
     };
@@ -154,7 +157,9 @@ impl Order<'_, '_> {
                 self.groups.push(Group::Value(*var, value));
             }
             _ => {
-                let procedures = members.iter().map(|i| (self.bindings[*i].0, &self.bindings[*i].1));
+                let procedures = members
+                    .iter()
+                    .map(|i| (self.bindings[*i].0, &self.bindings[*i].1));
                 self.groups.push(Group::Procedures(procedures.collect()));
             }
         }

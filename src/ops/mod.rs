@@ -12,6 +12,7 @@ pub mod kernel;
 pub mod linear;
 pub(crate) mod numeric;
 pub mod real;
+mod soft_choice;
 mod special;
 mod table;
 mod types;
@@ -24,6 +25,7 @@ pub use emit::{Emit, NodeId};
 pub(crate) use fold::exact;
 pub use fold::fold;
 pub use linear::Linear;
+pub use soft_choice::{SoftChoice, soft_choice};
 pub use table::{OnnxForm, Op, Role, Row, all, find, nearest};
 pub use types::{Elem, Type};
 

@@ -37,6 +37,14 @@ pub const SIZE: &str = "a size, an exact integer from 1";
 /// What `cross` takes.
 pub const TRIPLES: &str = "two vectors of 3 numbers";
 
+/// What a soft choice takes beside its options.
+pub const WEIGHTS: &str = "a vector of weights";
+
+/// A number of weights other than that of the options of a soft choice.
+pub fn weights(options: i64, given: usize) -> String {
+    format!("\"soft-choice\" has {options} options, but {given} weights")
+}
+
 /// Two values that an operation cannot take together.
 pub fn misfit(op: Op, a: &str, b: &str) -> String {
     format!("\"{}\": {a} and {b} do not fit", op.name())

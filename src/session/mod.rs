@@ -19,7 +19,8 @@ pub use table::{Columns, ColumnsMut, Strided, StridedMut};
 /// Which engine runs a session, as it was really chosen.
 #[derive(Clone, Debug, PartialEq)]
 enum Engine {
-    Native,
+    /// With the limit on the iterations of a loop.
+    Native(u64),
     OnnxRuntime {
         config: ort::OrtConfig,
         version: String,
@@ -45,7 +46,7 @@ impl Engine {
         }
         if wanted == "native" || wanted == "tagged" || general {
             let engine = match wanted {
-                "native" => Engine::Native,
+                "native" => Engine::native(options),
                 _ => Engine::Tagged(tagged::Limits::of(options)),
             };
             return match device {
@@ -69,15 +70,19 @@ impl Engine {
             Err(_)
                 if wanted == "auto" && config.library.is_none() && device == ort::Device::Cpu =>
             {
-                Ok(Engine::Native)
+                Ok(Engine::native(options))
             }
             Err(error) => Err(error),
         }
     }
 
+    fn native(options: &Options) -> Engine {
+        Engine::Native(options.int("max_steps").unsigned_abs())
+    }
+
     fn name(&self) -> &'static str {
         match self {
-            Engine::Native => "native",
+            Engine::Native(_) => "native",
             Engine::OnnxRuntime { .. } => "onnxruntime",
             Engine::Tagged(_) => "tagged",
         }
@@ -89,22 +94,22 @@ impl Engine {
         model: &Model,
         derivatives: &Derivatives,
     ) -> Result<Box<dyn Program<T>>> {
-        if let Engine::Tagged(limits) = self {
-            let graph = literal(model);
-            return Ok(Box::new(match derivatives {
-                Derivatives::None => tagged::prepare::<T>(&graph, *limits)?,
-                Derivatives::Vjp(wrt) => tagged::prepare_vjp(&graph, wrt, *limits)?,
-                Derivatives::Jacobian(wrt) => tagged::prepare_jacobian(&graph, wrt, *limits)?,
-            }));
-        }
-        let graph = match derivatives {
+        let graph = || match derivatives {
             Derivatives::None => Cow::Borrowed(&model.graph),
             Derivatives::Vjp(wrt) => Cow::Owned(grad::vjp(&model.graph, wrt)),
             Derivatives::Jacobian(wrt) => Cow::Owned(grad::jacobian(&model.graph, wrt)),
         };
         match self {
-            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(&graph, config, *chunk),
-            _ => T::prepare_native(&graph),
+            Engine::Native(max_steps) => T::prepare_native(&graph(), *max_steps),
+            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(&graph(), config, *chunk),
+            Engine::Tagged(limits) => {
+                let graph = literal(model);
+                Ok(Box::new(match derivatives {
+                    Derivatives::None => tagged::prepare::<T>(&graph, *limits)?,
+                    Derivatives::Vjp(wrt) => tagged::prepare_vjp(&graph, wrt, *limits)?,
+                    Derivatives::Jacobian(wrt) => tagged::prepare_jacobian(&graph, wrt, *limits)?,
+                }))
+            }
         }
     }
 }
@@ -134,7 +139,7 @@ pub trait Element: Real {
     /// `"f64"` or `"f32"`.
     const NAME: &'static str;
     #[doc(hidden)]
-    fn prepare_native(graph: &Graph) -> Result<Box<dyn Program<Self>>>;
+    fn prepare_native(graph: &Graph, max_steps: u64) -> Result<Box<dyn Program<Self>>>;
     #[doc(hidden)]
     fn prepare_ort(
         graph: &Graph,
@@ -147,8 +152,9 @@ macro_rules! element {
     ($type:ident) => {
         impl Element for $type {
             const NAME: &'static str = stringify!($type);
-            fn prepare_native(graph: &Graph) -> Result<Box<dyn Program<Self>>> {
-                Ok(Box::new(native::prepare::<$type>(graph)?))
+            fn prepare_native(graph: &Graph, max_steps: u64) -> Result<Box<dyn Program<Self>>> {
+                let program = native::prepare::<$type>(graph)?;
+                Ok(Box::new(program.with_max_steps(max_steps)))
             }
             fn prepare_ort(
                 graph: &Graph,
@@ -219,8 +225,8 @@ enum Place {
 }
 
 impl<T: Element> Session<T> {
-    /// Prepares a model. Options: `engine`, `device`, `threads`, `onnxruntime`, `chunk`; for the tagged engine `max_depth`,
-    /// `max_steps` and `max_heap`.
+    /// Prepares a model. Options: `engine`, `device`, `threads`, `onnxruntime`, `chunk`, `max_steps`; for the tagged engine
+    /// `max_depth` and `max_heap` too.
     pub fn new(model: Arc<Model>, options: &Options) -> Result<Session<T>> {
         let engine = Engine::choose(&model, options)?;
         let value = engine.prepare(&model, &Derivatives::None)?;
@@ -282,7 +288,7 @@ impl<T: Element> Session<T> {
                 ort::Device::Cpu => "cpu".into(),
                 ort::Device::Cuda(index) => format!("cuda:{index}"),
             },
-            Engine::Native | Engine::Tagged(_) => "cpu".into(),
+            Engine::Native(_) | Engine::Tagged(_) => "cpu".into(),
         }
     }
 
@@ -290,7 +296,7 @@ impl<T: Element> Session<T> {
     pub fn describe(&self) -> String {
         let (engine, device, dtype) = (self.engine(), self.device(), T::NAME);
         match &self.engine {
-            Engine::Native | Engine::Tagged(_) => format!("{engine} {device} {dtype} threads=1"),
+            Engine::Native(_) | Engine::Tagged(_) => format!("{engine} {device} {dtype} threads=1"),
             Engine::OnnxRuntime { version, .. } => {
                 format!(
                     "{engine} {version} {device} {dtype} threads={}",

@@ -8,7 +8,7 @@ use super::value::{Array, Val};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, Linear, NodeId, Type};
 use crate::ops::linear::MAX_SIDE;
-use crate::ops::{Emit, Op};
+use crate::ops::{Emit, Op, wording};
 use crate::syntax::ast::Constant;
 
 fn real(value: f64) -> Val {
@@ -21,6 +21,7 @@ impl Machine<'_> {
         match op {
             Op::Vec => self.vector_of(op, args),
             Op::Mat => self.matrix_of(args),
+            Op::SoftWeights => self.soft_weights(&args[0], &args[1]),
             Op::Ref => self.element(&args[0], &args[1]),
             Op::Dot => {
                 let (a, b) = (self.vector(op, &args[0])?, self.vector(op, &args[1])?);
@@ -100,7 +101,7 @@ impl Machine<'_> {
                 let shape = vec![a.items.len(), b.items.len()];
                 self.room(shape.iter().product())?;
                 if shape.contains(&0) {
-                    return Err(fail("\"outer\" needs vectors that are not empty".into()));
+                    return Err(fail(wording::empty(op, "vectors")));
                 }
                 let mut items = Vec::with_capacity(shape.iter().product());
                 for x in &a.items {
@@ -126,6 +127,32 @@ impl Machine<'_> {
                 self.new_array(shape, vec![item; count])
             }
             _ => Err(fail(format!("\"{}\" cannot be used here", op.name()))),
+        }
+    }
+
+    /// A vector of as many weights as a soft choice has options; a list of them becomes one.
+    fn soft_weights(&mut self, weights: &Val, count: &Val) -> Result<Val> {
+        let weights = match weights {
+            Val::Array(array) if array.shape.len() == 1 => weights.clone(),
+            list => {
+                let (items, end) = self.heap.items(list);
+                if !end.is_nil() {
+                    let what = self.describe(list);
+                    return Err(fail(wording::needs(
+                        Op::SoftChoice,
+                        wording::WEIGHTS,
+                        &what,
+                    )));
+                }
+                self.vector_of(Op::SoftChoice, &items)?
+            }
+        };
+        let given = self.vector(Op::SoftChoice, &weights)?.items.len();
+        match *count {
+            Val::Constant(Constant::Int(count)) if count != given as i64 => {
+                Err(fail(wording::weights(count, given)))
+            }
+            _ => Ok(weights),
         }
     }
 
@@ -189,7 +216,7 @@ impl Machine<'_> {
             }
             other => {
                 let what = self.describe(other);
-                Err(fail(format!("\"{}\" needs numbers, not {what}", op.name())))
+                Err(fail(wording::needs(op, "numbers", &what)))
             }
         }
     }
@@ -254,10 +281,7 @@ impl Machine<'_> {
             Val::Array(array) if fits(&array.shape) => Ok(array.clone()),
             other => {
                 let what = self.describe(other);
-                Err(fail(format!(
-                    "\"{}\" needs {wanted}, not {what}",
-                    op.name()
-                )))
+                Err(fail(wording::needs(op, wanted, &what)))
             }
         }
     }
@@ -267,22 +291,13 @@ impl Machine<'_> {
         let a = self.square(op, value)?;
         let n = a.shape[0];
         if n > MAX_SIDE {
-            let message = format!(
-                "\"{}\" of a {n} by {n} matrix: the largest side is {MAX_SIDE}",
-                op.name()
-            );
-            return Err(Error::new(ErrorKind::Limit, message));
+            return Err(Error::new(ErrorKind::Limit, wording::large_side(op, n)));
         }
         self.nodes(&a.items)
     }
 
     fn misfit(&self, op: Op, a: &Val, b: &Val) -> Error {
-        fail(format!(
-            "\"{}\": {} and {} do not fit",
-            op.name(),
-            self.describe(a),
-            self.describe(b)
-        ))
+        fail(wording::misfit(op, &self.describe(a), &self.describe(b)))
     }
 
     fn same_length(&self, op: Op, a: &Rc<Array>, b: &Rc<Array>) -> Result<()> {
@@ -294,9 +309,7 @@ impl Machine<'_> {
 
     fn vector_of(&mut self, op: Op, args: &[Val]) -> Result<Val> {
         if args.iter().any(|arg| matches!(arg, Val::Array(_))) {
-            return Err(fail(
-                "\"vec\" takes numbers; a matrix is written (mat [1 2] [3 4])".into(),
-            ));
+            return Err(fail(wording::NESTED_VECTOR.into()));
         }
         let items: Result<_> = args.iter().map(|arg| self.real_of(op, arg)).collect();
         self.new_array(vec![args.len()], items?)
@@ -307,7 +320,7 @@ impl Machine<'_> {
         let rows: Result<Vec<Rc<Array>>> = args.iter().map(|row| self.vector(op, row)).collect();
         let rows = rows?;
         let Some(first) = rows.first().filter(|first| !first.items.is_empty()) else {
-            return Err(fail("\"mat\" needs rows that are not empty".into()));
+            return Err(fail(wording::empty(op, "rows")));
         };
         for row in &rows {
             self.same_length(op, first, row)?;
@@ -328,14 +341,8 @@ impl Machine<'_> {
             Val::Constant(Constant::Int(i)) => {
                 let place = usize::try_from(*i).ok().filter(|place| *place < count);
                 let Some(place) = place else {
-                    let message = match count {
-                        0 => format!("\"ref\": index {i} of an empty vector"),
-                        _ => format!(
-                            "\"ref\": index {i} is not from 0 to {} in {}",
-                            count - 1,
-                            self.describe(value)
-                        ),
-                    };
+                    let what = self.describe(value);
+                    let message = wording::index_outside(Op::Ref, *i, count, &what);
                     return Err(fail(message));
                 };
                 array.items[place * width..(place + 1) * width].to_vec()
@@ -357,9 +364,7 @@ impl Machine<'_> {
             }
             other => {
                 let what = self.describe(other);
-                return Err(fail(format!(
-                    "\"ref\" needs an exact integer as index, not {what}"
-                )));
+                return Err(fail(wording::needs(Op::Ref, wording::INDEX, &what)));
             }
         };
         match array.shape.len() {
@@ -390,11 +395,8 @@ impl Machine<'_> {
     fn cross(&mut self, a: &Val, b: &Val) -> Result<Val> {
         let (u, v) = (self.vector(Op::Cross, a)?, self.vector(Op::Cross, b)?);
         if u.items.len() != 3 || v.items.len() != 3 {
-            return Err(fail(format!(
-                "\"cross\" needs two vectors of 3 numbers, not {} and {}",
-                self.describe(a),
-                self.describe(b)
-            )));
+            let what = format!("{} and {}", self.describe(a), self.describe(b));
+            return Err(fail(wording::needs(Op::Cross, wording::TRIPLES, &what)));
         }
         let mut items = Vec::with_capacity(3);
         for i in 0..3 {
@@ -461,10 +463,7 @@ impl Machine<'_> {
             }
             other => {
                 let what = self.describe(other);
-                Err(fail(format!(
-                    "\"{}\" needs a size, an exact integer from 1, not {what}",
-                    op.name()
-                )))
+                Err(fail(wording::needs(op, wording::SIZE, &what)))
             }
         }
     }

@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::{Given, Limits, Prepared};
-use super::decide::{Decision, Decisions, Site, Start, Trail};
+use super::decide::{Decision, Decisions, Site, Start};
 use super::repeat::{Mode, Repeat};
 use super::tail::Tails;
+use super::trail::Trail;
 use super::value::{Heap, Val};
-use crate::anf::counted;
+use super::{Given, Limits, Prepared};
 use crate::error::{Error, ErrorKind, Result, Span};
 use crate::graph::{Builder, Elem, FunctionId, Graph, NodeId, NodeKind, Port, RegionId, Type};
 use crate::lower::arity_message;
-use crate::ops::Op;
+use crate::ops::{Op, wording};
 use crate::syntax::ast::Constant;
 
 /// Runs the body of `graph`; the numeric graph of what is left, not yet simplified.
@@ -312,9 +312,11 @@ impl Machine<'_> {
             );
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        if self.builder.graph().nodes.len() > self.limits.nodes
-            || self.heap.len() > self.limits.nodes
-        {
+        if self.heap.len() > self.limits.pairs {
+            let message = format!("the program makes more than {} pairs", self.limits.pairs);
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        if self.builder.graph().nodes.len() > self.limits.nodes {
             let message = format!(
                 "the graph of the program has more than {} nodes",
                 self.limits.nodes
@@ -398,10 +400,7 @@ impl Machine<'_> {
             }
             other => {
                 let what = self.describe(&other);
-                Err(fail(format!(
-                    "{what} is no procedure: it cannot be applied to {}",
-                    counted(args.len())
-                )))
+                Err(fail(wording::not_a_procedure(&what, args.len())))
             }
         }
     }
@@ -412,9 +411,7 @@ impl Machine<'_> {
         let (items, end) = self.heap.items(&last);
         if !end.is_nil() {
             let what = self.describe(&last);
-            return Err(fail(format!(
-                "the last argument of apply must be a list, not {what}"
-            )));
+            return Err(fail(wording::not_an_argument_list(&what)));
         }
         let head = args.remove(0);
         args.extend(items);
@@ -467,10 +464,7 @@ impl Machine<'_> {
             self.environments.pop();
         }
         if self.environments.len() > self.limits.depth {
-            let message = format!(
-                "the recursion of \"{}\" goes deeper than {} calls (option max_depth)",
-                row.name, self.limits.depth
-            );
+            let message = wording::too_deep(&row.name, self.limits.depth);
             return Err(Error::new(ErrorKind::Limit, message));
         }
         self.enter(function, args, Then::Return(call, activation));
@@ -618,22 +612,15 @@ impl Machine<'_> {
     /// What a value is, in words for errors.
     pub fn describe(&self, value: &Val) -> String {
         match value {
-            Val::Constant(Constant::List(..)) => "the empty list".into(),
-            Val::Constant(Constant::Symbol(name)) => format!("the symbol {name}"),
-            Val::Constant(Constant::Str(text)) => format!("the string {text:?}"),
-            Val::Constant(Constant::Char(_)) => "a character".into(),
-            Val::Constant(constant) => {
-                format!("the number {constant}").replace("number #", "boolean #")
-            }
+            Val::Constant(constant) => constant.describe(),
             Val::Node(node) => match self.builder.graph().node(*node).ty {
                 Type::Scalar(Elem::Bool) => "a boolean".into(),
                 _ => "a number".into(),
             },
             Val::Pair(_) => "a pair".into(),
             Val::Array(array) => match array.shape[..] {
-                [rows, columns] => format!("a {rows} by {columns} matrix"),
-                _ if array.items.len() == 1 => "a vector of 1 number".into(),
-                _ => format!("a vector of {} numbers", array.items.len()),
+                [rows, columns] => wording::array(rows, Some(columns)),
+                _ => wording::array(array.items.len(), None),
             },
             Val::Closure(function, _) => {
                 let name = &self.graph.functions[function.0 as usize].name;

@@ -172,8 +172,10 @@ impl Machine<'_> {
             let again = match &self.repeats[*index].start {
                 Start::Site(site) => site.function == function,
                 Start::Point(point) => {
-                    point.function == function && self.point(function, args)?.0.is(point)
+                    point.key.is(&self.key(function, args))
+                        && self.point(function, args)?.0.is(point)
                 }
+                Start::Key(key) => key.is(&self.key(function, args)),
             };
             if again {
                 target = Some(i);
@@ -339,6 +341,7 @@ impl Machine<'_> {
             return Err(fail("a loop changes the structure of its states".into()));
         }
         let flag = repeat.flag.unwrap_or(NodeId(0));
+        let span = self.graph.node(repeat.site.call).span;
         let kept = |values: &[Val]| -> Vec<Val> {
             let pairs = values.iter().zip(&repeat.states);
             pairs
@@ -360,6 +363,7 @@ impl Machine<'_> {
             .map(|value| self.node(value))
             .collect::<Result<Vec<NodeId>>>()?;
         inits.extend(dummy.map(|_| self.builder.constant(Constant::Int(0))));
+        self.builder.span = span;
         let values = self.builder.repeat(inits, head, next);
         let endless = matches!(
             self.builder.graph().node(flag).kind,

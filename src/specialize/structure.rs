@@ -16,10 +16,7 @@ impl Machine<'_> {
         match op.row().role {
             Role::Numeric { .. } | Role::Defined(_) => self.arithmetic(op, args),
             Role::Structural => self.structural(op, args),
-            Role::Missing => Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("\"{}\" is not supported in this version", op.name()),
-            )),
+            Role::Missing => Err(Error::new(ErrorKind::Unsupported, wording::missing(op))),
         }
     }
 
@@ -34,10 +31,7 @@ impl Machine<'_> {
         for arg in args {
             if !arg.is_numeric() {
                 let what = self.describe(arg);
-                return Err(fail(format!(
-                    "\"{}\" is arithmetic: it cannot take {what}",
-                    op.name()
-                )));
+                return Err(fail(wording::not_a_number(op, &what)));
             }
             nodes.push(self.node(arg)?);
         }
@@ -196,11 +190,7 @@ impl Machine<'_> {
     fn pair(&self, op: Op, value: &Val) -> Result<(Val, Val)> {
         match value {
             Val::Pair(address) => Ok(self.heap.pair(*address).clone()),
-            other => Err(fail(format!(
-                "\"{}\" needs a pair, not {}",
-                op.name(),
-                self.describe(other)
-            ))),
+            other => Err(fail(wording::needs(op, "a pair", &self.describe(other)))),
         }
     }
 
@@ -208,37 +198,24 @@ impl Machine<'_> {
         let (items, rest) = self.heap.items(value);
         match rest.is_nil() {
             true => Ok(items),
-            false => Err(fail(format!(
-                "\"{}\" needs a list, not {}",
-                op.name(),
-                self.describe(value)
-            ))),
+            false => Err(fail(wording::needs(op, "a list", &self.describe(value)))),
         }
     }
 
     fn tail(&self, op: Op, list: &Val, index: &Val) -> Result<Val> {
         let Val::Constant(Constant::Int(index)) = index else {
             let what = self.describe(index);
-            return Err(fail(format!(
-                "\"{}\" needs an exact integer as index, not {what}",
-                op.name()
-            )));
+            return Err(fail(wording::needs(op, wording::INDEX, &what)));
         };
         let mut rest = list.clone();
         for _ in 0..*index {
             let Val::Pair(address) = rest else {
-                return Err(fail(format!(
-                    "\"{}\": index {index} is beyond the end of the list",
-                    op.name()
-                )));
+                return Err(fail(wording::index_beyond_list(op, *index)));
             };
             rest = self.heap.pair(address).1.clone();
         }
         match *index < 0 {
-            true => Err(fail(format!(
-                "\"{}\": index {index} is negative",
-                op.name()
-            ))),
+            true => Err(fail(wording::index_negative(op, *index))),
             false => Ok(rest),
         }
     }
@@ -281,11 +258,9 @@ impl Machine<'_> {
     }
 
     fn iota(&mut self, args: &[Val]) -> Result<Val> {
-        let Val::Constant(Constant::Int(count @ 0..=1_000_000)) = args[0] else {
+        let Val::Constant(Constant::Int(count @ 0..=wording::MAX_IOTA)) = args[0] else {
             let what = self.describe(&args[0]);
-            return Err(fail(format!(
-                "\"iota\" needs a count from 0 to 1000000, not {what}"
-            )));
+            return Err(fail(wording::not_a_count(&what)));
         };
         let start = args
             .get(1)

@@ -25,6 +25,10 @@ impl Tails {
             let [result] = region.results[..] else {
                 continue;
             };
+            // an arm may give what was computed before it
+            if region.nodes.binary_search(&result).is_err() {
+                continue;
+            }
             let node = graph.node(result);
             match node.kind {
                 NodeKind::Get(_) => tail[node.args[0].index()] = true,
@@ -126,7 +130,10 @@ fn procedure_values(graph: &Graph) -> Vec<FunctionId> {
         NodeKind::Closure(function) => Some(function),
         _ => None,
     });
-    values.collect::<BTreeSet<FunctionId>>().into_iter().collect()
+    values
+        .collect::<BTreeSet<FunctionId>>()
+        .into_iter()
+        .collect()
 }
 
 /// The functions that a body calls in tail position. Behind the last function stands what calls every procedure value: a

@@ -1,7 +1,6 @@
 //! Contract files, in the format that `tests/CONTRACT.md` describes, against the evaluator.
 
 use super::Outcome;
-use super::eval::Limits;
 use super::number::DIRECTIONS;
 use super::reader::{Datum, read_all};
 use super::value::Value;
@@ -120,15 +119,8 @@ fn as_list(value: &Value) -> Option<Value> {
 /// What runs a program: its text, what is bound, and by what the derivatives are.
 pub type Run<'a> = &'a dyn Fn(&str, &[(&str, f64)], &[&str]) -> Result<Outcome, String>;
 
-/// Where the evaluator gives something else than a file says.
-pub fn failures(text: &str, limits: Limits) -> Vec<String> {
-    failures_of(text, &|text, given, wrt| {
-        super::run(text, given, wrt, limits)
-    })
-}
-
 /// Where `run` gives something else than a file says.
-pub fn failures_of(text: &str, run: Run) -> Vec<String> {
+pub fn failures(text: &str, run: Run) -> Vec<String> {
     let mut failures = Vec::new();
     for case in cases(text) {
         if let Err(message) = run_case(text, &case, run) {

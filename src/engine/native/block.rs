@@ -11,6 +11,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::flow::{Flow, Machine, Stop, cancelled};
 use super::item::{Row, Steps};
+use super::linear;
 use super::plan::{Pass, Plan};
 use super::scalar;
 use super::step::{self, Slot, Step};
@@ -40,6 +41,8 @@ pub struct Memory<T: 'static> {
     /// cannot be read in place.
     blocks: Vec<Aligned<T, BLOCK>>,
     lanes: Vec<Aligned<T, LANES>>,
+    /// For operations on matrices.
+    matrices: Vec<T>,
     /// Empty between runs; keeps its capacity.
     views: Vec<&'static [T]>,
 }
@@ -57,6 +60,7 @@ impl<T: Real> Memory<T> {
             arch: Arch::new(),
             blocks: vec![Aligned([T::ZERO; BLOCK]); blocks],
             lanes: vec![Aligned([T::ZERO; LANES]); sums.unwrap_or(0)],
+            matrices: vec![T::ZERO; plan.matrices],
             views: Vec::with_capacity(plan.inputs.len()),
         }
     }
@@ -97,6 +101,7 @@ pub fn pass<T: Real>(
         start: 0,
         count: 0,
         outputs,
+        matrices: &mut memory.matrices,
     };
     let mut flow = Flow {
         machine: block,
@@ -157,6 +162,8 @@ struct Block<'a, T> {
     /// How many samples are in use.
     count: usize,
     outputs: &'a mut dyn Outputs<T>,
+    /// Memory for operations on matrices.
+    matrices: &'a mut [T],
 }
 
 impl<T: Real> Block<'_, T> {
@@ -212,6 +219,30 @@ impl<T: Real> Machine<T> for Block<'_, T> {
         }
         if !steps.batched.is_empty() {
             self.arch.dispatch(Batched(self, &steps.batched));
+        }
+    }
+
+    fn linear(&mut self, step: &linear::Step) {
+        let samples = if step.uniform { 1 } else { self.count };
+        for sample in 0..samples {
+            for (i, slot) in step.args.iter().enumerate() {
+                self.matrices[i] = match step.uniform {
+                    true => self.values[*slot as usize],
+                    false => self.read(*slot)[sample],
+                };
+            }
+            let results = step.compute(self.matrices);
+            for (slot, result) in step.results.iter().zip(results) {
+                match step.uniform {
+                    true => self.values[*slot as usize] = *result,
+                    false => {
+                        self.blocks[*slot as usize - self.plan.first_block].0[sample] = *result;
+                    }
+                }
+            }
+        }
+        if step.uniform {
+            self.fill(&step.fills);
         }
     }
 

@@ -20,6 +20,8 @@ pub enum Draft {
         out: Out,
         args: Vec<usize>,
     },
+    /// An operation on matrices: its value.
+    Linear(usize),
     /// A loop.
     Loop(LoopDraft),
     /// A way back over a loop.
@@ -45,6 +47,8 @@ pub struct LoopDraft {
     pub outer: Vec<usize>,
     /// Whether its states are kept for a way back.
     pub recorded: bool,
+    /// Whether this is only the part of it that is one for the whole batch.
+    pub single: bool,
 }
 
 /// A way back over a loop.
@@ -55,6 +59,8 @@ pub struct ReverseDraft {
     pub back: Vec<Draft>,
     /// Values from around it that it uses.
     pub outer: Vec<usize>,
+    /// Whether this is only the part of it that is one for the whole batch.
+    pub single: bool,
 }
 
 impl Draft {
@@ -63,14 +69,24 @@ impl Draft {
         let inits = |value: usize| match &values.list[value].source {
             Source::Loop(l) => &l.inits[..],
             Source::Reverse(r) => &r.inits[..],
+            Source::Linear(_, args) => &args[..],
             _ => &[],
         };
         let (own, outer) = match self {
             Draft::Step { args, .. } => (&args[..], &[][..]),
+            Draft::Linear(value) => (inits(*value), &[][..]),
             Draft::Loop(draft) => (inits(draft.value), &draft.outer[..]),
             Draft::Reverse(draft) => (inits(draft.value), &draft.outer[..]),
         };
-        own.iter().chain(outer).for_each(|value| f(*value));
+        let single = match self {
+            Draft::Step { .. } | Draft::Linear(_) => false,
+            Draft::Loop(draft) => draft.single,
+            Draft::Reverse(draft) => draft.single,
+        };
+        let own = own
+            .iter()
+            .filter(|value| !(single && values.list[**value].batched));
+        own.chain(outer).for_each(|value| f(*value));
     }
 }
 
@@ -127,7 +143,7 @@ fn uses(values: &Values, roots: &[Vec<Out>]) -> Vec<usize> {
         }
         let mut all = |list: &[usize]| list.iter().for_each(|value| uses[*value] += 1);
         match &values.list[i].source {
-            Source::Op(_, args) => all(args),
+            Source::Op(_, args) | Source::Linear(_, args) => all(args),
             Source::Result(of) => all(&[*of]),
             Source::Loop(l) => {
                 all(&l.inits);
@@ -214,7 +230,10 @@ impl<T: Real> Drafter<'_, T> {
     fn wanted(&self, i: usize) -> bool {
         let value = &self.values.list[i];
         match self.wanted {
-            Wanted::Stage(depth) => value.region != 0 || (!value.batched && value.depth == depth),
+            Wanted::Stage(depth) => {
+                let single = !value.batched || self.values.has_single_results(i);
+                single && (value.region != 0 || value.depth == depth)
+            }
             Wanted::Pass => self.uses[i] > 0,
         }
     }
@@ -246,7 +265,7 @@ impl<T: Real> Drafter<'_, T> {
             return Ok(());
         }
         // uniform values of the graph itself are computed before the pass
-        let here = value.batched || value.region != 0 || matches!(self.wanted, Wanted::Stage(_));
+        let here = value.batched || value.region != 0 || self.is_stage();
         match &value.source {
             Source::Op(op, args) if here => {
                 let (code, args) = match self.fused_code(*op, args, self.fused[i]) {
@@ -259,6 +278,7 @@ impl<T: Real> Drafter<'_, T> {
                 };
                 drafts.push(Draft::Step { code, out, args });
             }
+            Source::Linear(..) if here => drafts.push(Draft::Linear(i)),
             Source::Loop(l) if here => drafts.push(Draft::Loop(self.repeat(i, l)?)),
             Source::Reverse(r) if here => {
                 let Source::Loop(of) = &values.list[r.of].source else {
@@ -267,12 +287,14 @@ impl<T: Real> Drafter<'_, T> {
                 let replay = self.repeat(r.of, of)?;
                 let back = self.region(r.body)?;
                 let mut outer = replay.outer.clone();
-                self.outer(r.body, &[&back], &r.nexts, &mut outer);
+                let nexts = self.single(&r.nexts);
+                self.outer(r.body, &[&back], &nexts, &mut outer);
                 drafts.push(Draft::Reverse(ReverseDraft {
                     value: i,
                     replay,
                     back,
                     outer,
+                    single: self.is_stage(),
                 }));
             }
             _ => {}
@@ -335,7 +357,7 @@ impl<T: Real> Drafter<'_, T> {
         let head = self.region(l.head)?;
         let next = self.region(l.next)?;
         let mut outer = Vec::new();
-        let mut results = l.nexts.clone();
+        let mut results = self.single(&l.nexts);
         results.push(l.flag);
         self.outer(l.head, &[&head, &next], &results, &mut outer);
         Ok(LoopDraft {
@@ -348,7 +370,18 @@ impl<T: Real> Drafter<'_, T> {
                 Wanted::Stage(_) => true,
                 Wanted::Pass => self.uses[*reverse] > 0,
             }),
+            single: self.is_stage(),
         })
+    }
+
+    fn is_stage(&self) -> bool {
+        matches!(self.wanted, Wanted::Stage(_))
+    }
+
+    /// Those values that may be drafted at all.
+    fn single(&self, values: &[usize]) -> Vec<usize> {
+        let may = |value: &&usize| !(self.is_stage() && self.values.list[**value].batched);
+        values.iter().filter(may).copied().collect()
     }
 
     /// Appends what drafts of the scope `scope` and its results use from around it.

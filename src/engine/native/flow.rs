@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::item::{Item, Loop, Reverse, Row, Steps, Turn};
+use super::linear;
 use super::step::Slot;
 use super::tape::{Rows, Tape};
 use crate::ops::real::Real;
@@ -22,6 +23,8 @@ pub trait Machine<T> {
     fn samples(&self) -> usize;
     /// Runs instructions.
     fn steps(&mut self, steps: &Steps);
+    /// Runs an operation on matrices.
+    fn linear(&mut self, step: &linear::Step);
     /// For how many samples a flag is true; `uniform` if it is one for the whole batch.
     fn active(&mut self, flag: Slot, uniform: bool) -> usize;
     /// Where a flag is false, the value after is the value before.
@@ -78,6 +81,7 @@ impl<T: Real, M: Machine<T>> Flow<'_, T, M> {
         for item in items {
             match item {
                 Item::Steps(steps) => self.machine.steps(steps),
+                Item::Linear(step) => self.machine.linear(step),
                 Item::Loop(item) => self.repeat(item)?,
                 Item::Reverse(item) => self.reverse(item)?,
             }

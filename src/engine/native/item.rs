@@ -1,5 +1,6 @@
 //! What a plan consists of: runs of instructions, loops and ways back.
 
+use super::linear;
 use super::step::{Slot, Step};
 
 /// A part of a plan.
@@ -7,6 +8,8 @@ use super::step::{Slot, Step};
 pub enum Item {
     /// Instructions.
     Steps(Steps),
+    /// An operation on matrices.
+    Linear(Box<linear::Step>),
     /// A loop.
     Loop(Box<Loop>),
     /// A way back over a loop.
@@ -100,6 +103,8 @@ pub trait Slots {
 pub enum Part<'a> {
     /// A run of instructions.
     Steps(&'a mut Steps),
+    /// An operation on matrices.
+    Linear(&'a mut linear::Step),
     /// The states that a way back loads.
     Row(&'a mut Row),
 }
@@ -166,6 +171,10 @@ impl Slots for Item {
     fn slots(&mut self, f: &mut dyn FnMut(&mut Slot)) {
         match self {
             Item::Steps(steps) => steps.slots(f),
+            Item::Linear(step) => {
+                let slots = step.args.iter_mut().chain(&mut step.results);
+                slots.chain(&mut step.fills).for_each(f);
+            }
             Item::Loop(l) => l.cycle.slots(f),
             Item::Reverse(r) => {
                 r.replay.slots(f);
@@ -178,6 +187,7 @@ impl Slots for Item {
     fn parts(&mut self, f: &mut dyn FnMut(Part)) {
         match self {
             Item::Steps(steps) => steps.parts(f),
+            Item::Linear(step) => f(Part::Linear(step)),
             Item::Loop(l) => l.cycle.parts(f),
             Item::Reverse(r) => {
                 r.replay.parts(f);

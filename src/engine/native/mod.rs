@@ -11,6 +11,7 @@ mod draft;
 mod flow;
 mod item;
 mod kernels;
+mod linear;
 mod plan;
 mod registers;
 mod scalar;
@@ -46,6 +47,7 @@ pub fn prepare<T: Real>(graph: &Graph) -> Result<Native<T>> {
         memory: block::Memory::of(&plan),
         tapes: (0..plan.tapes).map(|_| Tape::new()).collect(),
         row: vec![T::ZERO; plan.uniform_outputs.len()],
+        matrices: vec![T::ZERO; plan.matrices],
         limit: 1_000_000,
         values,
         plan,
@@ -59,6 +61,8 @@ pub struct Native<T: 'static> {
     values: Vec<T>,
     /// The outputs of a batch of one sample.
     row: Vec<T>,
+    /// For operations on the matrices of one sample.
+    matrices: Vec<T>,
     memory: block::Memory<T>,
     /// The states that are kept of loops.
     tapes: Vec<Tape<T>>,
@@ -106,6 +110,7 @@ impl<T: Real> Native<T> {
             plan,
             values,
             row,
+            matrices,
             memory,
             tapes,
             limit,
@@ -129,6 +134,7 @@ impl<T: Real> Native<T> {
                     kernels: &plan.kernels,
                     row: &mut *row,
                     sums,
+                    matrices: &mut *matrices,
                 },
                 tapes: &mut *tapes,
                 limit: *limit,

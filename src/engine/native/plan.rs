@@ -26,6 +26,8 @@ pub struct Plan<T> {
     pub inputs: Vec<usize>,
     /// How many registers there are.
     pub registers: usize,
+    /// How much memory operations on matrices take.
+    pub matrices: usize,
     /// How many loops keep their states.
     pub tapes: usize,
     /// Slots that hold constants.
@@ -84,6 +86,7 @@ impl<T: Real> Plan<T> {
             first_block: 0,
             inputs,
             registers: places.registers as usize,
+            matrices: 0,
             tapes: places.tapes,
             constants: Vec::new(),
             parameters: Vec::new(),
@@ -109,6 +112,16 @@ impl<T: Real> Plan<T> {
             }
         }
         plan.settle_slots();
+        for stage in &mut plan.stages {
+            let pass = stage.pass.iter_mut().flat_map(|pass| &mut pass.items);
+            for item in stage.uniform.iter_mut().chain(pass) {
+                item.parts(&mut |part| {
+                    if let Part::Linear(step) = part {
+                        plan.matrices = plan.matrices.max(step.memory());
+                    }
+                });
+            }
+        }
         Ok(plan)
     }
 
@@ -193,15 +206,28 @@ fn pass<T: Real>(
     let mut items = places.items(&drafts);
     let mut uniforms = BTreeSet::new();
     items.parts(&mut |part| {
-        if let Part::Steps(steps) = part {
-            let args = steps.batched.iter().flat_map(|step| step.args);
-            uniforms.extend(args.filter(|slot| *slot < INPUT));
+        let mut read = |slot: Slot| {
+            if slot < INPUT {
+                uniforms.insert(slot);
+            }
+        };
+        match part {
+            Part::Steps(steps) => {
+                let args = steps.batched.iter().flat_map(|step| step.args);
+                args.for_each(&mut read);
+            }
+            Part::Linear(step) if !step.uniform => step.args.iter().copied().for_each(&mut read),
+            _ => {}
         }
     });
     items.parts(&mut |part| match part {
         Part::Steps(steps) => {
             let results = steps.uniform.iter().map(|step| step.slot);
             steps.fills = results.filter(|slot| uniforms.contains(slot)).collect();
+        }
+        Part::Linear(step) => {
+            let results = step.results.iter().copied();
+            step.fills = results.filter(|slot| uniforms.contains(slot)).collect();
         }
         Part::Row(row) => {
             let states = row.uniform.iter().copied();

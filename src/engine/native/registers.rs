@@ -1,10 +1,11 @@
 //! Gives places to the values of drafts: what differs from sample to sample gets registers, which are used again as soon as
 //! nothing reads their value any more; states keep theirs for as long as their loop runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::draft::{Draft, LoopDraft, Out, ReverseDraft};
 use super::item::{Cycle, Item, Loop, Reverse, Row, Slots, Steps, Turn};
+use super::linear;
 use super::step::{Code, Slot, Step};
 use super::values::{Source, Values};
 
@@ -31,8 +32,8 @@ pub struct Places<'a> {
     pub registers: Slot,
     /// How many tapes there are.
     pub tapes: usize,
-    /// For each recorded loop its tape.
-    tape: HashMap<usize, usize>,
+    /// For each recorded loop its tape: those of loops that are one for the whole batch, and those of this pass.
+    tape: [HashMap<usize, usize>; 2],
     used: Slot,
     free: Vec<Slot>,
     /// The scope whose values are given places.
@@ -53,7 +54,7 @@ impl<'a> Places<'a> {
             uniforms: 0,
             registers: 0,
             tapes: 0,
-            tape: HashMap::new(),
+            tape: [HashMap::new(), HashMap::new()],
             used: 0,
             free: Vec::new(),
             scope: 0,
@@ -106,6 +107,7 @@ impl<'a> Places<'a> {
     pub fn items(&mut self, drafts: &[Draft]) -> Vec<Item> {
         self.used = 0;
         self.free.clear();
+        self.tape[1].clear();
         self.scope = 0;
         self.mark(drafts, 0);
         self.list(drafts, 0)
@@ -144,10 +146,15 @@ impl<'a> Places<'a> {
                     };
                     push(&mut items, step, uniform);
                 }
+                Draft::Linear(value) => {
+                    let step = self.linear(*value);
+                    items.push(Item::Linear(Box::new(step)));
+                }
                 Draft::Loop(draft) => {
                     let cycle = self.repeat(draft, false);
                     let tape = draft.recorded.then(|| {
-                        self.tape.insert(draft.value, self.tapes);
+                        let tapes = &mut self.tape[usize::from(!draft.single)];
+                        tapes.insert(draft.value, self.tapes);
                         self.tapes += 1;
                         self.tapes - 1
                     });
@@ -195,10 +202,24 @@ impl<'a> Places<'a> {
         new_step(code, slot, index as u32, &slots)
     }
 
-    /// The slots of states, for this iteration and for the next.
-    fn pairs(&mut self, params: &[usize]) -> Vec<[Slot; 2]> {
-        let pair = |param: &usize| [0, 1].map(|_| self.place(*param));
-        params.iter().map(pair).collect()
+    /// An operation on matrices, its values in slots of their own.
+    fn linear(&mut self, value: usize) -> linear::Step {
+        let values = self.values;
+        let Source::Linear(system, args) = &values.list[value].source else {
+            unreachable!("the draft of an operation on matrices");
+        };
+        let results = &values.list[value].results;
+        for result in results {
+            self.slot[*result] = self.place(*result);
+        }
+        let slots = |list: &[usize]| list.iter().map(|value| self.slot[*value]).collect();
+        linear::Step {
+            system: *system,
+            args: slots(args),
+            results: slots(results),
+            uniform: !values.list[value].batched,
+            fills: Vec::new(),
+        }
     }
 
     /// The loop of a draft. As a replay it begins with states that it is given, and its results go nowhere.
@@ -207,52 +228,37 @@ impl<'a> Places<'a> {
         let Source::Loop(l) = &values.list[draft.value].source else {
             unreachable!("a loop's draft");
         };
-        let pairs = self.pairs(&l.params);
+        let wave = self.wave(draft.single, [&l.params, &l.inits, &l.nexts], &l.read);
+        let results = &values.list[draft.value].results;
         let begin = match replay {
             true => Steps::default(),
-            false => self.copies(&l.params, |places, i| {
-                (pairs[i][0], places.slot[l.inits[i]])
-            }),
+            false => self.begin(&wave),
         };
         let around = std::mem::replace(&mut self.scope, values.scopes[l.head]);
-        for (param, pair) in l.params.iter().zip(&pairs) {
-            self.slot[*param] = pair[0];
-        }
+        self.enter(&wave);
         self.mark(&draft.head, 0);
         self.mark(&draft.next, draft.head.len());
-        let drafts = || draft.head.iter().chain(&draft.next);
-        let copied = self.targets(drafts(), &l.params, &l.nexts, &pairs, Some(l.flag));
+        let drafts = draft.head.iter().chain(&draft.next);
+        let copied = self.targets(drafts, &wave, Some(l.flag));
         self.keep(l.flag);
-        l.params.iter().for_each(|param| self.last[*param] = ALWAYS);
         let head = self.list(&draft.head, 0);
         let mut next = self.list(&draft.next, draft.head.len());
-        let copies = self.copies(&copied, |places, i| {
-            (pairs[copied[i]][1], places.slot[l.nexts[copied[i]]])
-        });
-        append(&mut next, copies);
-        let read: Vec<usize> = l.read.iter().map(|i| l.params[*i]).collect();
+        append(&mut next, self.rest(&wave, &copied));
         let turn = Turn {
             head,
             flag: self.slot[l.flag],
             next,
-            states: self.row(&l.params),
-            read: self.row(&read),
-            pairs: self.batched_pairs(&l.params, &pairs),
+            states: self.row(&wave.params),
+            read: self.row(&wave.read),
+            pairs: wave.batched_pairs(values),
         };
-        self.close(l.nexts.iter().chain([&l.flag]), &l.params);
+        self.close(wave.nexts.iter().chain([&l.flag]), &wave.params);
         self.scope = around;
-        let settle = self.copies(&l.params, |_, i| (pairs[i][0], pairs[i][1]));
-        for (i, [now, then]) in pairs.iter().enumerate() {
-            self.give_back(*then);
-            match replay {
-                true => self.give_back(*now),
-                false => self.slot[values.list[draft.value].results[i]] = *now,
-            }
-        }
+        self.leave(&wave, (!replay).then_some((draft.single, results)));
         Cycle {
             begin,
-            turns: turns(turn, &pairs),
-            settle,
+            turns: turns(turn, &wave.pairs),
+            settle: settle(&wave.pairs),
             uniform: !values.list[l.flag].batched,
         }
     }
@@ -265,10 +271,8 @@ impl<'a> Places<'a> {
         let Source::Loop(of) = &values.list[r.of].source else {
             unreachable!("verification finds a loop");
         };
-        let pairs = self.pairs(&r.carries);
-        let begin = self.copies(&r.carries, |places, i| {
-            (pairs[i][0], places.slot[r.inits[i]])
-        });
+        let wave = self.wave(draft.single, [&r.carries, &r.inits, &r.nexts], &[]);
+        let begin = self.begin(&wave);
         let uniform = !values.list[of.flag].batched;
         let mask = match uniform {
             true => UNREAD,
@@ -277,26 +281,24 @@ impl<'a> Places<'a> {
         };
         let replay = self.repeat(&draft.replay, true);
         let around = std::mem::replace(&mut self.scope, r.body);
-        for (carry, pair) in r.carries.iter().zip(&pairs) {
-            self.slot[*carry] = pair[0];
-        }
-        let read: Vec<usize> = of.read.iter().map(|i| r.states[*i]).collect();
+        self.enter(&wave);
+        let read = of.read.iter().map(|i| r.states[*i]);
+        let read: Vec<usize> = read
+            .filter(|state| self.may(draft.single, *state))
+            .collect();
         for state in &read {
             self.slot[*state] = self.place(*state);
         }
         self.mark(&draft.back, 0);
-        let copied = self.targets(draft.back.iter(), &r.carries, &r.nexts, &pairs, None);
+        let copied = self.targets(draft.back.iter(), &wave, None);
+        for state in read.iter().chain(&r.mask) {
+            self.keep(*state);
+        }
         if let Some(value) = r.mask {
             self.slot[value] = mask;
-            self.last[value] = ALWAYS;
         }
-        let params = || r.carries.iter().chain(&r.states);
-        params().for_each(|param| self.last[*param] = ALWAYS);
         let mut next = self.list(&draft.back, 0);
-        let copies = self.copies(&copied, |places, i| {
-            (pairs[copied[i]][1], places.slot[r.nexts[copied[i]]])
-        });
-        append(&mut next, copies);
+        append(&mut next, self.rest(&wave, &copied));
         let load = self.row(&read);
         let turn = Turn {
             head: Vec::new(),
@@ -304,30 +306,92 @@ impl<'a> Places<'a> {
             next,
             states: Row::default(),
             read: Row::default(),
-            pairs: self.batched_pairs(&r.carries, &pairs),
+            pairs: wave.batched_pairs(values),
         };
-        let params: Vec<usize> = params().copied().collect();
-        self.close(r.nexts.iter(), &params);
+        let params = [&wave.params[..], &r.states].concat();
+        self.close(wave.nexts.iter(), &params);
         self.scope = around;
         for state in &read {
             self.give_back(self.slot[*state]);
         }
         self.give_back(mask);
-        let settle = self.copies(&r.carries, |_, i| (pairs[i][0], pairs[i][1]));
-        for (i, [now, then]) in pairs.iter().enumerate() {
-            self.give_back(*then);
-            self.slot[values.list[draft.value].results[i]] = *now;
-        }
+        let results = &values.list[draft.value].results;
+        self.leave(&wave, Some((draft.single, results)));
         Reverse {
-            tape: self.tape[&r.of],
+            tape: match self.tape[1].get(&r.of) {
+                Some(tape) if !draft.single => *tape,
+                _ => self.tape[0][&r.of],
+            },
             replay,
             cycle: Cycle {
                 begin,
-                turns: turns(turn, &pairs),
-                settle,
+                turns: turns(turn, &wave.pairs),
+                settle: settle(&wave.pairs),
                 uniform,
             },
             load,
+        }
+    }
+
+    /// Whether a value belongs to what is drafted: to all of a loop, or to the part that is one for the whole batch.
+    fn may(&self, single: bool, value: usize) -> bool {
+        !(single && self.values.list[value].batched)
+    }
+
+    /// What goes round, with new slots; `read` are positions.
+    fn wave(
+        &mut self,
+        single: bool,
+        [params, inits, nexts]: [&[usize]; 3],
+        read: &[usize],
+    ) -> Wave {
+        let all = 0..params.len();
+        let positions: Vec<usize> = all.filter(|i| self.may(single, params[*i])).collect();
+        let part = |list: &[usize]| positions.iter().map(|i| list[*i]).collect();
+        let read = read.iter().map(|i| params[*i]);
+        let pair = |i: &usize| [0, 1].map(|_| self.place(params[*i]));
+        Wave {
+            pairs: positions.iter().map(pair).collect(),
+            params: part(params),
+            inits: part(inits),
+            nexts: part(nexts),
+            read: read.filter(|param| self.may(single, *param)).collect(),
+            positions,
+        }
+    }
+
+    /// Copies first values to states.
+    fn begin(&self, wave: &Wave) -> Steps {
+        let pairs = wave.pairs.iter().zip(&wave.inits);
+        copies(pairs.map(|([now, _], init)| (*now, self.slot[*init])))
+    }
+
+    /// Gives the states their slots; they keep them until the scope ends.
+    fn enter(&mut self, wave: &Wave) {
+        for (param, [now, _]) in wave.params.iter().zip(&wave.pairs) {
+            self.slot[*param] = *now;
+        }
+    }
+
+    /// Copies next states that are computed elsewhere to where the next iteration wants them.
+    fn rest(&self, wave: &Wave, copied: &[usize]) -> Steps {
+        let place = |i: &usize| (wave.pairs[*i][1], self.slot[wave.nexts[*i]]);
+        copies(copied.iter().map(place))
+    }
+
+    /// Gives back the slots of states but for those of results.
+    fn leave(&mut self, wave: &Wave, results: Option<(bool, &Vec<usize>)>) {
+        for (i, [now, then]) in wave.positions.iter().zip(&wave.pairs) {
+            self.give_back(*then);
+            let Some((single, results)) = results else {
+                self.give_back(*now);
+                continue;
+            };
+            let result = &self.values.list[results[*i]];
+            // what is one for the whole batch and stands in no loop is computed beside the passes
+            if single || result.batched || result.region != 0 {
+                self.slot[results[*i]] = *now;
+            }
         }
     }
 
@@ -343,9 +407,7 @@ impl<'a> Places<'a> {
     fn targets<'d>(
         &mut self,
         drafts: impl Iterator<Item = &'d Draft>,
-        params: &[usize],
-        nexts: &[usize],
-        pairs: &[[Slot; 2]],
+        wave: &Wave,
         flag: Option<usize>,
     ) -> Vec<usize> {
         let list = &self.values.list;
@@ -356,17 +418,18 @@ impl<'a> Places<'a> {
             } => Some(*value),
             _ => None,
         });
-        let computed: std::collections::HashSet<usize> = computed.collect();
+        let computed: HashSet<usize> = computed.collect();
         let mut copied = Vec::new();
-        for (i, (param, next)) in params.iter().zip(nexts).enumerate() {
+        for (i, (param, next)) in wave.params.iter().zip(&wave.nexts).enumerate() {
             let alike = list[*param].batched == list[*next].batched && flag != Some(*next);
             if alike && computed.contains(next) && self.target[*next].is_none() {
-                self.target[*next] = Some(pairs[i][1]);
+                self.target[*next] = Some(wave.pairs[i][1]);
             } else {
                 copied.push(i);
             }
             self.keep(*next);
         }
+        wave.params.iter().for_each(|param| self.keep(*param));
         copied
     }
 
@@ -383,20 +446,6 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// Steps that copy to what `places` says first from what it says second; `kinds` says what is copied, and how often.
-    fn copies(&self, kinds: &[usize], places: impl Fn(&Places, usize) -> (Slot, Slot)) -> Steps {
-        let mut steps = Steps::default();
-        for i in 0..kinds.len() {
-            let (to, from) = places(self, i);
-            let step = new_step(Code::Copy, to, 0, &[from]);
-            match to < INPUT {
-                true => steps.uniform.push(step),
-                false => steps.batched.push(step),
-            }
-        }
-        steps
-    }
-
     fn row(&self, params: &[usize]) -> Row {
         let mut row = Row::default();
         for param in params {
@@ -407,12 +456,45 @@ impl<'a> Places<'a> {
         }
         row
     }
+}
 
-    fn batched_pairs(&self, params: &[usize], pairs: &[[Slot; 2]]) -> Vec<[Slot; 2]> {
-        let all = params.iter().zip(pairs);
-        let batched = all.filter(|(param, _)| self.values.list[**param].batched);
+/// The states of a loop or the carries of a way back.
+struct Wave {
+    /// Which they are of all.
+    positions: Vec<usize>,
+    params: Vec<usize>,
+    inits: Vec<usize>,
+    nexts: Vec<usize>,
+    /// Those that ways back read.
+    read: Vec<usize>,
+    /// Their slots, for this iteration and for the next.
+    pairs: Vec<[Slot; 2]>,
+}
+
+impl Wave {
+    fn batched_pairs(&self, values: &Values) -> Vec<[Slot; 2]> {
+        let all = self.params.iter().zip(&self.pairs);
+        let batched = all.filter(|(param, _)| values.list[**param].batched);
         batched.map(|(_, pair)| *pair).collect()
     }
+}
+
+/// Moves the next states to the slots of the states.
+fn settle(pairs: &[[Slot; 2]]) -> Steps {
+    copies(pairs.iter().map(|[now, then]| (*now, *then)))
+}
+
+/// Copies to the first slot what is in the second.
+fn copies(pairs: impl Iterator<Item = (Slot, Slot)>) -> Steps {
+    let mut steps = Steps::default();
+    for (to, from) in pairs {
+        let step = new_step(Code::Copy, to, 0, &[from]);
+        match to < INPUT {
+            true => steps.uniform.push(step),
+            false => steps.batched.push(step),
+        }
+    }
+    steps
 }
 
 /// The values that a draft gives to its scope.
@@ -423,6 +505,7 @@ fn defined<'v>(values: &'v Values, draft: &'v Draft) -> &'v [usize] {
             ..
         } => std::slice::from_ref(value),
         Draft::Step { .. } => &[],
+        Draft::Linear(value) => &values.list[*value].results,
         Draft::Loop(draft) => &values.list[draft.value].results,
         Draft::Reverse(draft) => &values.list[draft.value].results,
     }
@@ -462,7 +545,11 @@ fn append(items: &mut Vec<Item>, steps: Steps) {
 
 /// The iterations that take turns: two where they hold no loop, so that no state has to be moved.
 fn turns(turn: Turn, pairs: &[[Slot; 2]]) -> Vec<Turn> {
-    let plain = |items: &[Item]| items.iter().all(|item| matches!(item, Item::Steps(_)));
+    let plain = |items: &[Item]| {
+        items
+            .iter()
+            .all(|item| matches!(item, Item::Steps(_) | Item::Linear(_)))
+    };
     if !plain(&turn.head) || !plain(&turn.next) {
         return vec![turn];
     }

@@ -3,6 +3,7 @@
 use super::flow::Machine;
 use super::item::{Row, Steps};
 use super::kernels::Kernels;
+use super::linear;
 use super::step::{self, Run, Slot, Step};
 use super::tape::Rows;
 use crate::ops::real::Real;
@@ -17,6 +18,8 @@ pub struct Single<'a, T> {
     pub row: &'a mut [T],
     /// The slots of sums.
     pub sums: &'a [Slot],
+    /// Memory for operations on matrices.
+    pub matrices: &'a mut [T],
 }
 
 impl<T: Real> Single<'_, T> {
@@ -43,6 +46,16 @@ impl<T: Real> Machine<T> for Single<'_, T> {
     fn steps(&mut self, steps: &Steps) {
         self.run(&steps.uniform);
         self.run(&steps.batched);
+    }
+
+    fn linear(&mut self, step: &linear::Step) {
+        for (to, slot) in self.matrices.iter_mut().zip(&step.args) {
+            *to = self.values[*slot as usize];
+        }
+        let results = step.compute(self.matrices);
+        for (slot, result) in step.results.iter().zip(results) {
+            self.values[*slot as usize] = *result;
+        }
     }
 
     fn active(&mut self, flag: Slot, _: bool) -> usize {
@@ -90,6 +103,7 @@ pub fn uniform<T: Real>(steps: &[Step], kernels: &Kernels<T>, values: &mut [T]) 
         kernels,
         row: &mut [],
         sums: &[],
+        matrices: &mut [],
     };
     single.run(steps);
 }

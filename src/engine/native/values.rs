@@ -3,9 +3,13 @@
 
 use std::collections::HashMap;
 
+use super::linear::System;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId, NodeKind, RegionId, flatten, write_out};
-use crate::ops::{MAX_WRITTEN_SIDE, Op};
+use crate::ops::Op;
+
+/// Linear algebra on matrices of this side or less is written out in scalar operations, which run on many samples at once.
+const WRITTEN_SIDE: usize = 4;
 
 /// Where a value comes from. Arguments are indices of values that stand before.
 #[derive(Clone, Debug)]
@@ -22,7 +26,9 @@ pub enum Source {
     Loop(Loop),
     /// A way back over a loop; its last carries are values of their own.
     Reverse(Reverse),
-    /// A last state or carry of this loop or way back.
+    /// An operation on matrices; what it gives are values of their own.
+    Linear(System, Vec<usize>),
+    /// A last state or carry of this loop or way back, or what this operation on matrices gives.
     Result(usize),
 }
 
@@ -77,8 +83,10 @@ pub struct Value {
     pub depth: usize,
     /// The region that it stands in.
     pub region: usize,
-    /// The last states of a loop or the last carries of a way back.
+    /// The last states of a loop, the last carries of a way back, or what an operation on matrices gives.
     pub results: Vec<usize>,
+    /// Whether anything reads it.
+    pub read: bool,
 }
 
 /// The values of a graph.
@@ -96,7 +104,7 @@ pub struct Values {
 impl Values {
     /// The values of `graph`, with both arms of each `if` computed.
     pub fn of(graph: &Graph) -> Result<Values> {
-        let graph = flatten(&write_out(graph, MAX_WRITTEN_SIDE));
+        let graph = flatten(&write_out(graph, WRITTEN_SIDE));
         let mut reading = Reading::new(&graph);
         for i in 0..graph.nodes.len() {
             reading.node(i)?;
@@ -114,14 +122,17 @@ impl Values {
         let (batched, depth) = match &source {
             Source::Input(_) => (true, 0),
             Source::Sum(arg) => (false, self.list[*arg].depth + 1),
-            Source::Op(_, args) => {
+            Source::Op(_, args) | Source::Linear(_, args) => {
                 let args = || args.iter().map(|arg| &self.list[*arg]);
                 (
                     args().any(|arg| arg.batched),
                     args().map(|arg| arg.depth).max().unwrap_or(0),
                 )
             }
-            Source::Result(of) => (false, self.list[*of].depth),
+            Source::Result(of) => match &self.list[*of].source {
+                Source::Linear(..) => (self.list[*of].batched, self.list[*of].depth),
+                _ => (false, self.list[*of].depth),
+            },
             _ => (false, 0),
         };
         self.list.push(Value {
@@ -130,6 +141,7 @@ impl Values {
             depth,
             region,
             results: Vec::new(),
+            read: false,
         });
         let value = self.list.len() - 1;
         self.regions[region].push(value);
@@ -172,13 +184,14 @@ impl Values {
         control
     }
 
-    /// Finds for each loop which states its ways back read.
+    /// Finds which values are read, and for each loop which states its ways back read.
     fn find_read(&mut self) {
         let mut read = vec![false; self.list.len()];
+        let mut all = |values: &[usize]| values.iter().for_each(|value| read[*value] = true);
+        all(&self.outputs);
         for value in &self.list {
-            let mut all = |values: &[usize]| values.iter().for_each(|value| read[*value] = true);
             match &value.source {
-                Source::Op(_, args) => all(args),
+                Source::Op(_, args) | Source::Linear(_, args) => all(args),
                 Source::Sum(arg) => all(&[*arg]),
                 Source::Loop(l) => {
                     all(&l.inits);
@@ -191,6 +204,9 @@ impl Values {
                 }
                 _ => {}
             }
+        }
+        for (value, read) in self.list.iter_mut().zip(&read) {
+            value.read = *read;
         }
         for i in 0..self.list.len() {
             let Source::Reverse(reverse) = &self.list[i].source else {
@@ -206,6 +222,20 @@ impl Values {
                 of.reverses.push(i);
             }
         }
+    }
+
+    /// Whether a loop or way back has the same number of iterations for all samples, and a result that is read and one for
+    /// the whole batch.
+    pub fn has_single_results(&self, control: usize) -> bool {
+        let of = match &self.list[control].source {
+            Source::Reverse(r) => r.of,
+            _ => control,
+        };
+        let Source::Loop(of) = &self.list[of].source else {
+            return false;
+        };
+        let single = |result: &usize| self.list[*result].read && !self.list[*result].batched;
+        !self.list[of.flag].batched && self.list[control].results.iter().any(single)
     }
 
     /// The operation and arguments of a value that has to be computed sample by sample.
@@ -306,7 +336,10 @@ impl<'a> Reading<'a> {
                 let pair = |a, b| self.values.push(Source::Op(*op, vec![a, b]), home);
                 args.into_iter().reduce(pair).ok_or_else(not_numeric)?
             }
+            NodeKind::Op(Op::DetOf) => self.system(System::Det, args, home) + 1,
+            NodeKind::Op(Op::LogDetOf) => self.system(System::LogDet, args, home) + 1,
             NodeKind::Op(op) => self.values.push(Source::Op(*op, args), home),
+            NodeKind::Linear(linear) => self.system(System::Many(*linear), args, home),
             NodeKind::RegionParam => {
                 let value = self.values.push(Source::Param, home);
                 self.values.list[value].batched = self.batched[i];
@@ -326,6 +359,16 @@ impl<'a> Reading<'a> {
 
     fn all(&self, nodes: &[NodeId]) -> Vec<usize> {
         nodes.iter().map(|node| self.ids[node.index()]).collect()
+    }
+
+    /// An operation on matrices; its values stand behind it.
+    fn system(&mut self, system: System, args: Vec<usize>, region: usize) -> usize {
+        let value = self.values.push(Source::Linear(system, args), region);
+        for _ in 0..system.values() {
+            let result = self.values.push(Source::Result(value), region);
+            self.values.list[value].results.push(result);
+        }
+        value
     }
 
     fn repeat(&mut self, node: usize, inits: Vec<usize>, head: RegionId, next: RegionId) -> usize {

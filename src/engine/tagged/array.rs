@@ -37,6 +37,7 @@ impl<T: Real> Machine<T> {
         match (op, args) {
             (Op::Vec, items) => self.vector_of(items),
             (Op::Mat, rows) => self.matrix_of(rows),
+            (Op::SoftWeights, [weights, count]) => self.soft_weights(*weights, *count),
             (Op::Ref, [array, index]) => self.element(*array, *index),
             (Op::Dot, [a, b]) => {
                 let (u, v) = (self.vector(op, *a)?, self.vector(op, *b)?);
@@ -267,6 +268,31 @@ impl<T: Real> Machine<T> {
         })
     }
 
+    /// A vector of as many weights as a soft choice has options; a list of them becomes one.
+    fn soft_weights(&mut self, weights: Value<T>, count: Value<T>) -> Result<Value<T>> {
+        let op = Op::SoftChoice;
+        let vector = match weights {
+            Value::Array(_) => weights,
+            list => {
+                let mut items = std::mem::take(&mut self.items);
+                items.clear();
+                let vector = match self.heap.items(list, &mut items) {
+                    Value::Nil => self.vector_of(&items),
+                    _ => Err(self.unshaped(op, wording::WEIGHTS, list)),
+                };
+                self.items = items;
+                vector?
+            }
+        };
+        let given = self.vector(op, vector)?.rows;
+        match count {
+            Value::Int(count) if count != i64::from(given) => {
+                Err(fail(wording::weights(count, given as usize)))
+            }
+            _ => Ok(vector),
+        }
+    }
+
     fn matrix_of(&mut self, rows: &[Value<T>]) -> Result<Value<T>> {
         let op = Op::Mat;
         for row in rows {
@@ -304,9 +330,7 @@ impl<T: Real> Machine<T> {
         // a row shares its cells with the matrix: they never change
         Ok(match array.columns() {
             None => self.heap.get(array.address + place),
-            Some(columns) => {
-                Value::Array(Array::vector(array.address + place * columns, columns))
-            }
+            Some(columns) => Value::Array(Array::vector(array.address + place * columns, columns)),
         })
     }
 
@@ -353,7 +377,12 @@ impl<T: Real> Machine<T> {
         self.make(Array::vector(0, 3), |this, i| {
             let (j, k) = ((i + 1) % 3, (i + 2) % 3);
             let at = |this: &Self, array: Array, i: u32| this.heap.get(array.address + i);
-            let (uj, vk, uk, vj) = (at(this, u, j), at(this, v, k), at(this, u, k), at(this, v, j));
+            let (uj, vk, uk, vj) = (
+                at(this, u, j),
+                at(this, v, k),
+                at(this, u, k),
+                at(this, v, j),
+            );
             let first = this.number(Op::Mul, &[uj, vk])?;
             let second = this.number(Op::Mul, &[uk, vj])?;
             this.number(Op::Sub, &[first, second])

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::heap::Heap;
 use super::value::Value;
 use crate::error::Span;
-use crate::ops::{Linear, Op, wording};
 use crate::ops::real::Real;
+use crate::ops::{Linear, Op, wording};
 use crate::syntax::ast::Constant;
 
 /// A place of a value in an activation.

@@ -20,13 +20,14 @@ mod tape;
 mod value;
 
 use crate::error::Result;
-use crate::graph::Graph;
+use crate::graph::{Graph, write_out_choices};
+use crate::ops::SoftChoice;
 use crate::ops::real::Real;
 use crate::options::Options;
 use machine::Machine;
 
 pub use program::Tagged;
-pub use show::{Cell, Trace, evaluate, trace};
+pub use show::{Cell, Trace, evaluate, evaluate_all, trace};
 pub use value::{Array, PAYLOAD, TAGS, Value, WIDTH};
 
 /// What a run must not go beyond.
@@ -38,16 +39,19 @@ pub struct Limits {
     pub steps: usize,
     /// Most cells of the heap, of the activations and of the tape.
     pub heap: usize,
+    /// How soft choices are made.
+    pub soft_choice: SoftChoice,
 }
 
 impl Limits {
-    /// Those that the options `max_depth`, `max_steps` and `max_heap` set.
+    /// Those that the options `max_depth`, `max_steps`, `max_heap` and `soft_choice_…` set.
     pub fn of(options: &Options) -> Limits {
         let size = |name| usize::try_from(options.int(name)).unwrap_or(usize::MAX);
         Limits {
             depth: size("max_depth"),
             steps: size("max_steps"),
             heap: size("max_heap"),
+            soft_choice: SoftChoice::of(options),
         }
     }
 }
@@ -83,6 +87,7 @@ pub fn prepare_jacobian<T: Real>(
 
 /// A machine for a graph.
 fn machine<T: Real>(graph: &Graph, limits: Limits) -> Result<Machine<T>> {
-    let (code, heap) = assemble::assemble(graph, limits.heap)?;
+    let graph = write_out_choices(graph, &limits.soft_choice);
+    let (code, heap) = assemble::assemble(&graph, limits.heap)?;
     Ok(Machine::new(code, heap, graph.ports.len(), limits))
 }

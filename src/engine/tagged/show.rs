@@ -15,18 +15,33 @@ const MAX_DEPTH: usize = 1000;
 /// # Errors
 /// What the program does wrong, and the limits that it passes.
 pub fn evaluate(graph: &Graph, ports: &[f64], limits: Limits) -> Result<graph::Value> {
-    let machine = run(graph, ports, limits)?;
-    value(&machine, machine.result(0), 0)
+    let mut values = evaluate_all(graph, std::iter::once(ports), limits)?;
+    Ok(values.remove(0))
 }
 
-fn run(graph: &Graph, ports: &[f64], limits: Limits) -> Result<Machine<f64>> {
+/// The same for some samples, each given by the values of its ports.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub fn evaluate_all(
+    graph: &Graph,
+    samples: impl Iterator<Item = impl AsRef<[f64]>>,
+    limits: Limits,
+) -> Result<Vec<graph::Value>> {
     let mut machine = super::machine::<f64>(graph, limits)?;
+    let values = samples.map(|ports| {
+        run(&mut machine, ports.as_ref())?;
+        value(&machine, machine.result(0), 0)
+    });
+    values.collect()
+}
+
+fn run(machine: &mut Machine<f64>, ports: &[f64]) -> Result<()> {
     machine.reset();
     for (port, value) in machine.ports.iter_mut().zip(ports) {
         *port = Value::real(*value);
     }
-    machine.run(None)?;
-    Ok(machine)
+    machine.run(None).map(drop)
 }
 
 fn value(machine: &Machine<f64>, of: Value<f64>, depth: usize) -> Result<graph::Value> {
@@ -94,7 +109,8 @@ pub struct Trace {
 /// # Errors
 /// Those of [`evaluate`].
 pub fn trace(graph: &Graph, ports: &[f64], limits: Limits) -> Result<Trace> {
-    let machine = run(graph, ports, limits)?;
+    let mut machine = super::machine::<f64>(graph, limits)?;
+    run(&mut machine, ports)?;
     let cell = |address: usize, value: &Value<f64>| Cell {
         address: address as u32,
         tag: TAGS[value.tag()],

@@ -130,7 +130,11 @@ impl<T: Real> Machine<T> {
 
     fn tail(&self, op: Op, list: Value<T>, index: Value<T>) -> Result<Value<T>> {
         let Value::Int(index) = index else {
-            return Err(fail(wording::needs(op, wording::INDEX, &self.describe(&index))));
+            return Err(fail(wording::needs(
+                op,
+                wording::INDEX,
+                &self.describe(&index),
+            )));
         };
         if index < 0 {
             return Err(fail(wording::index_negative(op, index)));

@@ -109,12 +109,7 @@ impl<T: Real> Tape<T> {
 
     /// Notes an operation on numbers, given with their places, on at least one of which a derivative is asked; the place of
     /// its result.
-    pub fn note(
-        &mut self,
-        op: Op,
-        args: impl Iterator<Item = (T, u32)>,
-        result: T,
-    ) -> Result<u32> {
+    pub fn note(&mut self, op: Op, args: impl Iterator<Item = (T, u32)>, result: T) -> Result<u32> {
         let first = self.operands(args)?;
         let out = self.push(result)?;
         self.entry(Rule::Op(op), first, out);
