@@ -125,10 +125,10 @@ enum Derivatives {
 
 /// The graph that the tagged engine runs: the program as it was written, where its value is one number.
 fn literal(model: &Model) -> Cow<'_, Graph> {
-    match &model.general {
-        Some(general) if model.graph.value == Value::Output(0) => Cow::Owned(Graph {
+    match model.graph.value {
+        Value::Output(0) => Cow::Owned(Graph {
             ports: model.graph.ports.clone(),
-            ..(**general).clone()
+            ..model.literal().clone()
         }),
         _ => Cow::Borrowed(&model.graph),
     }
