@@ -23,7 +23,7 @@ pub use crate::ops::{Elem, Linear, Type};
 use crate::syntax::ast::Constant;
 pub use bind::bind;
 pub use build::Builder;
-pub use copy::{Arms, Back, Copier, flatten};
+pub use copy::{Arms, Back, Copier, flatten, flatten_batched, hoist};
 pub use simplify::simplify;
 pub use text::parse;
 pub use verify::{verify, verify_numeric};

@@ -36,6 +36,7 @@ impl Engine {
             library: (!library.is_empty()).then(|| library.into()),
             device,
             threads: options.int("threads") as usize,
+            ..Default::default()
         };
         if wanted == "native" {
             return match device {
