@@ -39,6 +39,7 @@ impl Engine {
             library: (!library.is_empty()).then(|| library.into()),
             device,
             threads: options.int("threads") as usize,
+            ..Default::default()
         };
         let general = wanted == "auto" && !model.is_numeric();
         if wanted != "tagged" && !general {
