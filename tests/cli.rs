@@ -417,17 +417,11 @@ fn usage_errors_exit_with_2() {
             ],
             "NAME=INIT",
         ),
+        (&["bind", "a.ncg", "b.scm"], "--output"),
+        (&["compile", "-o", "a.ncg"], "FILE"),
         (
-            &["run", "-e", "x", "--interpret"],
-            "--interpret is not in this version",
-        ),
-        (
-            &["run", "-e", "x", "--specialize"],
-            "--specialize is not in this version",
-        ),
-        (
-            &["bind", "a.ncg", "b.scm"],
-            "\"bind\" is not in this version",
+            &["compile", "--interpreter", "--interpret", "-o", "a.ncg"],
+            "--interpret",
         ),
     ];
     for (arguments, words) in cases {

@@ -16,7 +16,7 @@ pub fn show(model: &Model, given: &str, options: &Options) -> Result<Reply> {
         let message = "--heap shows one run: give each input one value, not an array";
         return Err(Error::new(ErrorKind::Argument, message));
     }
-    let graph = model.general.as_deref().unwrap_or(&model.graph);
+    let graph = model.literal();
     let trace = trace(graph, &inputs.ports(0), Limits::of(options));
     let trace = trace.map_err(|error| match &model.source {
         Some(source) => error.locate(source),
