@@ -417,17 +417,11 @@ fn usage_errors_exit_with_2() {
             ],
             "NAME=INIT",
         ),
+        (&["bind", "a.ncg", "b.scm"], "--output"),
+        (&["compile", "-o", "a.ncg"], "FILE"),
         (
-            &["run", "-e", "x", "--interpret"],
-            "--interpret is not in this version",
-        ),
-        (
-            &["run", "-e", "x", "--specialize"],
-            "--specialize is not in this version",
-        ),
-        (
-            &["bind", "a.ncg", "b.scm"],
-            "\"bind\" is not in this version",
+            &["compile", "--interpreter", "--interpret", "-o", "a.ncg"],
+            "--interpret",
         ),
     ];
     for (arguments, words) in cases {
@@ -746,7 +740,7 @@ fn explain_shows_the_heap_of_a_run() {
     assert_eq!(heap[3]["payload"], json!([0.0, 1.0, 0.0, 0.0]));
     assert_eq!(heap[3]["text"], "(1.0 . ())");
     assert_eq!(heap[5]["text"], "(2.0 . @0)");
-    assert_eq!(got["value"]["payload"][0], 4.0);
+    assert_eq!(got["values"][0]["payload"][0], 4.0);
     let drawn = text(&arguments);
     assert!(
         drawn.contains("      3  pair    0 1      (1.0 . ())\n"),

@@ -1,8 +1,6 @@
 //! The reference page `docs/cli.md`, from the same text as `--help`.
 
-use clap::CommandFactory;
-
-use super::args::Arguments;
+use super::args;
 
 /// What stands above the generated part.
 const HEAD: &str = "# The command `ncg`
@@ -31,7 +29,7 @@ The gradient of `run` is that of the sum of all values: an array for an input th
 
 /// The text of `docs/cli.md`.
 pub fn reference() -> String {
-    let mut command = Arguments::command().term_width(100);
+    let mut command = args::command().term_width(100);
     command.build();
     let mut out = HEAD.to_string();
     for sub in command.get_subcommands_mut() {

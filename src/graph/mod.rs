@@ -25,7 +25,7 @@ use crate::syntax::ast::Constant;
 pub use bind::bind;
 pub use build::Builder;
 pub use choice::write_out_choices;
-pub use copy::{Arms, Back, Copier, flatten, write_out};
+pub use copy::{Arms, Back, Copier, flatten, flatten_batched, hoist, write_out};
 pub use simplify::simplify;
 pub use text::parse;
 pub use verify::{verify, verify_numeric, verify_operation};

@@ -34,16 +34,32 @@ pub fn constant(raw: &Raw) -> Result<Option<Constant>, String> {
     }
 }
 
-/// The operation that a node is.
-pub fn operation(raw: &Raw, extra: &Extra) -> Option<Op> {
-    if raw.operation.is_some() {
-        return raw.operation;
+/// The operation that a node is, and the nodes that it takes.
+pub fn operation<'a>(raw: &'a Raw, extra: &Extra) -> Result<(Op, &'a [u64]), String> {
+    let unknown = || format!("unknown operation \"{}\"", raw.op);
+    match (raw.operation, raw.op) {
+        // to version 1 it is an `if` whose test is true
+        (Some(Op::StraightThrough), "if") => {
+            return Ok((Op::StraightThrough, raw.edges.get(1..).unwrap_or_default()));
+        }
+        (Some(op), _) => return Ok((op, &raw.edges)),
+        (None, "soft_choice") => {
+            let (given, said) = (raw.edges.len().saturating_sub(1), raw.value.as_f64());
+            return match said.is_none_or(|said| said == given as f64) {
+                true => Ok((Op::SoftChoice, &raw.edges)),
+                false => Err(format!(
+                    "its \"value\" is not {given}, the number of its options"
+                )),
+            };
+        }
+        _ => {}
     }
-    match ops::find(raw.op)? {
-        Op::Modulo if extra.reference_division => Some(Op::Remainder),
-        Op::Remainder if extra.reference_division => Some(Op::Modulo),
-        op => Some(op),
-    }
+    let op = match ops::find(raw.op).ok_or_else(unknown)? {
+        Op::Modulo if extra.reference_division => Op::Remainder,
+        Op::Remainder if extra.reference_division => Op::Modulo,
+        op => op,
+    };
+    Ok((op, &raw.edges))
 }
 
 /// The constant that a `const` node holds.

@@ -220,12 +220,12 @@ impl Reader<'_> {
                 let solved = self.solve(item(left)?, item(right)?)?;
                 solved.ok_or_else(|| wrong("its matrices do not fit".into()))?
             }
-            (name, edges) => {
-                let op = match (atom::operation(raw, self.extra), edges.len()) {
-                    (Some(Op::Sub), 1) => Op::Neg,
-                    (Some(Op::Atan), 2) => Op::Atan2,
-                    (Some(op), _) => op,
-                    (None, _) => return Err(wrong(format!("unknown operation \"{name}\""))),
+            _ => {
+                let (op, edges) = atom::operation(raw, self.extra).map_err(wrong)?;
+                let op = match (op, edges.len()) {
+                    (Op::Sub, 1) => Op::Neg,
+                    (Op::Atan, 2) => Op::Atan2,
+                    (op, _) => op,
                 };
                 let args = edges.iter().map(|edge| nodes.number(body, *edge));
                 let args = args.collect::<Result<Vec<NodeId>>>()?;

@@ -261,6 +261,8 @@ impl<'a> Writer<'a> {
                         let items = self.push("vec", &edges[1..]);
                         self.push("ref", &[items, edges[0]])
                     }
+                    // the format has the number first
+                    (Op::Scale, _) => self.push("scale", &[edges[1], edges[0]]),
                     _ => self.operation(*op, &edges),
                 }
             }
@@ -293,10 +295,28 @@ impl<'a> Writer<'a> {
         if let Role::Structural = op.row().role {
             self.sheet().tagged = true;
         }
-        let id = self.push(spelling(op), edges);
+        let id = match op {
+            Op::SoftChoice => {
+                let mark = Mark {
+                    value: json!(edges.len().saturating_sub(1)),
+                    ..Mark::default()
+                };
+                self.sheet().node("soft_choice", edges, mark)
+            }
+            // the value is the first argument's
+            Op::StraightThrough => {
+                let mark = Mark {
+                    value: json!(true),
+                    ..Mark::default()
+                };
+                let test = self.sheet().node("const", &[], mark);
+                self.push("if", &[test, edges[0], edges[1]])
+            }
+            op => self.push(spelling(op), edges),
+        };
         // `(- x)` and `(atan y x)` are what the variadic forms of general graphs become in numeric ones
         let told = match op {
-            Op::Select => false,
+            Op::Select | Op::StraightThrough => false,
             Op::Neg | Op::Atan2 => self.numeric,
             _ => true,
         };

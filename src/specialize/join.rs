@@ -56,7 +56,7 @@ impl Machine<'_> {
             | (None, Some(Val::Pair(_))) => {
                 return self.merge_list(a, b, join);
             }
-            (Some(Val::Closure(f, x)), Some(Val::Closure(g, y))) if f == g => {
+            (Some(Val::Closure(f, x)), Some(Val::Closure(g, y))) if f == g && self.joins(x, y) => {
                 let pairs = x.iter().zip(y.iter());
                 let captures = pairs.map(|(x, y)| self.merge(Some(x), Some(y), join));
                 Val::Closure(*f, captures.collect::<Result<_>>()?)
@@ -132,6 +132,37 @@ impl Machine<'_> {
     }
 
     /// Along the list, so that long lists do not nest the machine stack.
+    /// Whether what two closures of one function capture can become one: not where they hold different constants, such as
+    /// what an interpreter's procedures evaluate.
+    fn joins(&self, first: &[Val], second: &[Val]) -> bool {
+        let mut open: Vec<(Val, Val)> = Vec::new();
+        let pairs = |x: &[Val], y: &[Val]| -> Vec<(Val, Val)> {
+            x.iter().cloned().zip(y.iter().cloned()).collect()
+        };
+        open.extend(pairs(first, second));
+        let mut count = 0;
+        while let Some((a, b)) = open.pop() {
+            count += 1;
+            match (&a, &b) {
+                _ if count > self.limits.nodes => return false,
+                (Val::Absent(_), _) | (_, Val::Absent(_)) => {}
+                (a, b) if same_atom(a, b) || (a.is_numeric() && b.is_numeric()) => {}
+                (Val::Pair(x), Val::Pair(y)) => {
+                    if self.heap.is_quoted(*x) || self.heap.is_quoted(*y) {
+                        return false;
+                    }
+                    let ((a, b), (c, d)) = (self.heap.pair(*x).clone(), self.heap.pair(*y).clone());
+                    open.extend([(a, c), (b, d)]);
+                }
+                (Val::Closure(f, x), Val::Closure(g, y)) if f == g => open.extend(pairs(x, y)),
+                (a, b) if is_procedure(a) && is_procedure(b) => {}
+                (Val::Array(_), Val::Array(_)) => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
     fn merge_list(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
         let (mut items, mut rest) = (Vec::new(), (a.cloned(), b.cloned()));
         loop {

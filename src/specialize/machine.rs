@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::decide::{Decision, Decisions, Site, Start, Trail};
+use super::decide::{Decision, Decisions, Site, Start};
 use super::repeat::{Mode, Repeat};
 use super::tail::Tails;
+use super::trail::Trail;
 use super::value::{Heap, Val};
 use super::{Given, Limits, Prepared};
 use crate::error::{Error, ErrorKind, Result, Span};
@@ -311,9 +312,11 @@ impl Machine<'_> {
             );
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        if self.builder.graph().nodes.len() > self.limits.nodes
-            || self.heap.len() > self.limits.nodes
-        {
+        if self.heap.len() > self.limits.pairs {
+            let message = format!("the program makes more than {} pairs", self.limits.pairs);
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        if self.builder.graph().nodes.len() > self.limits.nodes {
             let message = format!(
                 "the graph of the program has more than {} nodes",
                 self.limits.nodes

@@ -377,7 +377,7 @@ impl Expander {
             .filter(|options| options.len() >= 2)
             .ok_or_else(|| {
                 fail(
-                    options.span,
+                    whole.span,
                     "soft-choice needs a list of at least two options",
                 )
             })?;
