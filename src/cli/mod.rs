@@ -4,6 +4,7 @@
 //! [`Reply`], which is printed as text or as one JSON object.
 
 mod args;
+mod arrays;
 mod check;
 mod demo;
 mod engines;
