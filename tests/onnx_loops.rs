@@ -10,8 +10,9 @@ mod random_loops;
 use loop_texts::{loop_in_arm, lotka_volterra, nested};
 use ncg::engine::ort::{Element as Tensor, OrtConfig, OrtSession, TensorMut, TensorRef, prepare};
 use ncg::grad::{jacobian, training, vjp};
-use ncg::graph::{Graph, parse, verify_numeric};
+use ncg::graph::{Builder, Graph, NodeId, Type, parse, verify_numeric};
 use ncg::onnx::{Element, decode, export, import, training_step};
+use ncg::ops::{Emit, Op};
 use ncg::{ErrorKind, Result};
 use numeric::{Columns, Results, Scalar, compiled};
 use onnx_models::have_runtime;
@@ -382,6 +383,38 @@ fn a_step_of_training_goes_through_loops() {
     let mut ports = vec![X.to_vec(), Y.to_vec(), vec![1.1; 5], vec![0.4; 5]];
     ports.extend([vec![1.0; 5], vec![2.0; 5], vec![20.0; 5], vec![0.01; 5]]);
     check_one("step", &step, &ports);
+}
+
+/// Loops within each other that all end at once: the innermost adds up x until it is k.
+fn deep(depth: usize) -> Graph {
+    let mut builder = Builder::new(vec![numeric::input("x"), numeric::parameter("k", 1.0)]);
+    fn inside(builder: &mut Builder, depth: usize, start: NodeId) -> NodeId {
+        let (x, k) = (builder.port(0), builder.port(1));
+        let state = builder.open_loop(&[Type::REAL])[0];
+        let flag = builder.op(Op::Less, &[state, k]);
+        builder.open_next();
+        let after = match depth {
+            1 => builder.op(Op::Add, &[state, x]),
+            _ => inside(builder, depth - 1, state),
+        };
+        let next = builder.close_region(vec![after]);
+        let head = builder.close_region(vec![flag]);
+        builder.repeat(vec![start], head, next)[0]
+    }
+    let zero = builder.real(0.0);
+    let sum = inside(&mut builder, depth, zero);
+    builder.finish_one(sum)
+}
+
+#[test]
+fn loops_stand_within_each_other_as_deep_as_the_runtime_reads() {
+    if !have_runtime("loops_stand_within_each_other_as_deep_as_the_runtime_reads") {
+        return;
+    }
+    check_one("deep", &deep(31), &[vec![0.5, 2.0, 0.25], vec![1.5; 3]]);
+    let error = export(&deep(32), Element::F64).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unsupported);
+    assert!(error.message.contains("more than 31 deep"), "{error}");
 }
 
 /// A loop of `k` steps that a sample leaves when it has reached x.

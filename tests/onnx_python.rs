@@ -116,7 +116,13 @@ fn write<T: Scalar>(
 }
 
 /// The same for graphs with loops, which the file itself says the shapes of the outputs of.
-fn write_loops<T: Scalar>(folder: &Path, name: &str, graph: &Graph, bytes: &[u8]) {
+fn write_loops<T: Scalar>(
+    folder: &Path,
+    name: &str,
+    graph: &Graph,
+    bytes: &[u8],
+    training: Option<Json>,
+) {
     let inputs = inputs::<T>(graph, SAMPLES);
     let spread = |port: usize, values: &Vec<T>| {
         let step = usize::from(!graph.ports[port].is_parameter());
@@ -150,7 +156,7 @@ fn write_loops<T: Scalar>(folder: &Path, name: &str, graph: &Graph, bytes: &[u8]
         &inputs,
         &expected,
         &batched.collect::<Vec<_>>(),
-        None,
+        training,
     );
 }
 
@@ -197,6 +203,30 @@ fn write_case<T: Scalar>(
         Json::from(case).to_string(),
     )
     .unwrap();
+}
+
+/// The parameters of [`lotka_volterra`], from what 0.9 and 0.5 give.
+fn predators(graph: &Graph) -> Json {
+    let mut values: Vec<Vec<f64>> = (0..2)
+        .map(|port| {
+            random::<f64>(100, port)
+                .iter()
+                .map(|x| x.abs() * 0.2 + 0.2)
+                .collect()
+        })
+        .collect();
+    values.extend([0.9, 0.5].map(|value| vec![value; 100]));
+    let outputs = plain::evaluate(graph, 100, &values);
+    let targets = ["target.x", "target.y", "target.steps"];
+    let columns = ["x", "y"].into_iter().zip(&values);
+    let columns = columns.chain(targets.into_iter().zip(&outputs));
+    let columns = columns.map(|(name, values)| (name.to_string(), column(values, true)));
+    json!({
+        "inputs": columns.collect::<Map<_, _>>(),
+        "steps": 400,
+        "fitted": { "a": 0.9, "b": 0.5 },
+        "tolerance": 1e-3,
+    })
 }
 
 fn write_all<T: Scalar>(folder: &Path, element: Element, suffix: &str) {
@@ -286,11 +316,12 @@ fn write_all<T: Scalar>(folder: &Path, element: Element, suffix: &str) {
         ] {
             let bytes = export(&graph, element).unwrap();
             let name = format!("loop-{name}-{kind}-{suffix}");
-            write_loops::<T>(folder, &name, &graph, &bytes);
+            write_loops::<T>(folder, &name, &graph, &bytes, None);
         }
-        let bytes = export_training(&graph, &wrt, element, 0.01, &About::default()).unwrap();
+        let bytes = export_training(&graph, &wrt, element, 0.05, &About::default()).unwrap();
+        let training = (name == "known").then(|| predators(&graph));
         let name = format!("loop-{name}-file-{suffix}");
-        write_loops::<T>(folder, &name, &graph, &bytes);
+        write_loops::<T>(folder, &name, &graph, &bytes, training);
     }
     // Coulomb's constant, from forces that 8.99 would give
     let graph = coulomb();
