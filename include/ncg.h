@@ -133,7 +133,7 @@ const char *ncg_build_info(void);
 /* The name of a status code, e.g. "NCG_ERR_PARSE"; "unknown status" for other numbers. Static, never NULL. */
 const char *ncg_status_name(int32_t status);
 
-/* NCG_OK when the engine ("native", "onnxruntime") can run here; the error says where it was looked for. */
+/* NCG_OK when the engine ("native", "onnxruntime", "tagged") can run here; the error says where it was looked for. */
 int32_t ncg_engine_probe(const char *engine,
                          ncg_error **err);
 
@@ -213,6 +213,16 @@ int32_t ncg_model_write(const ncg_model *model,
                         int64_t *needed,
                         ncg_error **err);
 
+/* Writes what in the model is allowed but hardly meant into the caller's buffer: a constant inside a test, an input that
+   nothing uses, a constant that no output depends on. One warning is its message and, below, its place in the source; an
+   empty line stands between two; an empty text where there is none. needed receives the size including the final NUL; a
+   NULL buffer asks for it alone. */
+int32_t ncg_model_warnings(const ncg_model *model,
+                           char *buffer,
+                           int64_t capacity,
+                           int64_t *needed,
+                           ncg_error **err);
+
 /* Writes an ONNX file: to a temporary name, then renamed. Options: "dtype", "gradient", "learning_rate". */
 int32_t ncg_model_export_onnx(const ncg_model *model,
                               const char *path,
@@ -256,8 +266,8 @@ int32_t ncg_model_parameter_bounds(const ncg_model *model,
 
 /* ==== Sessions: evaluate and differentiate ==== */
 
-/* Prepares a model for one engine. Options: "engine", "device", "dtype", "threads", "onnxruntime", "chunk". options may be
-   NULL. */
+/* Prepares a model for one engine. Options: "engine", "device", "dtype", "threads", "onnxruntime", "chunk", and "max_depth",
+   "max_steps" and "max_heap". options may be NULL. */
 int32_t ncg_session_new(const ncg_model *model,
                         const ncg_options *options,
                         ncg_session **out,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result, Span};
 use crate::graph::{Port, PortKind};
+pub use crate::ops::wording::counted;
 use crate::ops::{self, Op, Role};
 use crate::syntax::ast::{Constant, Expr, ExprKind, Lambda, Program, Var};
 
@@ -215,7 +216,11 @@ impl Normalizer {
                 }
                 None => Err(misplaced_recur(expr.span)),
             },
-            ExprKind::SoftChoice(..) => Err(missing("soft-choice", expr.span)),
+            ExprKind::SoftChoice(options, weights) => {
+                let mut atoms = self.atoms(options, out)?;
+                atoms.push(self.atom(weights, None, out)?);
+                Ok(self.bind(var, Rhs::Op(Op::SoftChoice, atoms), expr.span, out))
+            }
         }
     }
 
@@ -370,8 +375,8 @@ fn check_recur(body: &Expr) -> Result<()> {
             ExprKind::Loop(bindings, _) => {
                 open.extend(bindings.iter().map(|(_, init)| (init, false)));
             }
-            ExprKind::Lambda(_)
-            | ExprKind::Constant(_)
+            ExprKind::Lambda(lambda) => open.push((&lambda.body, false)),
+            ExprKind::Constant(_)
             | ExprKind::Var(_)
             | ExprKind::Declared(_)
             | ExprKind::Free(_) => {}
@@ -388,11 +393,6 @@ pub fn arity_message(row: &ops::Row, given: usize) -> String {
         (min, None) => format!("at least {}", counted(min)),
     };
     format!("\"{}\" takes {wanted}, not {given}", row.name)
-}
-
-/// `1 argument`, `2 arguments`.
-pub fn counted(count: usize) -> String {
-    format!("{count} argument{}", if count == 1 { "" } else { "s" })
 }
 
 /// `cadr`, `cddar`, …: two to four of `car` and `cdr` in one name.

@@ -1,15 +1,18 @@
 //! The pipeline: source text to the graphs of a model, stage by stage.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::anf::{self, Anf};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, PortKind, bind, simplify, verify, verify_numeric};
+use crate::graph::{Graph, Port, PortKind, bind, simplify, verify, verify_numeric};
 use crate::lower::lower;
+use crate::ops::SoftChoice;
 use crate::options::Options;
 use crate::specialize::{Limits, specialize};
 use crate::syntax::ast::Program;
+use crate::syntax::literals::declare_literals;
 use crate::syntax::{expand, reader};
+use crate::warn::{Warning, warnings};
 
 /// What each stage made of a source text.
 #[derive(Clone, Debug)]
@@ -24,23 +27,58 @@ pub struct Stages {
     pub numeric: Graph,
 }
 
+/// What the stages make of a source text that do not depend on what its structure hangs on.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// The core AST.
+    pub ast: Program,
+    /// A-normal form.
+    pub anf: Anf,
+    /// The general graph.
+    pub general: Graph,
+}
+
+/// A general graph that is made when it is first looked at.
+pub type General = Arc<LazyLock<Graph, Box<dyn FnOnce() -> Graph + Send>>>;
+
+fn general(graph: Graph) -> General {
+    Arc::new(LazyLock::new(Box::new(move || graph)))
+}
+
 /// A compiled model: immutable, shared freely between threads.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Model {
     /// The text that it was compiled from, if it is known.
     pub source: Option<Arc<str>>,
-    /// The numeric graph.
+    /// The numeric graph; of a program whose structure hangs on data, which has none, the general graph.
     pub graph: Graph,
+    /// The general graph, if the model was made from one.
+    pub general: Option<General>,
+    /// Why there is no numeric graph, if there is none.
+    pub refusal: Option<Arc<Error>>,
     /// What a fit found, as JSON text: estimates, errors, stop reason.
     pub fit: Option<Arc<str>>,
+}
+
+/// Models are equal that compute the same, whatever they were made from.
+impl PartialEq for Model {
+    fn eq(&self, other: &Model) -> bool {
+        (&self.source, &self.graph, &self.fit) == (&other.source, &other.graph, &other.fit)
+    }
 }
 
 impl Model {
     /// Compiles a source text. Errors carry their place in it.
     pub fn compile(source: &str, options: &Options) -> Result<Model> {
+        let Front { general, .. } = front(source, options)?;
+        let numeric = specialize(&general, limits(options));
+        let numeric = numeric.map_err(|error| error.locate(source));
+        let (graph, refusal) = numeric_or_general(numeric, &general)?;
         Ok(Model {
             source: Some(Arc::from(source)),
-            graph: stages(source, options)?.numeric,
+            graph,
+            general: Some(self::general(general)),
+            refusal,
             fit: None,
         })
     }
@@ -49,31 +87,120 @@ impl Model {
     pub fn from_graph(graph: &Graph, source: Option<Arc<str>>, options: &Options) -> Result<Model> {
         let graph = settle_ports(graph.clone(), options)?;
         // what is numeric already has nothing to specialise
-        let graph = match verify_numeric(&graph) {
-            Ok(()) => simplify(&graph),
-            Err(_) => specialize(&graph, limits(options))?,
-        };
-        verify_numeric(&graph)?;
+        if verify_numeric(&graph).is_ok() {
+            return Ok(Model {
+                source,
+                graph: simplify(&graph),
+                general: None,
+                refusal: None,
+                fit: None,
+            });
+        }
+        if is_interpreter(&graph) {
+            return Ok(Model::interpreter(graph, source));
+        }
+        let numeric = specialize(&graph, limits(options));
+        let (numeric, refusal) = numeric_or_general(numeric, &graph)?;
         Ok(Model {
             source,
-            graph,
+            graph: numeric,
+            general: Some(general(graph)),
+            refusal,
             fit: None,
+        })
+    }
+
+    /// What in the model is allowed but hardly meant, each with its place where that is known.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = warnings(&self.graph);
+        if let Some(source) = &self.source {
+            let located = warnings.iter_mut();
+            located.for_each(|warning| warning.locate(source));
+        }
+        warnings
+    }
+
+    /// The model of an interpreter, which waits for a program.
+    pub fn interpreter(graph: Graph, source: Option<Arc<str>>) -> Model {
+        let message = "an interpreter runs nothing before a program is bound to it";
+        Model {
+            source,
+            general: Some(general(graph.clone())),
+            graph,
+            refusal: Some(Arc::new(Error::new(ErrorKind::Unsupported, message))),
+            fit: None,
+        }
+    }
+
+    /// The program as it was written: the general graph, if the model was made from one.
+    pub fn literal(&self) -> &Graph {
+        self.general.as_ref().map_or(&self.graph, |general| general)
+    }
+
+    /// Whether the graph is numeric: every engine runs it, and it can be exported. Else only the tagged engine runs it.
+    pub fn is_numeric(&self) -> bool {
+        self.refusal.is_none()
+    }
+
+    /// Refuses a model that is not numeric for `what`, which needs one that is.
+    ///
+    /// # Errors
+    /// `Unsupported`, with the reason why there is no numeric graph.
+    pub fn check_numeric(&self, what: &str) -> Result<()> {
+        let Some(refusal) = &self.refusal else {
+            return Ok(());
+        };
+        let message = format!(
+            "{what} needs a numeric graph, which the model does not have: {}; engine=tagged runs it as it is",
+            refusal.message
+        );
+        Err(Error {
+            message,
+            ..(**refusal).clone()
         })
     }
 }
 
-/// Compiles `source`, keeping what each stage makes. Errors carry their place in the source.
-pub fn stages(source: &str, options: &Options) -> Result<Stages> {
-    compile_stages(source, options).map_err(|error| error.locate(source))
+/// The numeric graph; the general one, with the reason, where the structure of the program hangs on data.
+fn numeric_or_general(
+    numeric: Result<Graph>,
+    general: &Graph,
+) -> Result<(Graph, Option<Arc<Error>>)> {
+    match numeric {
+        Ok(graph) => {
+            verify_numeric(&graph)?;
+            Ok((graph, None))
+        }
+        Err(error) if error.kind == ErrorKind::Unsupported => {
+            Ok((general.clone(), Some(Arc::new(error))))
+        }
+        Err(error) => Err(error),
+    }
 }
 
-fn compile_stages(source: &str, options: &Options) -> Result<Stages> {
+/// Whether a graph has the inputs of an interpreter: `program` and `env`.
+pub fn is_interpreter(graph: &Graph) -> bool {
+    let mut names: Vec<&str> = graph.ports.iter().map(|port| &*port.name).collect();
+    names.sort_unstable();
+    names == ["env", "program"] && verify_numeric(graph).is_err()
+}
+
+/// The program of a source text, checked: its core AST and its A-normal form.
+pub(crate) fn program(source: &str, options: &Options) -> Result<(Program, Anf)> {
     let data = reader::read(source, reader::Limits::default())?;
-    let ast = expand::expand(&data)?;
+    let mut ast = expand::expand(&data)?;
+    declare_literals(&mut ast, options.str("literals"))?;
     let anf = anf::normalize(&ast)?;
-    let general = settle_ports(lower(&anf)?, options)?;
-    verify(&general)?;
-    let numeric = specialize(&general, limits(options))?;
+    Ok((ast, anf))
+}
+
+/// Compiles `source`, keeping what each stage makes. Errors carry their place in the source.
+///
+/// # Errors
+/// `Unsupported` for a program that has no numeric graph, and those of [`front`].
+pub fn stages(source: &str, options: &Options) -> Result<Stages> {
+    let Front { ast, anf, general } = front(source, options)?;
+    let numeric = specialize(&general, limits(options)).map_err(|error| error.locate(source))?;
     verify_numeric(&numeric)?;
     Ok(Stages {
         ast,
@@ -83,18 +210,33 @@ fn compile_stages(source: &str, options: &Options) -> Result<Stages> {
     })
 }
 
-fn limits(options: &Options) -> Limits {
+/// Compiles `source` as far as its general graph. Errors carry their place in the source.
+///
+/// # Errors
+/// `Parse` and `Compile` for what the text does wrong, `Argument` for parameters that it does not have.
+pub fn front(source: &str, options: &Options) -> Result<Front> {
+    let stages = || {
+        let (ast, anf) = program(source, options)?;
+        let general = settle_ports(lower(&anf)?, options)?;
+        verify(&general)?;
+        Ok(Front { ast, anf, general })
+    };
+    stages().map_err(|error: Error| error.locate(source))
+}
+
+pub(crate) fn limits(options: &Options) -> Limits {
     Limits {
         depth: options.int("max_depth") as usize,
         nodes: options.int("max_nodes") as usize,
+        soft_choice: SoftChoice::of(options),
         ..Limits::default()
     }
 }
 
 /// The graph with the parameters that the option `params` names, and without the inputs that the option `bind` makes constants.
 pub(crate) fn settle_ports(mut graph: Graph, options: &Options) -> Result<Graph> {
-    name_parameters(&mut graph, options.str("params"))?;
-    let values = bindings(&graph, options.str("bind"))?;
+    name_parameters(&mut graph.ports, options.str("params"))?;
+    let values = bindings(&graph.ports, options.str("bind"))?;
     Ok(match values.is_empty() {
         true => graph,
         false => bind(&graph, &values),
@@ -102,7 +244,7 @@ pub(crate) fn settle_ports(mut graph: Graph, options: &Options) -> Result<Graph>
 }
 
 /// The inputs that the option `bind` names, and their values: `n=20`, separated by commas.
-fn bindings(graph: &Graph, list: &str) -> Result<Vec<(usize, i64)>> {
+pub(crate) fn bindings(ports: &[Port], list: &str) -> Result<Vec<(usize, i64)>> {
     let argument = |message: String| {
         let message = format!("option \"bind\": {message}");
         Error::new(ErrorKind::Argument, message)
@@ -120,7 +262,7 @@ fn bindings(graph: &Graph, list: &str) -> Result<Vec<(usize, i64)>> {
                 "\"{name}\" needs an exact integer, as in {name}=20, not \"{value}\""
             ))
         })?;
-        let port = find_port(graph, name).map_err(argument)?;
+        let port = find_port(ports, name).map_err(argument)?;
         if values.iter().any(|(other, _)| *other == port) {
             return Err(argument(format!("\"{name}\" is bound twice")));
         }
@@ -130,8 +272,8 @@ fn bindings(graph: &Graph, list: &str) -> Result<Vec<(usize, i64)>> {
 }
 
 /// The index of a port by name, or what to say where there is none.
-fn find_port(graph: &Graph, name: &str) -> std::result::Result<usize, String> {
-    let names = || graph.ports.iter().map(|port| &*port.name);
+fn find_port(ports: &[Port], name: &str) -> std::result::Result<usize, String> {
+    let names = || ports.iter().map(|port| &*port.name);
     names().position(|other| other == name).ok_or_else(|| {
         let hint = crate::suggest::closest(name, names());
         let hint = hint.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
@@ -140,7 +282,7 @@ fn find_port(graph: &Graph, name: &str) -> std::result::Result<usize, String> {
 }
 
 /// Makes the inputs that the option `params` names parameters: `k` or `k=1.5`, separated by commas.
-fn name_parameters(graph: &mut Graph, list: &str) -> Result<()> {
+pub(crate) fn name_parameters(ports: &mut [Port], list: &str) -> Result<()> {
     for item in list
         .split(',')
         .map(str::trim)
@@ -156,10 +298,10 @@ fn name_parameters(graph: &mut Graph, list: &str) -> Result<()> {
                 format!("option \"params\": the initial value of \"{name}\" is no number");
             return Err(Error::new(ErrorKind::Argument, message));
         }
-        let port = find_port(graph, name).map_err(|message| {
+        let port = find_port(ports, name).map_err(|message| {
             Error::new(ErrorKind::Argument, format!("option \"params\": {message}"))
         })?;
-        match (&mut graph.ports[port].kind, given.flatten()) {
+        match (&mut ports[port].kind, given.flatten()) {
             (PortKind::Parameter { initial, .. }, Some(value)) => *initial = value,
             (PortKind::Parameter { .. }, None) => {}
             (kind, value) => {

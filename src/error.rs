@@ -142,7 +142,8 @@ impl Error {
 }
 
 impl Place {
-    fn find(source: &str, span: Span) -> Place {
+    /// Where a span stands in a source text.
+    pub fn find(source: &str, span: Span) -> Place {
         let mut offset = (span.start as usize).min(source.len());
         while !source.is_char_boundary(offset) {
             offset -= 1;
@@ -173,23 +174,26 @@ impl Place {
     }
 }
 
+impl fmt::Display for Place {
+    /// Line and column, the line, and a caret under the thing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.line.to_string();
+        let gutter = " ".repeat(number.len());
+        write!(f, "{gutter}--> line {}, column {}", self.line, self.column)?;
+        write!(f, "\n{gutter} |\n{number} | {}", self.excerpt)?;
+        let (indent, carets) = (" ".repeat(self.caret), "^".repeat(self.width));
+        write!(f, "\n{gutter} | {indent}{carets}")
+    }
+}
+
 impl fmt::Display for Error {
     /// The message; with a place, also the line, a caret under the thing, and line and column.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        if let Some(place) = &self.place {
-            let number = place.line.to_string();
-            let gutter = " ".repeat(number.len());
-            write!(
-                f,
-                "\n{gutter}--> line {}, column {}",
-                place.line, place.column
-            )?;
-            write!(f, "\n{gutter} |\n{number} | {}", place.excerpt)?;
-            let (indent, carets) = (" ".repeat(place.caret), "^".repeat(place.width));
-            write!(f, "\n{gutter} | {indent}{carets}")?;
+        match &self.place {
+            Some(place) => write!(f, "\n{place}"),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -51,6 +51,9 @@ pub mod grad;
 /// General graph → numeric graph.
 pub mod specialize;
 
+/// What in a model is allowed but hardly meant.
+pub mod warn;
+
 /// The pipeline on one screen.
 pub mod compile;
 
@@ -65,6 +68,9 @@ pub mod document;
 
 /// What runs a graph.
 pub mod engine;
+
+/// The compiled interpreter, and programs bound to it as data.
+pub mod interp;
 
 /// Graph + engine + options + memory: evaluates, differentiates.
 pub mod session;

@@ -101,11 +101,28 @@ pub static TABLE: &[Setting] = &[
         "",
         "Compile: inputs to make constants, as NAME=INTEGER, separated by commas.",
     ),
+    text(
+        "literals",
+        "",
+        "Compile: numbers in the text to make parameters lit.0, lit.1, ... by their place: all, reals, or a list such as 0,3.",
+    ),
     int(
         "max_depth",
         "10000",
         1.0,
-        "Compile: deepest recursion of the program.",
+        "Compile and session: deepest recursion of the program.",
+    ),
+    int(
+        "max_steps",
+        "1000000",
+        1.0,
+        "Most iterations of a loop, or calls, in one evaluation.",
+    ),
+    int(
+        "max_heap",
+        "10000000",
+        1.0,
+        "Session: most cells of memory that the tagged engine takes for one evaluation.",
     ),
     int(
         "max_nodes",
@@ -113,11 +130,31 @@ pub static TABLE: &[Setting] = &[
         1.0,
         "Compile: most nodes of the compiled graph.",
     ),
+    Setting {
+        min: 1e-12,
+        ..real(
+            "soft_choice_temperature",
+            "1",
+            "Compile: what soft-choice divides its weights by; near 0 the largest takes all.",
+        )
+    },
+    int(
+        "soft_choice_noise",
+        "-1",
+        -1.0,
+        "Compile: seed of the Gumbel noise that soft-choice adds to its weights; -1 is no noise.",
+    ),
+    choice(
+        "soft_choice_hard",
+        "false",
+        "Compile: true makes soft-choice give the option of the largest weight, with the derivative of the weighted sum.",
+        &["false", "true"],
+    ),
     choice(
         "engine",
         "auto",
-        "Session: what runs the model; auto takes ONNX Runtime where it loads, else native.",
-        &["auto", "native", "onnxruntime"],
+        "Session: what runs the model; auto takes ONNX Runtime where it loads, else native, and tagged for what is not numeric.",
+        &["auto", "native", "onnxruntime", "tagged"],
     ),
     text(
         "device",
@@ -141,6 +178,12 @@ pub static TABLE: &[Setting] = &[
         "16384",
         1.0,
         "Session: most samples that ONNX Runtime is given at once.",
+    ),
+    int(
+        "max_steps",
+        "1000000",
+        1.0,
+        "Session: most iterations of a loop of the model in one evaluation of it.",
     ),
     choice(
         "optimizer",

@@ -396,7 +396,7 @@ fn bad_tables_are_placed_and_nothing_is_written() {
 
 #[test]
 fn usage_errors_exit_with_2() {
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["run"], "required"),
         (&["frobnicate"], "frobnicate"),
         (&["run", "-e", "x", "--frob"], "--frob"),
@@ -417,21 +417,11 @@ fn usage_errors_exit_with_2() {
             ],
             "NAME=INIT",
         ),
+        (&["bind", "a.ncg", "b.scm"], "--output"),
+        (&["compile", "-o", "a.ncg"], "FILE"),
         (
-            &["run", "-e", "x", "--interpret"],
-            "--interpret is not in this version",
-        ),
-        (
-            &["run", "-e", "x", "--specialize"],
-            "--specialize is not in this version",
-        ),
-        (
-            &["bind", "a.ncg", "b.scm"],
-            "\"bind\" is not in this version",
-        ),
-        (
-            &["run", "-e", "x", "--engine=tagged"],
-            "\"tagged\" is not in this version",
+            &["compile", "--interpreter", "--interpret", "-o", "a.ncg"],
+            "--interpret",
         ),
     ];
     for (arguments, words) in cases {
@@ -679,6 +669,94 @@ fn info_and_engines_say_what_runs() {
     assert_eq!(error["code"], "NCG_ERR_ENGINE_UNAVAILABLE");
 }
 
+/// A program whose structure hangs on data: how deep it recurses, and how long its value is.
+const GENERAL: &str =
+    "(define (fib n) (if (< n 2) n (+ (fib (- n 1)) (fib (- n 2)))))\n(* k (fib x))";
+
+#[test]
+fn a_program_whose_structure_hangs_on_data_runs_on_the_tagged_engine() {
+    let inputs = "--inputs={\"x\": [10, 1], \"k\": 0.5}";
+    let run = ["run", "-e", GENERAL, inputs, "--grad=k"];
+    let got = answer(&run);
+    assert_eq!(got["value"], json!([27.5, 0.5]));
+    assert_eq!(got["gradient"], json!({"k": 56.0}));
+    assert_eq!(got["engine"], "tagged");
+    assert_eq!(answer(&[&run[..], &["--engine=tagged"]].concat()), got);
+    let error = failure(&[&run[..], &["--engine=native"]].concat(), 1);
+    assert_eq!(error["code"], "NCG_ERR_UNSUPPORTED");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("hangs on data") && message.contains("engine=tagged"),
+        "{message}"
+    );
+    // the value need not be a number
+    let list = "(define (count n) (if (< n 1) '() (cons n (count (- n 1)))))\n(count x)";
+    let got = answer(&["run", "-e", list, "--inputs={\"x\": 2}"]);
+    assert_eq!(got["value"], json!({"list": [2.0, 1.0]}));
+    assert_eq!(
+        text(&["run", "-e", list, "--inputs={\"x\": 2}"]),
+        "(2.0 1.0)\n"
+    );
+    let error = failure(&["run", "-e", list, "--inputs={\"x\": 2}", "--grad=x"], 1);
+    assert!(error["message"].as_str().unwrap().contains("a pair"));
+
+    let info = answer(&["info", "-e", GENERAL]);
+    assert_eq!(info["kind"], "general");
+    let runs: Vec<(&Value, &Value)> = info["engines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|engine| (&engine["name"], &engine["runs"]))
+        .collect();
+    let yes_no = [("native", false), ("onnxruntime", false), ("tagged", true)];
+    for ((name, runs), (wanted, does)) in runs.iter().zip(yes_no) {
+        assert_eq!((*name, *runs), (&json!(wanted), &json!(does)));
+    }
+    let folder = folder("general");
+    let onnx = folder.join("f.onnx");
+    let error = failure(&["export", "-e", GENERAL, "-o", path(&onnx)], 1);
+    assert_eq!(error["code"], "NCG_ERR_UNSUPPORTED");
+    let explained = answer(&["explain", "-e", GENERAL]);
+    assert!(
+        explained["numeric"]
+            .as_str()
+            .unwrap()
+            .contains("hangs on data")
+    );
+}
+
+#[test]
+fn explain_shows_the_heap_of_a_run() {
+    let program =
+        "(define (pairs n) (if (< n 1) '() (cons n (pairs (- n 1)))))\n(cons 'a (pairs x))";
+    let arguments = ["explain", "--heap", "-e", program, "--inputs={\"x\": 2}"];
+    let got = answer(&arguments);
+    let heap = got["heap"].as_array().unwrap();
+    let tags: Vec<&str> = heap
+        .iter()
+        .map(|cell| cell["tag"].as_str().unwrap())
+        .collect();
+    assert_eq!(tags, ["real", "nil", "real", "pair", "symbol", "pair"]);
+    assert_eq!(heap[3]["payload"], json!([0.0, 1.0, 0.0, 0.0]));
+    assert_eq!(heap[3]["text"], "(1.0 . ())");
+    assert_eq!(heap[5]["text"], "(2.0 . @0)");
+    assert_eq!(got["values"][0]["payload"][0], 4.0);
+    let drawn = text(&arguments);
+    assert!(
+        drawn.contains("      3  pair    0 1      (1.0 . ())\n"),
+        "{drawn}"
+    );
+    let batch = ["explain", "--heap", "-e", program, "--inputs={\"x\": [2]}"];
+    assert!(
+        failure(&batch, 1)["message"]
+            .as_str()
+            .unwrap()
+            .contains("one run")
+    );
+    let plain = text(&["explain", "--heap", "-e", "(* 2 3)"]);
+    assert!(plain.contains("the heap is empty"), "{plain}");
+}
+
 #[test]
 fn demo_fits_and_writes() {
     let folder = folder("demo");
@@ -763,4 +841,70 @@ fn the_reference_page_is_current() {
     }
     let found = std::fs::read_to_string(&file).unwrap();
     assert_eq!(found, text, "UPDATE_GOLDEN=1 rewrites docs/cli.md");
+}
+
+#[test]
+fn warnings_stand_on_stderr_or_in_the_object() {
+    let program = "(parameter k 2)\n(input z)\n(if (< x k) (* k x) x)";
+    let inputs = r#"{"x": 1, "z": 0}"#;
+    let drawn = "warning: the constant \"k\" stands inside a branch test: its gradient through the test is zero\n \
+                 --> line 3, column 5\n  |\n3 | (if (< x k) (* k x) x)\n  |     ^^^^^^^\n";
+    let ran = ncg(&["run", "-e", program, "--inputs", inputs]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "2.0\n"));
+    let unused = "warning: input \"z\" is never used\n";
+    assert!(
+        ran.stderr.contains(drawn) && ran.stderr.contains(unused),
+        "{}",
+        ran.stderr
+    );
+
+    let test = json!({
+        "kind": "zero-gradient",
+        "name": "k",
+        "message": "the constant \"k\" stands inside a branch test: its gradient through the test is zero",
+        "line": 3,
+        "column": 5,
+        "offset": 30,
+    });
+    let input = json!({"kind": "unused", "name": "z", "message": "input \"z\" is never used"});
+    let both = |got: &Value| {
+        let got = got["warnings"].as_array().unwrap();
+        assert!(
+            got.len() == 2 && got.contains(&test) && got.contains(&input),
+            "{got:?}"
+        );
+    };
+    both(&answer(&["info", "-e", program]));
+    both(&answer(&["explain", "-e", program]));
+    both(&answer(&["run", "-e", program, "--inputs", inputs]));
+
+    // none: an empty list where a model is looked into, and no word elsewhere
+    let plain = "(parameter k 2) (* k x)";
+    assert_eq!(answer(&["info", "-e", plain])["warnings"], json!([]));
+    assert!(
+        answer(&["run", "-e", plain, "--inputs", r#"{"x": 1}"#])
+            .get("warnings")
+            .is_none()
+    );
+    assert_eq!(ncg(&["info", "-e", plain]).stderr, "");
+
+    let folder = folder("warnings");
+    let data = folder.join("data.csv");
+    std::fs::write(&data, "x,z,y\n1,0,2\n2,0,4\n3,0,3\n4,0,4\n").unwrap();
+    let data = format!("--data={}", data.display());
+    both(&answer(&["check", "-e", program, &data, "--target=y"]));
+    both(&answer(&["fit", "-e", program, &data, "--target=y"]));
+    let ran = ncg(&["fit", "-e", program, &data, "--target=y"]);
+    assert!(
+        ran.code == 0 && ran.stderr.contains(drawn),
+        "{}",
+        ran.stderr
+    );
+    let file = folder.join("model.ncg");
+    let ran = ncg(&["compile", "-e", program, "-o", file.to_str().unwrap()]);
+    assert!(
+        ran.code == 0 && ran.stderr.contains(drawn),
+        "{}",
+        ran.stderr
+    );
 }

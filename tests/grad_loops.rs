@@ -51,8 +51,15 @@ fn seeds(graph: &Graph, samples: usize) -> Vec<Vec<f64>> {
 fn sound(graph: &Graph, what: &str) {
     verify_numeric(graph).unwrap_or_else(|error| panic!("{what}: {error}\n{graph}"));
     let again = simplify(graph);
-    assert_eq!(again.to_string(), graph.to_string(), "{what} simplified again");
-    assert!(again == *graph, "{what} simplified again: not the same places");
+    assert_eq!(
+        again.to_string(),
+        graph.to_string(),
+        "{what} simplified again"
+    );
+    assert!(
+        again == *graph,
+        "{what} simplified again: not the same places"
+    );
 }
 
 /// What a derivative by a port is when samples have these: the sum for a parameter.
@@ -117,7 +124,12 @@ fn check_by(graph: &Graph, ports: &[Vec<f64>], wrt: &[usize]) {
     compare("the loss", &derived, &got[0], &vec![loss / count; samples]);
     for (i, port) in wrt.iter().enumerate() {
         let sum = |s: usize| (0..outputs).map(|o| residual(o, s) * slopes[o][i][s]).sum();
-        let each = (0..samples).map(|s| 2.0 / count * { let x: f64 = sum(s); x });
+        let each = (0..samples).map(|s| {
+            2.0 / count * {
+                let x: f64 = sum(s);
+                x
+            }
+        });
         let wanted = reduced(graph, *port, each.collect());
         let what = format!("{} of training", name(*port));
         compare(&what, &derived, &got[1 + i], &wanted);
@@ -743,7 +755,10 @@ output y %21
 
 #[test]
 fn a_second_derivative_of_a_loop_is_no_number() {
-    let graph = parse(&format!("{XK}{MIXED}output y %19\noutput t %18\noutput x %0\n")).unwrap();
+    let graph = parse(&format!(
+        "{XK}{MIXED}output y %19\noutput t %18\noutput x %0\n"
+    ))
+    .unwrap();
     let first = jacobian(&graph, &[1]);
     let second = jacobian(&first, &[1]);
     verify_numeric(&second).unwrap();

@@ -1,8 +1,13 @@
 //! Linear algebra: the kernels against expansion by minors, their scalar form against the kernels, and its nodes in graphs.
 
+use std::sync::Arc;
+
+use ncg::compile::Model;
 use ncg::graph::{self, Builder, Graph, Linear, NodeId, NodeKind, Port, PortKind, Type, Value};
 use ncg::ops::linear::{self, MAX_SIDE};
 use ncg::ops::{Emit, Op, linear_values};
+use ncg::options::Options;
+use ncg::session::{Gradient, Session, Strided, StridedMut};
 
 /// SplitMix64.
 struct Random(u64);
@@ -323,11 +328,188 @@ fn arrays_as_values_read_back() {
     for value in [vector, rows(1), rows(3), empty] {
         let list = Value::List(vec![value.clone(), Value::Procedure], None);
         for value in [value, list] {
-            let mut builder = Builder::new(ports(1));
+            let builder = Builder::new(ports(1));
             let node = builder.port(0);
             let mut graph = builder.finish_one(node);
             graph.value = value;
             assert_eq!(graph::parse(&graph.to_string()).unwrap(), graph);
         }
+    }
+}
+
+/// `rows` by `columns` elements as a matrix of a program.
+fn written(rows: usize, columns: usize, element: impl Fn(usize, usize) -> String) -> String {
+    let row = |i| (0..columns).map(|j| element(i, j)).collect::<Vec<_>>();
+    let rows = (0..rows).map(|i| format!("[{}]", row(i).join(" ")));
+    format!("(mat {})", rows.collect::<Vec<_>>().join(" "))
+}
+
+/// What a program gives: its outputs for each sample, and the derivatives of their sum by the inputs.
+fn run(text: &str, engine: &str, inputs: usize, x: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let model = Arc::new(Model::compile(text, &Options::new()).unwrap());
+    let mut options = Options::new();
+    options.set_str("engine", engine).unwrap();
+    let outputs = model.graph.outputs.len();
+    let mut session = Session::<f64>::new(model, &options).unwrap();
+    let samples = x.len() / inputs;
+    let (mut y, mut dx) = (vec![0.0; samples * outputs], vec![0.0; x.len()]);
+    let into = Gradient {
+        y: Some(&mut StridedMut::rows(&mut y, outputs)),
+        dx: Some(&mut StridedMut::rows(&mut dx, inputs)),
+        dp: None,
+    };
+    let table = Strided::rows(x, inputs);
+    session
+        .gradient(samples, &table, None, None, into, None)
+        .unwrap();
+    (y, dx)
+}
+
+fn declared(count: usize) -> String {
+    (0..count).map(|i| format!("(input x{i})")).collect()
+}
+
+#[test]
+fn the_native_engine_runs_the_kernels() {
+    let mut random = Random(6);
+    for n in [3, 4, 5, 7, 12] {
+        let count = n * n;
+        let matrix = written(n, n, |i, j| format!("x{}", i * n + j));
+        for samples in [1, 3, 300] {
+            let x: Vec<f64> = (0..count * samples).map(|_| random.real()).collect();
+            let text = format!("{}(det {matrix})", declared(count));
+            let (y, dx) = run(&text, "native", count, &x);
+            for (s, a) in x.chunks(count).enumerate() {
+                assert_eq!(y[s].to_bits(), linear::det(n, &mut a.to_vec()).to_bits());
+                let cofactors = cofactors(n, a);
+                let size = cofactors.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+                for (got, wanted) in dx[s * count..].iter().zip(&cofactors) {
+                    near(*got, *wanted, size);
+                }
+            }
+            let text = format!("{}(logdet {matrix})", declared(count));
+            let (y, _) = run(&text, "native", count, &x);
+            for (s, a) in x.chunks(count).enumerate() {
+                assert_eq!(y[s].to_bits(), linear::logdet(n, &mut a.to_vec()).to_bits());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_native_engine_solves_alone_and_in_batches() {
+    let mut random = Random(7);
+    for n in [2, 4, 5, 9] {
+        // the right side differs from sample to sample; the matrix does not, or in one element
+        for own in [false, true] {
+            let a = random.matrix(n);
+            let corner = |i: usize, j: usize| match own && i == 0 && j == 0 {
+                true => "x0".to_string(),
+                false => format!("{:?}", a[i * n + j]),
+            };
+            let b: Vec<String> = (0..n).map(|i| format!("x{i}")).collect();
+            let matrix = written(n, n, corner);
+            let text = format!("{}(solve {matrix} [{}])", declared(n), b.join(" "));
+            for samples in [1, 200] {
+                let x: Vec<f64> = (0..n * samples).map(|_| random.real()).collect();
+                let (y, _) = run(&text, "native", n, &x);
+                for (s, b) in x.chunks(n).enumerate() {
+                    let (mut a, mut b) = (a.clone(), b.to_vec());
+                    if own {
+                        a[0] = b[0];
+                    }
+                    linear::solve(n, &mut a, &mut b);
+                    assert_eq!(bits(&y[s * n..(s + 1) * n]), bits(&b), "{n}");
+                }
+            }
+        }
+    }
+}
+
+/// Steps of an implicit method: a system is solved in a loop whose length differs from sample to sample.
+#[test]
+fn systems_are_solved_in_loops() {
+    for n in [2, 6] {
+        let matrix = written(n, n, |i, j| match i.abs_diff(j) {
+            0 => "(+ 2 x0)".to_string(),
+            1 => "(- x1)".to_string(),
+            _ => "0".to_string(),
+        });
+        let start = vec!["x1"; n].join(" ");
+        let text = format!(
+            "(input x0)(input x1)(define m {matrix})
+             (let go ((t 0.) (v [{start}]))
+               (if (< t x0) (go (+ t 0.25) (solve m v)) (vsum v)))"
+        );
+        let x: Vec<f64> = (0..260)
+            .flat_map(|i| [i as f64 / 100.0, 0.2 + i as f64 / 1000.0])
+            .collect();
+        let (y, dx) = run(&text, "native", 2, &x);
+        for (s, point) in x.chunks(2).enumerate() {
+            let mut v = vec![point[1]; n];
+            let mut t = 0.0;
+            while t < point[0] {
+                let mut a: Vec<f64> = (0..n * n)
+                    .map(|at| match (at / n).abs_diff(at % n) {
+                        0 => 2.0 + point[0],
+                        1 => -point[1],
+                        _ => 0.0,
+                    })
+                    .collect();
+                linear::solve(n, &mut a, &mut v);
+                t += 0.25;
+            }
+            let sum = v.iter().copied().reduce(|a, b| a + b).unwrap();
+            assert_eq!(y[s].to_bits(), sum.to_bits(), "{point:?}");
+            let (alone, slopes) = run(&text, "native", 2, point);
+            assert_eq!(alone[0].to_bits(), sum.to_bits());
+            assert_eq!(bits(&slopes), bits(&dx[2 * s..2 * s + 2]));
+            let h = 1e-6;
+            let at = |x1: f64| run(&text, "native", 2, &[point[0], x1]).0[0];
+            if s % 20 == 7 {
+                let difference = (at(point[1] + h) - at(point[1] - h)) / (2.0 * h);
+                assert!((difference - dx[2 * s + 1]).abs() < 1e-8, "{point:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn onnx_runtime_agrees_up_to_its_limit() {
+    if let Err(error) = ncg::engine::ort::probe(None) {
+        assert!(std::env::var_os("NCG_REQUIRE_ALL").is_none(), "{error}");
+        println!("skipped: {error}");
+        return;
+    }
+    let mut random = Random(8);
+    for n in [1, 2, 5, 8] {
+        let matrix = written(n, n, |i, j| format!("x{}", i * n + j));
+        let x: Vec<f64> = (0..n * n * 40).map(|_| random.real()).collect();
+        for body in ["(det m)", "(logdet m)", "(vsum (* (inv m) (inv m)))"] {
+            let text = format!("{}(define m {matrix}){body}", declared(n * n));
+            let (first, second) = (
+                run(&text, "native", n * n, &x),
+                run(&text, "onnxruntime", n * n, &x),
+            );
+            for (s, (a, b)) in first.0.iter().zip(&second.0).enumerate() {
+                // a system with large solutions loses digits
+                let mut scale = 1.0 + a.abs();
+                let slopes = n * n * s..n * n * (s + 1);
+                first.1[slopes.clone()]
+                    .iter()
+                    .for_each(|d| scale += d.abs());
+                near(*a, *b, scale);
+                for (a, b) in first.1[slopes.clone()].iter().zip(&second.1[slopes]) {
+                    near(*a, *b, scale * scale * 10.0);
+                }
+            }
+        }
+    }
+    let matrix = written(9, 9, |i, j| format!("x{}", i * 9 + j));
+    let text = format!("{}(det {matrix})", declared(81));
+    let model = Arc::new(Model::compile(&text, &Options::new()).unwrap());
+    let error = ncg::onnx::write(&model, &Options::new()).unwrap_err();
+    for word in ["det", "9 by 9", "native", "8"] {
+        assert!(error.to_string().contains(word), "{error}");
     }
 }

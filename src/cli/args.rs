@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::error::{ContextKind, ContextValue};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::Result;
 use crate::options::{self, Options};
@@ -18,6 +17,20 @@ pub struct Arguments {
     pub json: bool,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// The command line as clap knows it.
+pub fn command() -> clap::Command {
+    // the library has an interpreter of its own
+    Arguments::command().mut_subcommand("compile", |compile| {
+        compile.mut_arg("file", |file| file.required_unless_present("interpreter"))
+    })
+}
+
+/// The arguments of this process.
+pub fn parse() -> std::result::Result<Arguments, clap::Error> {
+    let matches = command().try_get_matches()?;
+    Arguments::from_arg_matches(&matches)
 }
 
 #[derive(Subcommand)]
@@ -35,6 +48,11 @@ pub enum Command {
     /// Compile a model to a portable graph
     #[command(after_help = "Example:\n  ncg compile examples/models/coulomb.scm -o coulomb.ncg")]
     Compile(Compile),
+    /// Bind a program to an interpreter: the interpreter runs it as data
+    #[command(
+        after_help = "Example:\n  ncg compile --interpreter -o interpreter.ncg\n  ncg bind interpreter.ncg examples/models/coulomb.scm -o coulomb.ncg"
+    )]
+    Bind(Box<Bind>),
     /// Write a model as ONNX
     #[command(
         after_help = "Example:\n  ncg export examples/models/coulomb.scm -o coulomb.onnx --training"
@@ -71,6 +89,15 @@ pub struct Source {
     /// Make an input a constant, so that loops over it have a known length; may be repeated
     #[arg(long = "bind", value_name = "NAME=INTEGER")]
     pub bind: Vec<String>,
+    /// Make numbers of the program parameters lit.0, lit.1, ... by their place: all, reals, or a list such as 0,3
+    #[arg(long, value_name = "WHICH")]
+    pub literals: Option<String>,
+    /// Run the program through the compiled interpreter: specialised where it can be, with --engine tagged as it is
+    #[arg(long)]
+    pub interpret: bool,
+    /// Interpret, and refuse a program that the interpreter cannot be specialised to
+    #[arg(long)]
+    pub specialize: bool,
 }
 
 /// Parameters that are named from outside.
@@ -91,7 +118,7 @@ pub struct Parameter {
 /// What runs the model.
 #[derive(Args)]
 pub struct Engine {
-    /// auto takes ONNX Runtime where it loads, else native
+    /// auto takes ONNX Runtime where it loads, else native; tagged for a program whose structure hangs on data
     #[arg(long, value_name = "NAME", value_parser = words("engine"))]
     pub engine: Option<String>,
     /// cpu, cuda or cuda:INDEX
@@ -182,6 +209,22 @@ pub struct Fit {
 pub struct Compile {
     #[command(flatten)]
     pub source: Source,
+    /// Write an interpreter: the library's own, or that of FILE, a program with the inputs program and env
+    #[arg(long, conflicts_with_all = ["bind", "literals", "interpret", "specialize", "parameters"])]
+    pub interpreter: bool,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE.ncg", value_parser = ending(&["ncg"]))]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub parameters: Parameters,
+}
+
+#[derive(Args)]
+pub struct Bind {
+    /// An interpreter, as `ncg compile --interpreter` writes it
+    pub interpreter: PathBuf,
+    #[command(flatten)]
+    pub source: Source,
     /// The file to write
     #[arg(short, long, value_name = "FILE.ncg", value_parser = ending(&["ncg"]))]
     pub output: PathBuf,
@@ -235,6 +278,17 @@ pub struct Explain {
     /// Show the gradient by these inputs and parameters too, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub grad: Vec<String>,
+    /// Run the program once on the tagged engine, and show the cells of its heap
+    #[arg(long, conflicts_with = "grad")]
+    pub heap: bool,
+    /// Values by name for --heap, as JSON or as @FILE
+    #[arg(
+        long,
+        value_name = "JSON|@FILE",
+        default_value = "{}",
+        requires = "heap"
+    )]
+    pub inputs: String,
 }
 
 #[derive(Args)]
@@ -254,7 +308,7 @@ pub struct Demo {
     /// The folder to write to
     #[arg(short, long, value_name = "FOLDER", default_value = "demo")]
     pub output: PathBuf,
-    /// auto takes ONNX Runtime where it loads, else native
+    /// auto takes ONNX Runtime where it loads, else native; tagged for a program whose structure hangs on data
     #[arg(long, value_name = "NAME", value_parser = words("engine"))]
     pub engine: Option<String>,
     /// The ONNX Runtime library, or the folder that holds it
@@ -336,34 +390,4 @@ pub fn set(options: &mut Options, name: &str, value: &Option<String>) -> Result<
     value
         .as_ref()
         .map_or(Ok(()), |value| options.set(name, value))
-}
-
-/// Words of the design that this version does not have.
-const MISSING: &[&str] = &[
-    "--interpret",
-    "--interpreter",
-    "--specialize",
-    "bind",
-    "tagged",
-];
-
-/// For an error about a word that a later version will know: the message that says so.
-pub fn missing_feature(error: &clap::Error) -> Option<String> {
-    let kinds = [
-        ContextKind::InvalidValue,
-        ContextKind::InvalidArg,
-        ContextKind::InvalidSubcommand,
-    ];
-    let word = kinds.into_iter().find_map(|kind| match error.get(kind) {
-        Some(ContextValue::String(word)) => {
-            let word = word.split_once('=').map_or(word.as_str(), |(word, _)| word);
-            MISSING.iter().find(|missing| **missing == word)
-        }
-        _ => None,
-    })?;
-    Some(match *word {
-        "bind" => "the command \"bind\" is not in this version".to_string(),
-        "tagged" => "the engine \"tagged\" is not in this version".to_string(),
-        flag => format!("{flag} is not in this version"),
-    })
 }

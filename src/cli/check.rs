@@ -42,6 +42,7 @@ pub fn run(arguments: &args::Check) -> Result<Reply> {
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
     let model = Arc::new(arguments.source.load(&arguments.parameters, &mut options)?);
+    let warnings = model.warnings();
     let (data, noise) = table::observations(&arguments.data, &model.graph)?;
     let start = start(&model.graph)?;
     let mut session = Session::<f64>::new(model, &options)?;
@@ -70,6 +71,7 @@ pub fn run(arguments: &args::Check) -> Result<Reply> {
     Ok(Reply {
         text: text(&derivatives, &statistics, residuals.len(), loss),
         json: to_json(&derivatives, &statistics, residuals.len(), loss),
+        warnings,
     })
 }
 
@@ -225,5 +227,6 @@ fn to_json(derivatives: &[Derivative], s: &Statistics, observations: usize, loss
         "rank": s.rank,
         "condition": number(s.condition),
         "notes": s.notes,
+        "warnings": [],
     })
 }

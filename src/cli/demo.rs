@@ -102,6 +102,7 @@ pub fn run(arguments: &args::Demo, json: bool) -> Result<Reply> {
             "fits": fits.iter().map(Fitted::json).collect::<Vec<_>>(),
             "written": written.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
         }),
+        warnings: vec![],
     })
 }
 

@@ -14,12 +14,14 @@ use crate::session::Session;
 
 pub fn run(arguments: &args::Engines) -> Result<Reply> {
     let library = arguments.onnxruntime.as_deref();
-    let native = json!({
-        "name": "native",
-        "device": "cpu",
-        "available": true,
-        "version": env!("CARGO_PKG_VERSION"),
-    });
+    let own = |name: &str| {
+        json!({
+            "name": name,
+            "device": "cpu",
+            "available": true,
+            "version": env!("CARGO_PKG_VERSION"),
+        })
+    };
     let (runtime, cuda) = match ort::probe(library.map(Path::new)) {
         Err(error) => (
             unavailable("cpu", &error.message),
@@ -46,12 +48,13 @@ pub fn run(arguments: &args::Engines) -> Result<Reply> {
         true => "onnxruntime",
         false => "native",
     };
-    let engines = [native, runtime, cuda];
+    let engines = [own("native"), runtime, cuda, own("tagged")];
     let mut text: String = engines.iter().map(line).collect();
     text += &format!("\nauto takes {auto}\n");
     Ok(Reply {
         text,
         json: json!({"engines": engines, "auto": auto}),
+        warnings: vec![],
     })
 }
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use console::{Term, measure_text_width};
 use serde_json::{Map, Value, json};
 
-use super::{Reply, args, run};
+use super::{Reply, args, heap, run};
 use crate::anf::{Anf, Block, Rhs};
-use crate::compile::stages;
+use crate::compile::front;
 use crate::error::{Result, Span};
 use crate::grad;
 use crate::graph::{Graph, NodeId, NodeKind, RegionId};
@@ -22,22 +22,29 @@ pub fn run(arguments: &args::Explain) -> Result<Reply> {
     let mut options = Options::new();
     arguments.source.set(&mut options)?;
     let model = arguments.source.plain(&options)?;
+    if arguments.heap {
+        return heap::show(&model, &arguments.inputs, &options);
+    }
     let wanted = run::ports(&model.graph, &arguments.grad)?;
     let mut panels: Vec<(&str, String)> = Vec::new();
     let source = model.source.clone();
     let lines = Lines::new(source.as_deref().unwrap_or(""));
     match &source {
         Some(source) => {
-            let stages = stages(source, &options)?;
+            let front = front(source, &options)?;
             panels.push(("source", numbered(source)));
-            panels.push(("ast", stages.ast.to_string()));
-            panels.push(("anf", lines.anf(&stages.anf)));
-            panels.push(("graph", lines.graph(&stages.general)));
-            panels.push(("numeric", lines.graph(&stages.numeric)));
+            panels.push(("ast", front.ast.to_string()));
+            panels.push(("anf", lines.anf(&front.anf)));
+            panels.push(("graph", lines.graph(&front.general)));
+            panels.push(match &model.refusal {
+                None => ("numeric", lines.graph(&model.graph)),
+                Some(refusal) => ("numeric", format!("none: {}\n", refusal.message)),
+            });
         }
         None => panels.push(("numeric", model.graph.to_string())),
     }
     if !wanted.is_empty() {
+        model.check_numeric("a gradient as a graph")?;
         let gradient = grad::vjp(&model.graph, &wanted);
         panels.push(("gradient", lines.graph(&gradient)));
     }
@@ -52,6 +59,7 @@ pub fn run(arguments: &args::Explain) -> Result<Reply> {
     Ok(Reply {
         text: arrange(&panels, columns as usize),
         json: json.into(),
+        warnings: model.warnings(),
     })
 }
 

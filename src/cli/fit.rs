@@ -39,6 +39,7 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         args::set(&mut options, name, value)?;
     }
     let model = Arc::new(arguments.source.load(&arguments.parameters, &mut options)?);
+    let warnings = model.warnings();
     let (data, noise) = table::observations(&arguments.data, &model.graph)?;
     let mut fitter = Fitter::new(model, &options)?;
     fitter.set_data(data.clone(), noise)?;
@@ -67,7 +68,11 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    Ok(Reply { text, json: object })
+    Ok(Reply {
+        text,
+        json: object,
+        warnings,
+    })
 }
 
 /// The bytes of a model as the file `path`, which says the format.

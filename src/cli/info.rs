@@ -16,7 +16,7 @@ pub fn run(arguments: &args::Info) -> Result<Reply> {
     args::set(&mut options, "onnxruntime", &arguments.onnxruntime)?;
     let model = Arc::new(arguments.source.plain(&options)?);
     let graph = &model.graph;
-    let engines: Vec<Value> = ["native", "onnxruntime"]
+    let engines: Vec<Value> = ["native", "onnxruntime", "tagged"]
         .into_iter()
         .map(|engine| {
             options.set_str("engine", engine)?;
@@ -46,17 +46,19 @@ pub fn run(arguments: &args::Info) -> Result<Reply> {
         "inputs": inputs.iter().map(|port| &*port.name).collect::<Vec<_>>(),
         "parameters": parameters.iter().map(|port| parameter_json(port)).collect::<Vec<_>>(),
         "outputs": graph.outputs.iter().map(output_json(graph)).collect::<Vec<_>>(),
-        "kind": "numeric",
+        "kind": if model.is_numeric() { "numeric" } else { "general" },
         "nodes": graph.nodes.len(),
         "depth": depth(graph),
         "branches": branches,
         "source": model.source.is_some(),
         "fit": fit,
         "engines": engines,
+        "warnings": [],
     });
     Ok(Reply {
         text: text(&json),
         json,
+        warnings: model.warnings(),
     })
 }
 

@@ -21,6 +21,8 @@ pub struct Inputs {
     pub arrays: Vec<bool>,
     /// The value of each parameter of the model.
     pub p: Vec<f64>,
+    /// For each port of the model, whether it is a parameter.
+    parameters: Vec<bool>,
 }
 
 fn bad(message: String) -> Error {
@@ -51,6 +53,7 @@ pub fn read(text: &str, graph: &Graph) -> Result<Inputs> {
         x: Vec::new(),
         arrays: Vec::new(),
         p: Vec::new(),
+        parameters: graph.ports.iter().map(Port::is_parameter).collect(),
     };
     for port in &graph.ports {
         inputs.add(port, given.get(&*port.name))?;
@@ -123,6 +126,20 @@ fn batch_length(given: &Map<String, Json>) -> Result<Option<usize>> {
 }
 
 impl Inputs {
+    /// The values of the ports for one sample, in the order of the ports.
+    pub fn ports(&self, sample: usize) -> Vec<f64> {
+        let (mut x, mut p) = (self.x.iter(), self.p.iter());
+        let value = |parameter: &bool| match parameter {
+            true => p.next().copied(),
+            false => x.next().map(|column| column[sample]),
+        };
+        self.parameters
+            .iter()
+            .map(value)
+            .map(Option::unwrap_or_default)
+            .collect()
+    }
+
     fn add(&mut self, port: &Port, value: Option<&Json>) -> Result<()> {
         let name = &port.name;
         let scalar = |value: &Json, place: &str| {

@@ -10,6 +10,7 @@ mod engines;
 mod explain;
 mod export;
 mod fit;
+mod heap;
 mod info;
 mod inputs;
 mod json;
@@ -22,11 +23,11 @@ mod table;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
-use args::{Arguments, Command};
+use crate::error::{Error, Place, Result};
+use crate::warn::Warning;
+use args::Command;
 
 pub use reference::reference;
 
@@ -34,20 +35,32 @@ pub use reference::reference;
 struct Reply {
     text: String,
     json: Value,
+    /// What is to be known of the model: on stderr, or in the object.
+    warnings: Vec<Warning>,
 }
 
 /// Runs the command with the arguments of this process. Exit codes: 0 for success, 1 for an error in the input, 2 for wrong
 /// usage.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match args::parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
     match dispatch(&arguments.command, arguments.json) {
-        Ok(reply) => {
+        Ok(mut reply) => {
             let text = match arguments.json {
-                true => format!("{}\n", reply.json),
-                false => reply.text,
+                true => {
+                    if !reply.warnings.is_empty() {
+                        reply.json["warnings"] = reply.warnings.iter().map(warning_json).collect();
+                    }
+                    format!("{}\n", reply.json)
+                }
+                false => {
+                    for warning in &reply.warnings {
+                        eprintln!("warning: {warning}");
+                    }
+                    reply.text
+                }
             };
             print(&text);
             ExitCode::SUCCESS
@@ -67,6 +80,7 @@ fn dispatch(command: &Command, json: bool) -> Result<Reply> {
         Command::Run(run) => run::run(run),
         Command::Fit(fit) => fit::run(fit, json),
         Command::Compile(compile) => export::compile(compile),
+        Command::Bind(bind) => export::bind(bind),
         Command::Export(export) => export::run(export),
         Command::Explain(explain) => explain::run(explain),
         Command::Info(info) => info::run(info),
@@ -85,36 +99,42 @@ fn print(text: &str) {
 /// Wrong usage, or a request for help.
 fn refuse(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|argument| argument == "--json");
-    let message = args::missing_feature(error);
     if !error.use_stderr() {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    match (json, message) {
-        (true, message) => {
-            let message = message.unwrap_or_else(|| {
-                let text = error.render().to_string();
-                let text = text.strip_prefix("error: ").unwrap_or(&text);
-                text.lines().next().unwrap_or(text).to_string()
-            });
-            let code = "NCG_ERR_ARGUMENT";
-            let body = json!({"error": {"code": code, "message": message}});
-            print(&format!("{body}\n"));
-        }
-        (false, Some(message)) => eprintln!("error: {message}"),
-        (false, None) => {
-            let _ = error.print();
-        }
+    if json {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let message = text.lines().next().unwrap_or(text);
+        let body = json!({"error": {"code": "NCG_ERR_ARGUMENT", "message": message}});
+        print(&format!("{body}\n"));
+    } else {
+        let _ = error.print();
     }
     ExitCode::from(2)
 }
 
 fn error_json(error: &Error) -> Value {
-    let mut body = json!({"code": error.kind.code_name(), "message": error.message});
-    if let (Some(place), Some(body)) = (&error.place, body.as_object_mut()) {
-        body.insert("line".into(), json!(place.line));
-        body.insert("column".into(), json!(place.column));
-        body.insert("offset".into(), json!(place.offset));
+    let body = json!({"code": error.kind.code_name(), "message": error.message});
+    json!({"error": placed(body, error.place.as_deref())})
+}
+
+fn warning_json(warning: &Warning) -> Value {
+    let body = json!({
+        "kind": warning.kind.name(),
+        "name": &*warning.name,
+        "message": warning.message,
+    });
+    placed(body, warning.place.as_deref())
+}
+
+/// The object with a place in a source text, if there is one.
+fn placed(mut body: Value, place: Option<&Place>) -> Value {
+    if let Some(place) = place {
+        body["line"] = json!(place.line);
+        body["column"] = json!(place.column);
+        body["offset"] = json!(place.offset);
     }
-    json!({"error": body})
+    body
 }

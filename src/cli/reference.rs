@@ -1,8 +1,6 @@
 //! The reference page `docs/cli.md`, from the same text as `--help`.
 
-use clap::CommandFactory;
-
-use super::args::Arguments;
+use super::args;
 
 /// What stands above the generated part.
 const HEAD: &str = "# The command `ncg`
@@ -11,7 +9,8 @@ This page is generated from the text of `--help`; `UPDATE_GOLDEN=1 cargo test --
 
 Exit codes: 0 for success, 1 for an error in the input, 2 for wrong usage. With `--json`, stdout holds exactly one JSON
 object; an error is `{\"error\": {\"code\", \"message\"}}`, with `line`, `column` and `offset` where it has a place in a source
-text. NaN and infinities are the strings `\"nan\"`, `\"inf\"`, `\"-inf\"`.
+text. Warnings stand on stderr; with `--json` they are `warnings` in the object, each with `kind`, `name` and `message` and its
+place. NaN and infinities are the strings `\"nan\"`, `\"inf\"`, `\"-inf\"`.
 
 | value of `run` | JSON |
 |---|---|
@@ -25,7 +24,7 @@ The gradient of `run` is that of the sum of all values: an array for an input th
 
 /// The text of `docs/cli.md`.
 pub fn reference() -> String {
-    let mut command = Arguments::command().term_width(100);
+    let mut command = args::command().term_width(100);
     command.build();
     let mut out = HEAD.to_string();
     for sub in command.get_subcommands_mut() {

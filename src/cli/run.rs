@@ -7,8 +7,9 @@ use serde_json::{Map, Value as Json, json};
 use super::json::{Shown, number};
 use super::{Reply, args, inputs};
 use crate::compile::Model;
+use crate::engine::tagged;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::Graph;
+use crate::graph::{Graph, Value};
 use crate::options::Options;
 use crate::session::{Element, Gradient, Session, Strided, StridedMut};
 use crate::syntax::ast::Constant;
@@ -26,6 +27,7 @@ pub fn run(arguments: &args::Run) -> Result<Reply> {
     Ok(Reply {
         text: result.text(&model.graph, &inputs),
         json: result.json(&model.graph, &inputs),
+        warnings: model.warnings(),
     })
 }
 
@@ -57,6 +59,8 @@ struct Derivative {
 /// What came out of a session.
 struct Evaluated {
     columns: Vec<Vec<f64>>,
+    /// The value of each sample, where it is more than the numbers in the columns.
+    values: Option<Vec<Value>>,
     derivatives: Vec<Derivative>,
     engine: &'static str,
     device: String,
@@ -80,9 +84,14 @@ impl Evaluated {
         let mut dp = vec![T::ZERO; n_parameters];
         let table = Strided::columns(&x, samples);
         let mut values = StridedMut::columns(&mut y, samples);
-        if wanted.is_empty() {
+        // what a general program gives need not be a number
+        let whole = match !model.is_numeric() && wanted.is_empty() && T::NAME == "f64" {
+            true => Some(whole_values(model, inputs, options)?),
+            false => None,
+        };
+        if whole.is_none() && wanted.is_empty() {
             session.eval(samples, &table, Some(&p), &mut values, None)?;
-        } else {
+        } else if whole.is_none() {
             if n_outputs == 0 {
                 let message = "the value of the model holds no number to differentiate";
                 return Err(Error::new(ErrorKind::Unsupported, message));
@@ -126,6 +135,7 @@ impl Evaluated {
         };
         Ok(Evaluated {
             derivatives: wanted.iter().map(derivative).collect(),
+            values: whole,
             columns: (0..n_outputs)
                 .map(|o| y[o * samples..(o + 1) * samples].iter().copied().map(shown))
                 .map(Iterator::collect)
@@ -144,8 +154,15 @@ impl Evaluated {
         }
     }
 
+    fn value<'a>(&'a self, graph: &'a Graph, sample: usize) -> &'a Value {
+        match &self.values {
+            Some(values) => &values[sample],
+            None => &graph.value,
+        }
+    }
+
     fn json(&self, graph: &Graph, inputs: &inputs::Inputs) -> Json {
-        let one = |sample| self.shown(graph, sample).json(&graph.value);
+        let one = |sample| self.shown(graph, sample).json(self.value(graph, sample));
         let mut out = Map::new();
         let value = match inputs.batch {
             true => (0..inputs.samples).map(one).collect(),
@@ -173,7 +190,7 @@ impl Evaluated {
     fn text(&self, graph: &Graph, inputs: &inputs::Inputs) -> String {
         let mut text = String::new();
         for sample in 0..inputs.samples {
-            text += &self.shown(graph, sample).scheme(&graph.value);
+            text += &self.shown(graph, sample).scheme(self.value(graph, sample));
             text.push('\n');
         }
         for d in &self.derivatives {
@@ -186,6 +203,16 @@ impl Evaluated {
         }
         text
     }
+}
+
+/// The values of a general model, sample by sample.
+fn whole_values(model: &Model, inputs: &inputs::Inputs, options: &Options) -> Result<Vec<Value>> {
+    let samples = (0..inputs.samples).map(|sample| inputs.ports(sample));
+    let values = tagged::evaluate_all(&model.graph, samples, tagged::Limits::of(options));
+    values.map_err(|error| match &model.source {
+        Some(source) => error.locate(source),
+        None => error,
+    })
 }
 
 /// The number as it is shown: the shortest decimal that names it in its own precision.

@@ -98,7 +98,11 @@ fn check_outputs(graph: &Graph, targets: usize) -> Result<()> {
     let numeric = graph
         .outputs
         .iter()
-        .all(|output| matches!(graph.node(output.node).ty, Type::Scalar(_)));
+        .all(|output| match graph.node(output.node).ty {
+            Type::Scalar(_) => true,
+            // of a general graph this shows when it runs
+            ty => ty == Type::General,
+        });
     if outputs == 0 || !numeric {
         let message = "the value of the model holds no number to fit to data";
         return Err(Error::new(ErrorKind::Unsupported, message));

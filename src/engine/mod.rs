@@ -1,8 +1,9 @@
-//! What runs numeric graphs. An engine prepares a [`Program`] from a graph once; the program then runs on batches.
+//! What runs graphs. An engine prepares a [`Program`] from a graph once; the program then runs on batches.
 
 pub mod fpenv;
 pub mod native;
 pub mod ort;
+pub mod tagged;
 
 use std::sync::atomic::AtomicBool;
 

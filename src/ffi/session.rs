@@ -96,8 +96,8 @@ fn other_precision(is: &str, wanted: &str) -> Error {
     Error::new(ErrorKind::Shape, message)
 }
 
-/// Prepares a model for one engine. Options: "engine", "device", "dtype", "threads", "onnxruntime", "chunk". options may be
-/// NULL.
+/// Prepares a model for one engine. Options: "engine", "device", "dtype", "threads", "onnxruntime", "chunk", and "max_depth",
+/// "max_steps" and "max_heap". options may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_session_new(
     model: *const ncg_model,

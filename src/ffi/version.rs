@@ -48,7 +48,7 @@ pub extern "C" fn ncg_build_info() -> *const c_char {
     guard::value(c"".as_ptr(), || {
         let text = TEXT.get_or_init(|| {
             c_text(&format!(
-                "ncg {} (commit {}, {}, {}), engines: native, onnxruntime",
+                "ncg {} (commit {}, {}, {}), engines: native, onnxruntime, tagged",
                 env!("CARGO_PKG_VERSION"),
                 option_env!("NCG_BUILD_COMMIT").unwrap_or("unknown"),
                 option_env!("NCG_BUILD_RUSTC").unwrap_or("rustc"),
@@ -70,16 +70,16 @@ pub extern "C" fn ncg_status_name(status: i32) -> *const c_char {
     name.as_ptr()
 }
 
-/// NCG_OK when the engine ("native", "onnxruntime") can run here; the error says where it was looked for.
+/// NCG_OK when the engine ("native", "onnxruntime", "tagged") can run here; the error says where it was looked for.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_engine_probe(engine: *const c_char, err: *mut *mut ncg_error) -> i32 {
     let body = || {
         // SAFETY: passed on.
         match unsafe { text(engine, "engine") }? {
-            "native" => Ok(()),
+            "native" | "tagged" => Ok(()),
             "onnxruntime" => ort::probe(None).map(drop),
             other => Err(bad(format!(
-                "unknown engine \"{other}\": it is one of native, onnxruntime"
+                "unknown engine \"{other}\": it is one of native, onnxruntime, tagged"
             ))),
         }
     };

@@ -8,20 +8,20 @@ use std::collections::HashSet;
 use crate::graph::{Graph, NodeId, NodeKind, RegionId};
 use crate::ops::Op;
 
-/// A growing set of nodes.
+/// Up to 64 growing sets of nodes: for each node a bit for each set.
 struct Set<'a> {
     graph: &'a Graph,
-    nodes: Vec<bool>,
+    nodes: Vec<u64>,
     /// Whether a parameter of a region was added: nodes visited before may depend on it.
     again: bool,
 }
 
 impl Set<'_> {
     /// Adds what `pass` adds, until nothing changes.
-    fn grow(graph: &Graph, mut pass: impl FnMut(&mut Set)) -> Vec<bool> {
+    fn grow(graph: &Graph, mut pass: impl FnMut(&mut Set)) -> Vec<u64> {
         let mut set = Set {
             graph,
-            nodes: vec![false; graph.nodes.len()],
+            nodes: vec![0; graph.nodes.len()],
             again: true,
         };
         while std::mem::replace(&mut set.again, false) {
@@ -30,22 +30,34 @@ impl Set<'_> {
         set.nodes
     }
 
-    fn has(&self, node: NodeId) -> bool {
-        self.nodes[node.index()]
+    /// The same for one set.
+    fn grow_one(graph: &Graph, pass: impl FnMut(&mut Set)) -> Vec<bool> {
+        let sets = Set::grow(graph, pass);
+        sets.into_iter().map(|bits| bits != 0).collect()
     }
 
-    fn any(&self, nodes: &[NodeId]) -> bool {
-        nodes.iter().any(|node| self.has(*node))
+    fn has(&self, node: NodeId) -> bool {
+        self.nodes[node.index()] != 0
+    }
+
+    /// In which sets one of the nodes is.
+    fn any(&self, nodes: &[NodeId]) -> u64 {
+        nodes.iter().fold(0, |bits, n| bits | self.nodes[n.index()])
     }
 
     fn add(&mut self, node: NodeId) {
-        let new = !std::mem::replace(&mut self.nodes[node.index()], true);
-        self.again |= new && self.graph.node(node).kind == NodeKind::RegionParam;
+        self.add_to(node, 1);
+    }
+
+    fn add_to(&mut self, node: NodeId, bits: u64) {
+        let old = self.nodes[node.index()];
+        self.nodes[node.index()] |= bits;
+        self.again |= bits & !old != 0 && self.graph.node(node).kind == NodeKind::RegionParam;
     }
 }
 
 /// What value `index` of the node `of` is: the results of both arms of an `if`, or the parameter that holds the state of a
-/// loop, or the carry of a way back.
+/// loop, or the carry of a way back. Each value of linear algebra depends on all of its arguments.
 fn value(graph: &Graph, of: NodeId, index: u32) -> Vec<NodeId> {
     let node = graph.node(of);
     let index = index as usize;
@@ -59,6 +71,7 @@ fn value(graph: &Graph, of: NodeId, index: u32) -> Vec<NodeId> {
             let back = graph.region(back);
             vec![back.params[back.params.len() - back.results.len() + index]]
         }
+        NodeKind::Linear(_) => vec![of],
         _ => vec![],
     }
 }
@@ -85,31 +98,33 @@ fn carried(graph: &Graph, id: NodeId) -> Vec<[NodeId; 3]> {
 
 /// For each node, whether it depends smoothly on a port of `wrt`.
 pub fn varied(graph: &Graph, wrt: &[usize]) -> Vec<bool> {
+    let sets = reached(graph, |port| u64::from(wrt.contains(&port)));
+    sets.into_iter().map(|bits| bits != 0).collect()
+}
+
+/// For each node, the bits of the ports that it depends on smoothly; `bits` says which those of a port are.
+pub fn reached(graph: &Graph, bits: impl Fn(usize) -> u64) -> Vec<u64> {
     Set::grow(graph, |set| {
         for (i, node) in graph.nodes.iter().enumerate() {
             let varies = match &node.kind {
-                NodeKind::Port(port) => wrt.contains(&(*port as usize)),
+                NodeKind::Port(port) => bits(*port as usize),
                 NodeKind::Op(op) => {
-                    let count = node.args.len();
-                    let mut args = node.args.iter().enumerate();
-                    args.any(|(i, arg)| set.has(*arg) && op.passes(i, count))
+                    let args = node.args.iter().enumerate();
+                    let passes = |i: usize| op.passes(i, node.args.len());
+                    args.filter(|(i, arg)| set.has(**arg) && passes(*i))
+                        .fold(0, |bits, (_, arg)| bits | set.any(&[*arg]))
                 }
+                NodeKind::Linear(_) => set.any(&node.args),
                 NodeKind::Get(index) => set.any(&value(graph, node.args[0], *index)),
-                _ => false,
+                _ => 0,
             };
             let id = NodeId(i as u32);
-            if varies {
-                set.add(id);
-            }
+            set.add_to(id, varies);
             for (param, state) in states(graph, id) {
-                if set.has(state) {
-                    set.add(param);
-                }
+                set.add_to(param, set.any(&[state]));
             }
             for [param, init, next] in carried(graph, id) {
-                if set.any(&[init, next]) {
-                    set.add(param);
-                }
+                set.add_to(param, set.any(&[init, next]));
             }
         }
     })
@@ -117,7 +132,7 @@ pub fn varied(graph: &Graph, wrt: &[usize]) -> Vec<bool> {
 
 /// For each node, whether one of `outputs` depends smoothly on it.
 pub fn useful(graph: &Graph, outputs: &[NodeId]) -> Vec<bool> {
-    Set::grow(graph, |set| {
+    Set::grow_one(graph, |set| {
         outputs.iter().for_each(|output| set.add(*output));
         for (i, node) in graph.nodes.iter().enumerate().rev() {
             let id = NodeId(i as u32);
@@ -137,6 +152,7 @@ pub fn useful(graph: &Graph, outputs: &[NodeId]) -> Vec<bool> {
                     args.filter(|(i, _)| op.passes(*i, count))
                         .for_each(|(_, arg)| set.add(*arg));
                 }
+                NodeKind::Linear(_) => node.args.iter().for_each(|arg| set.add(*arg)),
                 NodeKind::Get(index) => {
                     let nodes = value(graph, node.args[0], *index);
                     nodes.iter().for_each(|node| set.add(*node));
@@ -151,18 +167,18 @@ pub fn useful(graph: &Graph, outputs: &[NodeId]) -> Vec<bool> {
 /// from the states of a loop is, where any state is: a sum over the samples could not be told from the part of one sample.
 pub fn sampled(graph: &Graph, active: &[bool]) -> Vec<bool> {
     let batched = graph.batched();
-    Set::grow(graph, |set| {
+    Set::grow_one(graph, |set| {
         for (i, node) in graph.nodes.iter().enumerate() {
             let id = NodeId(i as u32);
             let sampled = match &node.kind {
                 NodeKind::Op(Op::BatchSum) => false,
-                NodeKind::Op(_) => set.any(&node.args),
+                NodeKind::Op(_) | NodeKind::Linear(_) => set.any(&node.args) != 0,
                 NodeKind::If(then, otherwise) => [then, otherwise]
                     .iter()
-                    .any(|arm| set.any(&graph.region(**arm).results)),
+                    .any(|arm| set.any(&graph.region(**arm).results) != 0),
                 NodeKind::Get(index) => match graph.node(node.args[0]).kind {
                     NodeKind::If(..) => set.has(node.args[0]),
-                    _ => set.any(&value(graph, node.args[0], *index)),
+                    _ => set.any(&value(graph, node.args[0], *index)) != 0,
                 },
                 _ => false,
             };
@@ -171,7 +187,7 @@ pub fn sampled(graph: &Graph, active: &[bool]) -> Vec<bool> {
             }
             let mut carried = carried(graph, id);
             carried.retain(|[param, ..]| active[param.index()]);
-            if carried.iter().any(|nodes| set.any(nodes)) {
+            if carried.iter().any(|nodes| set.any(nodes) != 0) {
                 carried.iter().for_each(|[param, ..]| set.add(*param));
             }
         }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::graph::{Graph, NodeId, Output, Port, PortKind, Value, simplify};
 use crate::ops::{Emit, Op};
-pub(crate) use activity::{useful, varied};
+pub(crate) use activity::{reached, useful};
 use sweep::{Reduction, Sweep};
 
 /// The vector–Jacobian product of `graph`.

@@ -7,7 +7,7 @@ use super::activity::{sampled, useful, varied};
 use crate::graph::{
     Arms, Builder, Copier, Graph, NodeId, NodeKind, Output, Port, RegionId, simplify,
 };
-use crate::ops::{Emit, Op, Role, Site};
+use crate::ops::{Emit, Linear, Op, Role, Site, linear_adjoints};
 
 /// What the adjoint of a parameter is in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,12 +167,7 @@ impl<'a> Sweep<'a> {
         self.whole(node, adjoints, false)
     }
 
-    fn whole(
-        &mut self,
-        node: NodeId,
-        adjoints: &Adjoints,
-        summed: bool,
-    ) -> Option<(NodeId, bool)> {
+    fn whole(&mut self, node: NodeId, adjoints: &Adjoints, summed: bool) -> Option<(NodeId, bool)> {
         let adjoint = adjoints.get(&node)?;
         let batched = match adjoint.batched {
             Some(part) if summed => Some(self.builder.op(Op::BatchSum, &[part])),
@@ -188,7 +183,7 @@ impl<'a> Sweep<'a> {
     /// Sweeps back over the nodes of a region.
     pub fn region(&mut self, region: RegionId, adjoints: &mut Adjoints) {
         let graph = self.graph;
-        // the adjoints of the values of an `if` or a loop, until the sweep reaches it
+        // the adjoints of the values of an `if`, a loop or linear algebra, until the sweep reaches it
         let mut seeds: HashMap<NodeId, Vec<Seed>> = HashMap::new();
         for id in graph.region(region).nodes.iter().rev() {
             let node = graph.node(*id);
@@ -208,6 +203,11 @@ impl<'a> Sweep<'a> {
                         });
                     }
                 }
+                NodeKind::Linear(linear) => {
+                    if let Some(seeds) = seeds.remove(id) {
+                        self.linear(*linear, *id, &seeds, adjoints);
+                    }
+                }
                 NodeKind::If(then, otherwise) => {
                     if let Some(seeds) = seeds.remove(id) {
                         self.branch(*id, *then, *otherwise, &seeds, adjoints);
@@ -223,14 +223,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn op(
-        &mut self,
-        op: Op,
-        id: NodeId,
-        whole: NodeId,
-        batched: bool,
-        adjoints: &mut Adjoints,
-    ) {
+    fn op(&mut self, op: Op, id: NodeId, whole: NodeId, batched: bool, adjoints: &mut Adjoints) {
         let Role::Numeric { adjoint: rule, .. } = op.row().role else {
             return;
         };
@@ -247,6 +240,24 @@ impl<'a> Sweep<'a> {
             {
                 // the sum over a batch gives its adjoint, one for all, to every sample
                 self.add(adjoints, *arg, value, batched || op == Op::BatchSum);
+            }
+        }
+    }
+
+    fn linear(&mut self, linear: Linear, id: NodeId, seeds: &[Seed], adjoints: &mut Adjoints) {
+        let node = self.graph.node(id);
+        let args: Vec<NodeId> = node.args.iter().map(|arg| self.copier.get(*arg)).collect();
+        let wanted: Vec<bool> = node.args.iter().map(|a| self.active[a.index()]).collect();
+        let mut values = vec![None; linear.values()];
+        let mut batched = self.batched[id.index()];
+        for seed in seeds {
+            values[seed.index] = Some(seed.node);
+            batched |= seed.batched;
+        }
+        let parts = linear_adjoints(&mut self.builder, linear, &args, &values, &wanted);
+        for (arg, part) in node.args.iter().zip(parts) {
+            if let Some(part) = part {
+                self.add(adjoints, *arg, part, batched);
             }
         }
     }

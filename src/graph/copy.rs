@@ -1,12 +1,13 @@
 //! Copies the live part of a numeric graph into a builder, which shares and folds on the way. Passes that rewrite graphs
 //! are written around it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::live::Live;
 use super::schedule::schedule;
-use super::{Builder, Elem, Graph, NodeId, NodeKind, Output, RegionId, Type};
-use crate::ops::{Emit, Op};
+use super::{Builder, Elem, Graph, Node, NodeId, NodeKind, Output, RegionId, Type};
+use crate::ops::{Emit, OnnxForm, Op, linear_values};
 use crate::syntax::ast::Constant;
 
 /// What becomes of an `if` whose test is not known.
@@ -42,6 +43,8 @@ pub struct Copier<'a> {
     nested: Vec<usize>,
     /// Whether something was copied that nothing uses, or has led to the order of the rest: another pass is needed.
     dropped: bool,
+    /// Linear algebra on matrices of this side or less becomes scalar operations.
+    written: usize,
 }
 
 impl<'a> Copier<'a> {
@@ -83,6 +86,7 @@ impl<'a> Copier<'a> {
                 _ => vec![],
             },
             dropped: false,
+            written: 0,
         }
     }
 
@@ -153,13 +157,21 @@ impl<'a> Copier<'a> {
         if let NodeKind::Linear(linear) = node.kind {
             let used = self.live.used(id).iter().enumerate();
             let places = used.filter(|(_, used)| **used).map(|(place, _)| place);
-            let values = builder.linear_values(linear, &args, places);
+            let values = if linear.side() <= self.written {
+                let all = linear_values(builder, linear, &args);
+                places.map(|place| all[place]).collect()
+            } else {
+                builder.linear_values(linear, &args, places)
+            };
             self.values.insert(id, values);
             return;
         }
         let copy = match &node.kind {
             NodeKind::Constant(value) => builder.constant(value.clone()),
-            NodeKind::Op(op) => builder.op(*op, &args),
+            NodeKind::Op(op) => match (is_written(node, self.written), op.row().onnx) {
+                (true, OnnxForm::Decomposed(form)) => form(builder, &args),
+                _ => builder.op(*op, &args),
+            },
             // ports are mapped by the caller; general graphs are specialised before they are copied
             kind => builder.push(kind.clone(), args, node.ty),
         };
@@ -225,6 +237,7 @@ impl<'a> Copier<'a> {
             self.dropped = true;
             return values;
         }
+        builder.span = self.source.node(id).span;
         builder.branch(test, then, otherwise)
     }
 
@@ -323,6 +336,7 @@ impl<'a> Copier<'a> {
             self.values.insert(id, inits);
             return;
         }
+        builder.span = self.source.node(id).span;
         let values = builder.repeat(changing(&inits), head, next);
         self.map[id.index()] = values.first().map(|get| builder.graph().node(*get).args[0]);
         self.values.insert(id, merged(inits, values, &constant));
@@ -370,6 +384,7 @@ impl<'a> Copier<'a> {
         let results: Vec<NodeId> = results.iter().map(|node| self.get(*node)).collect();
         self.dropped |= results.iter().zip(&opened.carries).any(|(a, b)| a == b);
         let back = builder.close_region(results);
+        builder.span = self.source.node(id).span;
         let values = builder.reverse(opened.of, changing(&inits), back);
         self.values.insert(id, merged(inits, values, &constant));
     }
@@ -431,6 +446,24 @@ fn merged(inits: Vec<NodeId>, values: Vec<NodeId>, constant: &[bool]) -> Vec<Nod
     all.collect()
 }
 
+/// Whether a node computes on many numbers, on matrices of this side or less.
+fn is_written(node: &Node, side: usize) -> bool {
+    match node.kind {
+        NodeKind::Op(Op::Pick) => side > 0,
+        NodeKind::Op(Op::DetOf | Op::LogDetOf) => node.args.len() <= side * side,
+        NodeKind::Linear(linear) => linear.side() <= side,
+        _ => false,
+    }
+}
+
+/// The same graph with linear algebra on matrices of this side or less, and every pick, in terms of scalar operations.
+pub fn write_out(graph: &Graph, side: usize) -> Cow<'_, Graph> {
+    match graph.nodes.iter().any(|node| is_written(node, side)) {
+        true => Cow::Owned(copy(graph, Arms::Keep, false, side)),
+        false => Cow::Borrowed(graph),
+    }
+}
+
 /// Whether `flag` is `guard` or a conjunction with it.
 fn asks(graph: &Graph, flag: NodeId, guard: NodeId) -> bool {
     let node = graph.node(flag);
@@ -460,14 +493,16 @@ fn nested_loops(graph: &Graph) -> Vec<usize> {
     nested
 }
 
-/// A copy of a numeric graph without what its outputs do not need; `hoisting` as [`Builder::hoisting`] says.
-pub(super) fn copy(graph: &Graph, arms: Arms, hoisting: bool) -> Graph {
+/// A copy of a numeric graph without what its outputs do not need; `hoisting` as [`Builder::hoisting`] says, `written` as
+/// [`write_out`].
+pub(super) fn copy(graph: &Graph, arms: Arms, hoisting: bool, written: usize) -> Graph {
     let mut builder = match hoisting {
         false => Builder::new(graph.ports.clone()),
         true => Builder::hoisting(graph.ports.clone()),
     };
     let results: Vec<NodeId> = graph.outputs.iter().map(|output| output.node).collect();
     let mut copier = Copier::new(graph, RegionId(0), &results, arms);
+    copier.written = written;
     for (i, node) in graph.nodes.iter().enumerate() {
         if let NodeKind::Port(port) = node.kind {
             let copy = builder.port(port as usize);
@@ -483,7 +518,7 @@ pub(super) fn copy(graph: &Graph, arms: Arms, hoisting: bool) -> Graph {
     let dropped = copier.dropped;
     let copied = builder.finish(outputs, graph.value.clone());
     match dropped {
-        true => copy(&copied, arms, hoisting),
+        true => copy(&copied, arms, hoisting, written),
         false => copied,
     }
 }
@@ -491,15 +526,15 @@ pub(super) fn copy(graph: &Graph, arms: Arms, hoisting: bool) -> Graph {
 /// The same graph without `if`: both arms are computed, and their results selected, never blended. A loop in an arm has no
 /// iteration for samples that do not take it. What does not change in a loop is computed before it.
 pub fn flatten(graph: &Graph) -> Graph {
-    copy(graph, Arms::Select, true)
+    copy(graph, Arms::Select, true, 0)
 }
 
 /// The same, but an `if` stays where its test is one for the whole batch.
 pub fn flatten_batched(graph: &Graph) -> Graph {
-    copy(graph, Arms::Uniform, true)
+    copy(graph, Arms::Uniform, true, 0)
 }
 
 /// The same graph with what does not change in a loop computed before it.
 pub fn hoist(graph: &Graph) -> Graph {
-    copy(graph, Arms::Keep, true)
+    copy(graph, Arms::Keep, true, 0)
 }

@@ -6,6 +6,7 @@
 
 mod bind;
 mod build;
+mod choice;
 mod copy;
 mod live;
 mod schedule;
@@ -23,10 +24,11 @@ pub use crate::ops::{Elem, Linear, Type};
 use crate::syntax::ast::Constant;
 pub use bind::bind;
 pub use build::Builder;
-pub use copy::{Arms, Back, Copier, flatten, flatten_batched, hoist};
+pub use choice::write_out_choices;
+pub use copy::{Arms, Back, Copier, flatten, flatten_batched, hoist, write_out};
 pub use simplify::simplify;
 pub use text::parse;
-pub use verify::{verify, verify_numeric};
+pub use verify::{verify, verify_numeric, verify_operation};
 
 /// Deepest nesting of regions that readers accept and passes recurse into.
 pub const MAX_REGION_DEPTH: usize = 1000;

@@ -29,11 +29,7 @@ pub fn schedule(
     }
     let mut place: Vec<Option<RegionId>> = vec![None; graph.nodes.len()];
     for result in results {
-        tree.meet(
-            &mut place[result.index()],
-            *result,
-            inner.unwrap_or(region),
-        );
+        tree.meet(&mut place[result.index()], *result, inner.unwrap_or(region));
     }
     for (i, node) in graph.nodes.iter().enumerate().rev() {
         let id = NodeId(i as u32);

@@ -527,7 +527,18 @@ fn value(at: usize, datum: &Datum) -> Result<Value> {
                 .ok_or_else(|| bad(at, "$INDEX is expected"))
         }
         DatumKind::List(items, tail) => {
-            let items = items
+            // `(a . 'b)` reads as `(a quote b)`: a bare name can only begin what stands behind the dot
+            let begins =
+                |item: &Datum| matches!(item.symbol().map(|s| &**s), Some("quote" | "vec"));
+            let behind = items.iter().position(begins).filter(|index| *index > 0);
+            let tail = match behind {
+                Some(index) => Some(Box::new(Datum {
+                    kind: DatumKind::List(items[index..].to_vec(), None),
+                    span: datum.span,
+                })),
+                None => tail.clone(),
+            };
+            let items = items[..behind.unwrap_or(items.len())]
                 .iter()
                 .map(|item| value(at, item))
                 .collect::<Result<Vec<Value>>>()?;

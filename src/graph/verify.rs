@@ -114,6 +114,21 @@ fn carried(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
     }
 }
 
+/// Checks that a numeric graph may hold `op` on these arguments; says what is wrong with it.
+pub fn verify_operation(graph: &Graph, op: Op, args: &[NodeId]) -> std::result::Result<(), String> {
+    if !fits(op, args.len()) {
+        return Err(format!(
+            "{} does not take {} arguments",
+            op.name(),
+            args.len()
+        ));
+    }
+    match args.iter().all(|arg| graph.node(*arg).ty.is_scalar()) {
+        true => Ok(()),
+        false => Err(format!("{} takes numbers alone", op.name())),
+    }
+}
+
 /// Whether `op` is numeric and takes this many arguments once the variadic forms of programs are gone.
 fn fits(op: Op, count: usize) -> bool {
     match op.row().role {

@@ -15,6 +15,8 @@ struct Area {
 
 /// The nodes of each region in order, arguments before users. Region 0 is the whole.
 pub struct Placement {
+    /// All nodes, arguments before users.
+    pub order: Vec<u64>,
     /// The nodes of each region.
     pub nodes: Vec<Vec<u64>>,
     /// The arms of each `if`.
@@ -22,16 +24,18 @@ pub struct Placement {
 }
 
 /// Places the nodes that `root` needs. `edges` gives a node's arguments, or `None` where there is no such node;
-/// `is_branch` tells an `if`, whose edges are test, then and else.
+/// `is_branch` tells an `if`, whose edges are the test and then, in turns, the ends of its two arms. The whole stands in
+/// `around` regions already.
 pub fn place<'a>(
     root: u64,
     edges: impl Fn(u64) -> Option<&'a [u64]>,
     is_branch: impl Fn(u64) -> bool,
+    around: usize,
 ) -> Result<Placement> {
     let order = topological(root, &edges)?;
     let mut areas = vec![Area {
         parent: 0,
-        depth: 0,
+        depth: around,
     }];
     let mut arms: HashMap<u64, [usize; 2]> = HashMap::new();
     let mut area_of: HashMap<u64, usize> = HashMap::from([(root, 0)]);
@@ -52,7 +56,9 @@ pub fn place<'a>(
             }));
             let pair = [areas.len() - 2, areas.len() - 1];
             arms.insert(*id, pair);
-            places[1..].copy_from_slice(&pair);
+            for (i, place) in places.iter_mut().skip(1).enumerate() {
+                *place = pair[i % 2];
+            }
         }
         for (arg, place) in args.iter().zip(places) {
             let joined = match area_of.get(arg) {
@@ -63,10 +69,10 @@ pub fn place<'a>(
         }
     }
     let mut nodes = vec![Vec::new(); areas.len()];
-    for id in order {
-        nodes[area_of[&id]].push(id);
+    for id in &order {
+        nodes[area_of[id]].push(*id);
     }
-    Ok(Placement { nodes, arms })
+    Ok(Placement { order, nodes, arms })
 }
 
 /// The innermost region that holds both.

@@ -1,35 +1,88 @@
 //! Graph → `.ncg`: deterministic, formatted for people. Regions are flattened: arms are what hangs below an `if`.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value as Json, json};
 
-use super::{FORMAT, VERSION, json};
+use super::sheet::{Mark, Sheet, Slot};
+use super::{FORMAT, MAX_LOOP_DEPTH, VERSION, json};
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, NodeId, NodeKind, PortKind, RegionId, Value};
-use crate::ops::Op;
+use crate::graph::{
+    FunctionId, Graph, Linear, NodeId, NodeKind, PortKind, RegionId, Value, verify_numeric,
+};
+use crate::ops::linear::side;
+use crate::ops::{Op, Role};
 use crate::syntax::ast::Constant;
+use crate::syntax::reader;
+
+/// Deepest nesting of the JSON of a document, a few levels below what the reader takes.
+const MAX_JSON_DEPTH: usize = 120;
 
 /// Writes a model.
 ///
 /// # Errors
-/// `Unsupported` for a model whose value is a procedure.
+/// `Unsupported` for a model whose value is a procedure, `Limit` where loops or quoted lists nest too deep.
 pub fn write(model: &Model) -> Result<String> {
     let graph = &model.graph;
-    let mut writer = Writer {
-        graph,
-        nodes: Map::new(),
-        names: Map::new(),
-        exact: Map::new(),
-        ids: vec![None; graph.nodes.len()],
-        tagged: false,
-    };
-    for port in 0..graph.ports.len() {
-        let name = &*graph.ports[port].name;
-        let id = writer.node("input", name, Json::Null, &[]);
-        writer.names.insert(name.to_string(), json!(id));
+    let mut writer = Writer::new(graph);
+    let inputs: Vec<String> = graph
+        .ports
+        .iter()
+        .map(|port| port.name.to_string())
+        .collect();
+    for (port, name) in inputs.iter().enumerate() {
+        let id = writer.sheet().named("input", name);
+        writer.sheet().ports.insert(port as u32, id);
     }
     writer.region(RegionId(0))?;
     let root = writer.value(&graph.value)?;
+    writer.whole = std::mem::take(writer.sheet());
+    let mut functions = Map::new();
+    for id in 0..graph.functions.len() {
+        let body = writer.function(FunctionId(id as u32))?;
+        functions.insert(writer.keys[id].clone(), body);
+    }
+    for op in std::mem::take(&mut writer.primitives) {
+        let body = writer.primitive(op)?;
+        functions.insert(primitive_key(op), body);
+    }
+    let notes = std::mem::take(&mut writer.whole.notes);
+    let mut written = writer.whole.finish(root, &inputs);
+    written["functions"] = Json::Object(functions);
+    let fit = model
+        .fit
+        .as_deref()
+        .and_then(|fit| serde_json::from_str::<Json>(fit).ok());
+    let outputs: Vec<&str> = graph.outputs.iter().map(|output| &*output.name).collect();
+    let mut extra = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "numeric": writer.numeric,
+        "parameters": parameters(graph),
+        "outputs": outputs,
+        // modulo and remainder are written under the reference's names
+        "division": "reference",
+        "exact": {},
+    });
+    for (entry, key, value) in notes {
+        extra[entry][key] = value;
+    }
+    if !writer.functions.is_empty() {
+        extra["functions"] = Json::Object(writer.functions);
+    }
+    extra["fit"] = fit.unwrap_or_default();
+    let document = json!({
+        "format": FORMAT,
+        "version": VERSION,
+        "source": model.source.as_deref(),
+        "graph": written,
+        "ncg": extra,
+    });
+    json::write(&document)
+}
+
+/// Initial values and bounds.
+fn parameters(graph: &Graph) -> Map<String, Json> {
     let mut parameters = Map::new();
     for port in &graph.ports {
         if let PortKind::Parameter {
@@ -49,146 +102,586 @@ pub fn write(model: &Model) -> Result<String> {
             parameters.insert(port.name.to_string(), entry);
         }
     }
-    let fit = model
-        .fit
-        .as_deref()
-        .and_then(|fit| serde_json::from_str::<Json>(fit).ok());
-    let names: Vec<&str> = graph.ports.iter().map(|port| &*port.name).collect();
-    let outputs: Vec<&str> = graph.outputs.iter().map(|output| &*output.name).collect();
-    let document = json!({
-        "format": FORMAT,
-        "version": VERSION,
-        "source": model.source.as_deref(),
-        "graph": {
-            "root_id": root,
-            "input_names": names,
-            "uses_tagged_values": writer.tagged,
-            "name_to_id": writer.names,
-            "nodes": writer.nodes,
-            "loops": {},
-            "functions": {},
-        },
-        "ncg": {
-            "version": env!("CARGO_PKG_VERSION"),
-            "parameters": parameters,
-            "outputs": outputs,
-            // modulo and remainder are written under the reference's names
-            "division": "reference",
-            "exact": writer.exact,
-            "fit": fit,
-        },
-    });
-    json::write(&document)
+    parameters
 }
 
 struct Writer<'a> {
     graph: &'a Graph,
-    nodes: Map<String, Json>,
-    names: Map<String, Json>,
-    exact: Map<String, Json>,
-    /// What each node of the graph is in the document.
-    ids: Vec<Option<usize>>,
-    tagged: bool,
+    numeric: bool,
+    /// The graphs that are being written: the body of a function or the whole, then the loops in it, innermost last.
+    sheets: Vec<Sheet>,
+    /// The name of each function in the registry.
+    keys: Vec<String>,
+    /// What stands before the names of values that loops carry and capture; no input begins with it.
+    prefix: String,
+    /// Which values of each loop are read.
+    used: HashMap<NodeId, HashSet<u32>>,
+    /// The primitives that are passed as values.
+    primitives: Vec<Op>,
+    /// The whole, once it is written and functions are.
+    whole: Sheet,
+    /// What the format cannot tell of functions.
+    functions: Map<String, Json>,
 }
 
-impl Writer<'_> {
-    fn node(&mut self, op: &str, name: &str, value: Json, edges: &[usize]) -> usize {
-        let id = self.nodes.len();
-        let labels: Vec<String> = match op {
-            "if" => ["test", "then", "else"].map(String::from).to_vec(),
-            _ => (0..edges.len()).map(|i| format!("arg{i}")).collect(),
-        };
-        let node = json!({
-            "node_id": id,
-            "name": name,
-            "op_type": op,
-            "value": value,
-            "input_edges": edges,
-            "input_names": labels,
-            "call_target": null,
-        });
-        self.nodes.insert(id.to_string(), node);
-        id
+impl<'a> Writer<'a> {
+    fn new(graph: &'a Graph) -> Writer<'a> {
+        let mut prefix = String::from("v");
+        while graph
+            .ports
+            .iter()
+            .any(|port| port.name.starts_with(&prefix))
+        {
+            prefix.push('_');
+        }
+        let (mut keys, mut taken) = (Vec::new(), HashSet::new());
+        for function in &graph.functions {
+            let mut key = function.name.to_string();
+            let mut count = 1;
+            while !taken.insert(key.clone()) {
+                count += 1;
+                key = format!("{}~{count}", function.name);
+            }
+            keys.push(key);
+        }
+        let mut used: HashMap<NodeId, HashSet<u32>> = HashMap::new();
+        for node in &graph.nodes {
+            if let NodeKind::Get(index) = node.kind {
+                used.entry(node.args[0]).or_default().insert(index);
+            }
+        }
+        Writer {
+            graph,
+            numeric: verify_numeric(graph).is_ok(),
+            sheets: vec![Sheet::default()],
+            keys,
+            prefix,
+            used,
+            primitives: Vec::new(),
+            whole: Sheet::default(),
+            functions: Map::new(),
+        }
     }
 
-    fn id(&self, node: NodeId) -> Result<usize> {
-        self.ids[node.index()].ok_or_else(|| {
-            Error::new(
-                ErrorKind::Format,
-                "malformed graph: a node stands behind its user",
-            )
-        })
+    /// The graph that is being written.
+    fn sheet(&mut self) -> &mut Sheet {
+        let last = self.sheets.len() - 1;
+        &mut self.sheets[last]
+    }
+
+    fn push(&mut self, op: &str, edges: &[usize]) -> usize {
+        self.sheet().node(op, edges, Mark::default())
+    }
+
+    /// The node of a value in the innermost graph, which captures what it does not hold.
+    fn id(&mut self, node: NodeId) -> Result<usize> {
+        self.id_in(self.sheets.len() - 1, node)
+    }
+
+    fn id_in(&mut self, level: usize, node: NodeId) -> Result<usize> {
+        let sheet = &self.sheets[level];
+        let kind = &self.graph.node(node).kind;
+        if let NodeKind::Port(port) = kind
+            && let Some(id) = sheet.ports.get(port)
+        {
+            return Ok(*id);
+        }
+        let slot = self.slot(node);
+        if let Some(id) = sheet.ids.get(&slot) {
+            return Ok(*id);
+        }
+        let name = match kind {
+            NodeKind::Port(port) => self.graph.ports[*port as usize].name.to_string(),
+            _ if !sheet.is_loop => return Err(malformed("a node stands behind its user")),
+            _ => self.carried(slot),
+        };
+        let sheet = &mut self.sheets[level];
+        let id = sheet.named("input", &name);
+        match kind {
+            NodeKind::Port(port) => sheet.ports.insert(*port, id),
+            _ => sheet.ids.insert(slot, id),
+        };
+        if sheet.is_loop {
+            sheet.captures.push((name, node));
+        }
+        Ok(id)
+    }
+
+    /// The value that a node is: one of those of another, or its own.
+    fn slot(&self, node: NodeId) -> Slot {
+        match self.graph.node(node).kind {
+            NodeKind::Get(index) => (self.graph.node(node).args[0], index),
+            _ => (node, 0),
+        }
+    }
+
+    /// The name under which loops carry or capture a value.
+    fn carried(&self, (node, index): Slot) -> String {
+        match index {
+            0 => format!("{}{}", self.prefix, node.0),
+            _ => format!("{}{}_{index}", self.prefix, node.0),
+        }
+    }
+
+    fn ids(&mut self, nodes: &[NodeId]) -> Result<Vec<usize>> {
+        nodes.iter().map(|node| self.id(*node)).collect()
     }
 
     fn region(&mut self, region: RegionId) -> Result<()> {
-        let graph = self.graph;
-        for id in &graph.region(region).nodes {
-            let node = graph.node(*id);
-            let written = match &node.kind {
-                NodeKind::Port(port) => *port as usize,
-                NodeKind::Constant(constant) => self.constant(constant),
-                NodeKind::If(then, otherwise) => {
-                    self.region(*then)?;
-                    self.region(*otherwise)?;
-                    continue;
-                }
-                NodeKind::Get(index) => {
-                    let branch = graph.node(node.args[0]);
-                    let NodeKind::If(then, otherwise) = branch.kind else {
-                        return Err(unsupported("a value of no branch"));
-                    };
-                    let result =
-                        |arm: RegionId| self.id(graph.region(arm).results[*index as usize]);
-                    let edges = [self.id(branch.args[0])?, result(then)?, result(otherwise)?];
-                    self.named("if", &edges)
-                }
-                NodeKind::Op(op) => {
-                    let edges = node
-                        .args
-                        .iter()
-                        .map(|arg| self.id(*arg))
-                        .collect::<Result<Vec<usize>>>()?;
-                    self.named(spelling(*op), &edges)
-                }
-                _ => return Err(unsupported("a general graph")),
-            };
-            self.ids[id.index()] = Some(written);
+        for id in &self.graph.region(region).nodes {
+            self.node(*id)?;
         }
         Ok(())
     }
 
-    fn named(&mut self, op: &str, edges: &[usize]) -> usize {
-        let name = format!("n{}", self.nodes.len());
-        self.node(op, &name, Json::Null, edges)
+    fn node(&mut self, id: NodeId) -> Result<()> {
+        let node = self.graph.node(id);
+        let written = match &node.kind {
+            // written where they are first read, or by what they belong to
+            NodeKind::Port(_) | NodeKind::RegionParam | NodeKind::Get(_) => return Ok(()),
+            NodeKind::Constant(constant) => self.constant(constant)?,
+            NodeKind::If(then, otherwise) => return self.branch(id, *then, *otherwise),
+            NodeKind::Loop(head, next) => return self.repeat(id, *head, *next),
+            NodeKind::Linear(Linear::Solve { n, m }) => return self.solve(id, *n, *m),
+            NodeKind::Reverse(_) | NodeKind::Linear(Linear::Cofactors { .. }) => {
+                return Err(unsupported("a gradient"));
+            }
+            NodeKind::Op(op) => {
+                let edges = self.ids(&node.args)?;
+                match (op, side(edges.len())) {
+                    (Op::DetOf, Some(n)) => {
+                        let matrix = self.matrix(&edges, n);
+                        self.push("det", &[matrix])
+                    }
+                    (Op::LogDetOf, Some(n)) => {
+                        let matrix = self.matrix(&edges, n);
+                        self.push("logdet", &[matrix])
+                    }
+                    (Op::Pick, _) => {
+                        let items = self.push("vec", &edges[1..]);
+                        self.push("ref", &[items, edges[0]])
+                    }
+                    // the format has the number first
+                    (Op::Scale, _) => self.push("scale", &[edges[1], edges[0]]),
+                    _ => self.operation(*op, &edges),
+                }
+            }
+            NodeKind::Primitive(op) => {
+                if !self.primitives.contains(op) {
+                    self.primitives.push(*op);
+                }
+                self.closure(&primitive_key(*op), &[])
+            }
+            NodeKind::Closure(function) => {
+                let edges = self.ids(&node.args)?;
+                let key = self.keys[function.0 as usize].clone();
+                self.closure(&key, &edges)
+            }
+            NodeKind::Call(function) => {
+                let edges = self.ids(&node.args)?;
+                self.call(*function, &edges)
+            }
+            NodeKind::Apply => {
+                let edges = self.ids(&node.args)?;
+                self.sheet().tagged = true;
+                self.push("dynamic_call", &edges)
+            }
+        };
+        self.sheet().ids.insert((id, 0), written);
+        Ok(())
     }
 
-    fn constant(&mut self, constant: &Constant) -> usize {
-        let name = format!("c{}", self.nodes.len());
+    fn operation(&mut self, op: Op, edges: &[usize]) -> usize {
+        if let Role::Structural = op.row().role {
+            self.sheet().tagged = true;
+        }
+        let id = match op {
+            Op::SoftChoice => {
+                let mark = Mark {
+                    value: json!(edges.len().saturating_sub(1)),
+                    ..Mark::default()
+                };
+                self.sheet().node("soft_choice", edges, mark)
+            }
+            // the value is the first argument's
+            Op::StraightThrough => {
+                let mark = Mark {
+                    value: json!(true),
+                    ..Mark::default()
+                };
+                let test = self.sheet().node("const", &[], mark);
+                self.push("if", &[test, edges[0], edges[1]])
+            }
+            op => self.push(spelling(op), edges),
+        };
+        // `(- x)` and `(atan y x)` are what the variadic forms of general graphs become in numeric ones
+        let told = match op {
+            Op::Select | Op::StraightThrough => false,
+            Op::Neg | Op::Atan2 => self.numeric,
+            _ => true,
+        };
+        if !told {
+            self.sheet().note("operations", id, json!(op.name()));
+        }
+        id
+    }
+
+    /// A matrix of the format, from its items row by row.
+    fn matrix(&mut self, items: &[usize], width: usize) -> usize {
+        let rows = items.chunks(width.max(1));
+        let rows: Vec<usize> = rows.map(|row| self.push("vec", row)).collect();
+        self.push("mat", &rows)
+    }
+
+    /// The item of a vector at a known place.
+    fn item(&mut self, of: usize, place: usize) -> Result<usize> {
+        let known = self.sheet().places.get(&place).copied();
+        let index = match known {
+            Some(index) => index,
+            None => self.constant(&Constant::Int(place as i64))?,
+        };
+        self.sheet().places.insert(place, index);
+        Ok(self.push("ref", &[of, index]))
+    }
+
+    /// The solution of a linear system: the operation of the format on a matrix and a vector, or two matrices.
+    fn solve(&mut self, id: NodeId, n: u32, m: u32) -> Result<()> {
+        let (n, m) = (n as usize, m as usize);
+        let edges = self.ids(&self.graph.node(id).args)?;
+        let (left, right) = edges.split_at(n * n);
+        let left = self.matrix(left, n);
+        let right = match m {
+            1 => self.push("vec", right),
+            _ => self.matrix(right, m),
+        };
+        let solution = self.push("solve", &[left, right]);
+        let mut read: Vec<u32> = self.used.get(&id).into_iter().flatten().copied().collect();
+        read.sort_unstable();
+        for index in read {
+            let place = index as usize;
+            let written = match m {
+                1 => self.item(solution, place)?,
+                _ => {
+                    let row = self.item(solution, place / m)?;
+                    self.item(row, place % m)?
+                }
+            };
+            self.sheet().ids.insert((id, index), written);
+        }
+        Ok(())
+    }
+
+    fn closure(&mut self, key: &str, edges: &[usize]) -> usize {
+        self.sheet().tagged = true;
+        let mark = Mark {
+            target: Some(key),
+            ..Mark::default()
+        };
+        self.sheet().node("make_closure", edges, mark)
+    }
+
+    /// A call. The reader finds what the function captures by name; where a name means something else already, the call goes
+    /// through a closure.
+    fn call(&mut self, function: FunctionId, edges: &[usize]) -> usize {
+        let key = self.keys[function.0 as usize].clone();
+        let names = self.captured_names(function);
+        let (captures, args) = edges.split_at(names.len().min(edges.len()));
+        let mut bound = true;
+        for (name, id) in names.iter().zip(captures) {
+            bound &= self.sheet().bind(name, *id);
+        }
+        if !bound {
+            let closure = self.closure(&key, captures);
+            let edges: Vec<usize> = std::iter::once(closure)
+                .chain(args.iter().copied())
+                .collect();
+            return self.push("dynamic_call", &edges);
+        }
+        let mark = Mark {
+            target: Some(&key),
+            ..Mark::default()
+        };
+        self.sheet().node("call", args, mark)
+    }
+
+    /// The names of what a function captures: its own, but for those that inputs have.
+    fn captured_names(&self, function: FunctionId) -> Vec<String> {
+        let captures = &self.graph.functions[function.0 as usize].captures;
+        captures.iter().map(|name| self.apart(name)).collect()
+    }
+
+    /// A name that no input has.
+    fn apart(&self, name: &str) -> String {
+        let mut name = name.to_string();
+        while self.graph.ports.iter().any(|port| *port.name == *name) {
+            name.push('~');
+        }
+        name
+    }
+
+    /// A branch: one `if` for each of its values.
+    fn branch(&mut self, id: NodeId, then: RegionId, otherwise: RegionId) -> Result<()> {
+        self.region(then)?;
+        self.region(otherwise)?;
+        let test = self.id(self.graph.node(id).args[0])?;
+        let results = |region: RegionId| self.graph.region(region).results.clone();
+        let mut first = None;
+        for (i, (a, b)) in results(then)
+            .into_iter()
+            .zip(results(otherwise))
+            .enumerate()
+        {
+            let edges = [test, self.id(a)?, self.id(b)?];
+            let written = self.push("if", &edges);
+            let leader = *first.get_or_insert(written);
+            if i > 0 {
+                self.sheet().note("values", written, json!([leader, i]));
+            }
+            self.sheet().ids.insert((id, i as u32), written);
+        }
+        Ok(())
+    }
+
+    /// A loop. Its value in the format is that of its body: the state that is read, or a list of those that are. (A loop for
+    /// each would need no list; but those inside another would be written and run again for each of its values too.)
+    fn repeat(&mut self, id: NodeId, head: RegionId, next: RegionId) -> Result<()> {
+        let graph = self.graph;
+        let mut read: Vec<u32> = self.used.get(&id).into_iter().flatten().copied().collect();
+        read.sort_unstable();
+        let [first, ..] = read[..] else {
+            return Ok(());
+        };
+        let inits = self.ids(&graph.node(id).args)?;
+        let around = self.sheet();
+        let inside = Sheet {
+            depth: around.depth + 1,
+            is_loop: true,
+            ..Sheet::default()
+        };
+        if self.sheet().depth >= MAX_LOOP_DEPTH {
+            let message = format!("loops nest more than {MAX_LOOP_DEPTH} deep");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        self.sheets.push(inside);
+        let params = &graph.region(head).params;
+        let names: Vec<String> = params.iter().map(|p| self.carried((*p, 0))).collect();
+        for (param, name) in params.iter().zip(&names) {
+            let written = self.sheet().named("loop_param", name);
+            self.sheet().ids.insert((*param, 0), written);
+        }
+        self.region(head)?;
+        self.region(next)?;
+        let flag = self.id(graph.region(head).results[0])?;
+        let nexts = self.ids(&graph.region(next).results)?;
+        let recur = self.push("recur", &nexts);
+        let states: Vec<NodeId> = read.iter().map(|index| params[*index as usize]).collect();
+        let states = self.ids(&states)?;
+        let result = match states[..] {
+            [state] => state,
+            _ => {
+                self.sheet().tagged = true;
+                self.push("list", &states)
+            }
+        };
+        let root = self.push("if", &[flag, recur, result]);
+        let Some(mut sheet) = self.sheets.pop() else {
+            return Err(malformed("a loop stands nowhere"));
+        };
+        let captures = std::mem::take(&mut sheet.captures);
+        let notes = std::mem::take(&mut sheet.notes);
+        let mut edges = inits;
+        for (_, node) in &captures {
+            edges.push(self.id(*node)?);
+        }
+        let captured: Vec<&str> = captures.iter().map(|(name, _)| name.as_str()).collect();
+        self.sheet().tagged |= sheet.tagged;
+        let written = self.push("loop", &edges);
+        let body = json!({
+            "params": names,
+            "captures": captured,
+            "recur_flag_id": flag,
+            "result_id": result,
+            "recur_arg_ids": {},
+            "body_graph": sheet.finish(root, &names),
+        });
+        self.sheet().loops.insert(written.to_string(), body);
+        let types = params.iter().map(|p| graph.node(*p).ty.to_string());
+        let types: Vec<String> = types.collect();
+        self.sheet().note("states", written, json!(types));
+        self.sheet().adopt(notes, &format!("{written}/"));
+        if states.len() == 1 {
+            self.sheet().ids.insert((id, first), written);
+            return Ok(());
+        }
+        let mut rest = written;
+        for (i, index) in read.iter().enumerate() {
+            if i > 0 {
+                rest = self.push("cdr", &[rest]);
+            }
+            let state = self.push("car", &[rest]);
+            self.sheet().ids.insert((id, *index), state);
+        }
+        Ok(())
+    }
+
+    /// The body of a function, as the registry has it.
+    fn function(&mut self, id: FunctionId) -> Result<Json> {
+        let function = &self.graph.functions[id.0 as usize];
+        let key = self.keys[id.0 as usize].clone();
+        let region = self.graph.region(function.body);
+        let captures = self.captured_names(id);
+        let mut taken: HashSet<String> = captures.iter().cloned().collect();
+        let rest = function.rest.then_some("rest");
+        let given = function.params.iter().map(|name| &**name).chain(rest);
+        let mut params: Vec<String> = Vec::new();
+        for name in given {
+            let mut name = self.apart(name);
+            while !taken.insert(name.clone()) {
+                name.push('~');
+            }
+            params.push(name);
+        }
+        self.sheets = vec![Sheet {
+            depth: 1,
+            ..Sheet::default()
+        }];
+        let names = captures.iter().chain(&params);
+        for (i, (name, node)) in names.zip(&region.params).enumerate() {
+            let op = if i < captures.len() {
+                "input"
+            } else {
+                "func_param"
+            };
+            let written = self.sheet().named(op, name);
+            self.sheet().ids.insert((*node, 0), written);
+        }
+        self.region(function.body)?;
+        let root = self.id(region.results[0])?;
+        let mut extra = Map::new();
+        let same = |names: &[String], given: &[std::sync::Arc<str>]| {
+            names.len() == given.len() && names.iter().zip(given).all(|(a, b)| **a == **b)
+        };
+        let list = |given: &[std::sync::Arc<str>]| {
+            Json::from(given.iter().map(|name| &**name).collect::<Vec<&str>>())
+        };
+        if *key != *function.name {
+            extra.insert("name".into(), json!(&*function.name));
+        }
+        if !same(&captures, &function.captures) {
+            extra.insert("captures".into(), list(&function.captures));
+        }
+        if !same(&params[..function.params.len()], &function.params) {
+            extra.insert("params".into(), list(&function.params));
+        }
+        if function.rest {
+            extra.insert("rest".into(), json!(true));
+        }
+        if !extra.is_empty() {
+            self.functions.insert(key.clone(), Json::Object(extra));
+        }
+        Ok(self.body(&key, &params, &captures, root))
+    }
+
+    /// The function that stands for a primitive where it is passed as a value.
+    fn primitive(&mut self, op: Op) -> Result<Json> {
+        let key = primitive_key(op);
+        // version 1 has no functions of any number of arguments; most callers pass two
+        let row = op.row();
+        let count = row.max.unwrap_or(row.min.max(2)).min(row.min.max(2));
+        let params: Vec<String> = (0..count).map(|i| format!("{}{i}", self.prefix)).collect();
+        self.sheets = vec![Sheet {
+            depth: 1,
+            ..Sheet::default()
+        }];
+        let mut edges = Vec::new();
+        for name in &params {
+            edges.push(self.sheet().named("func_param", name));
+        }
+        let root = self.operation(op, &edges);
+        let extra = json!({"primitive": op.name()});
+        self.functions.insert(key.clone(), extra);
+        Ok(self.body(&key, &params, &[], root))
+    }
+
+    fn body(&mut self, key: &str, params: &[String], captures: &[String], root: usize) -> Json {
+        let mut sheet = std::mem::take(self.sheet());
+        self.whole.tagged |= sheet.tagged;
+        self.whole
+            .adopt(std::mem::take(&mut sheet.notes), &format!("{key}:"));
+        json!({
+            "name": key,
+            "params": params,
+            "captures": captures,
+            "body_graph": sheet.finish(root, params),
+        })
+    }
+
+    fn constant(&mut self, constant: &Constant) -> Result<usize> {
         let value = match constant {
             Constant::Bool(value) => json!(value),
             Constant::Char(value) => {
-                self.tagged = true;
+                self.sheet().tagged = true;
                 json!({"__char__": u32::from(*value)})
             }
             Constant::Int(value) => {
-                self.exact
-                    .insert(self.nodes.len().to_string(), json!(value));
+                let id = self.sheet().next_id();
+                self.sheet().note("exact", id, json!(value));
                 json!(*value as f64)
             }
             Constant::Real(value) => json::from_number(*value),
             other => {
-                self.tagged = true;
-                return self.node("quote_const", &name, quoted(other), &[]);
+                self.sheet().tagged = true;
+                if has_dot(other) {
+                    let written = self.dotted(other)?;
+                    self.sheet().note("quotes", written, json!(text(other)));
+                    return Ok(written);
+                }
+                let room = MAX_JSON_DEPTH.saturating_sub(10 + 3 * self.sheet().depth);
+                let mark = Mark {
+                    value: quoted(other, room)?,
+                    ..Mark::default()
+                };
+                return Ok(self.sheet().node("quote_const", &[], mark));
             }
         };
-        self.node("const", &name, value, &[])
+        let mark = Mark {
+            value,
+            ..Mark::default()
+        };
+        Ok(self.sheet().node("const", &[], mark))
+    }
+
+    /// A datum that has something behind a dot, which version 1 does not quote: the nodes that build it.
+    fn dotted(&mut self, constant: &Constant) -> Result<usize> {
+        let Constant::List(items, tail) = constant else {
+            return self.constant(constant);
+        };
+        if !has_dot(constant) {
+            return self.constant(constant);
+        }
+        let items = items
+            .iter()
+            .map(|item| self.dotted(item))
+            .collect::<Result<Vec<usize>>>()?;
+        Ok(match tail {
+            None => self.push("list", &items),
+            Some(tail) => {
+                let tail = self.dotted(tail)?;
+                self.chain(items, tail)
+            }
+        })
+    }
+
+    fn chain(&mut self, items: Vec<usize>, tail: usize) -> usize {
+        let items = items.into_iter().rev();
+        items.fold(tail, |tail, item| self.push("cons", &[item, tail]))
     }
 
     /// The node of the model's value: an output, a constant, or a list built of them.
     fn value(&mut self, value: &Value) -> Result<usize> {
         match value {
             Value::Output(index) => self.id(self.graph.outputs[*index].node),
-            Value::Constant(constant) => Ok(self.constant(constant)),
+            Value::Constant(constant) => self.constant(constant),
             Value::Procedure => Err(unsupported("a model whose value is a procedure")),
             Value::Array(shape, items) => {
                 let items = Value::rows(shape, items)
@@ -196,22 +689,21 @@ impl Writer<'_> {
                     .map(|item| self.value(item))
                     .collect::<Result<Vec<usize>>>()?;
                 let name = if shape.len() == 1 { "vec" } else { "mat" };
-                Ok(self.named(name, &items))
+                Ok(self.push(name, &items))
             }
             Value::List(items, tail) => {
-                self.tagged = true;
+                self.sheet().tagged = true;
                 let items = items
                     .iter()
                     .map(|item| self.value(item))
                     .collect::<Result<Vec<usize>>>()?;
-                let Some(tail) = tail else {
-                    return Ok(self.named("list", &items));
-                };
-                let tail = self.value(tail)?;
-                Ok(items
-                    .into_iter()
-                    .rev()
-                    .fold(tail, |tail, item| self.named("cons", &[item, tail])))
+                Ok(match tail {
+                    None => self.push("list", &items),
+                    Some(tail) => {
+                        let tail = self.value(tail)?;
+                        self.chain(items, tail)
+                    }
+                })
             }
         }
     }
@@ -222,6 +714,10 @@ fn unsupported(what: &str) -> Error {
         ErrorKind::Unsupported,
         format!("{what} cannot be written as .ncg in this version"),
     )
+}
+
+fn malformed(what: &str) -> Error {
+    Error::new(ErrorKind::Format, format!("malformed graph: {what}"))
 }
 
 /// The name of an operation in the format.
@@ -236,10 +732,54 @@ fn spelling(op: Op) -> &'static str {
     }
 }
 
-/// A quoted datum: lists as arrays, atoms as the text of their tokens.
-fn quoted(constant: &Constant) -> Json {
+/// The name of the function that stands for a primitive; a name of a program has no blank.
+fn primitive_key(op: Op) -> String {
+    format!("primitive {}", op.name())
+}
+
+fn has_dot(constant: &Constant) -> bool {
     match constant {
-        Constant::List(items, None) => Json::Array(items.iter().map(quoted).collect()),
-        other => Json::String(other.to_string()),
+        Constant::List(items, tail) => tail.is_some() || items.iter().any(has_dot),
+        _ => false,
+    }
+}
+
+/// A quoted datum: lists as arrays, atoms as the text of their tokens. `room` is how deep it may nest.
+fn quoted(constant: &Constant, room: usize) -> Result<Json> {
+    match constant {
+        Constant::List(..) if room == 0 => Err(Error::new(
+            ErrorKind::Limit,
+            "a quoted list nests too deep for a .ncg document",
+        )),
+        Constant::List(items, _) => {
+            let items = items.iter().map(|item| quoted(item, room - 1));
+            Ok(Json::Array(items.collect::<Result<_>>()?))
+        }
+        other => Ok(Json::String(text(other))),
+    }
+}
+
+/// A datum as the reader of programs takes it.
+fn text(constant: &Constant) -> String {
+    match constant {
+        Constant::Symbol(name) => {
+            let data = reader::read(name, reader::Limits::default()).ok();
+            let plain = match data.as_deref() {
+                Some([datum]) => Constant::quote(datum) == *constant,
+                _ => false,
+            };
+            match plain {
+                true => name.to_string(),
+                false => format!("|{}|", name.replace('\\', "\\\\").replace('|', "\\|")),
+            }
+        }
+        Constant::List(items, tail) => {
+            let mut words: Vec<String> = items.iter().map(text).collect();
+            if let Some(tail) = tail {
+                words.extend([".".to_string(), text(tail)]);
+            }
+            format!("({})", words.join(" "))
+        }
+        other => other.to_string(),
     }
 }

@@ -24,6 +24,8 @@ pub fn read(bytes: &[u8], options: &Options) -> Result<Model> {
     Ok(Model {
         source: imported.about.source,
         graph,
+        general: None,
+        refusal: None,
         fit: imported.about.fit,
     })
 }
@@ -34,6 +36,7 @@ pub fn read(bytes: &[u8], options: &Options) -> Result<Model> {
 /// # Errors
 /// `Unsupported` for a model that is not numeric.
 pub fn write(model: &Model, options: &Options) -> Result<Vec<u8>> {
+    model.check_numeric("ONNX")?;
     let graph = &model.graph;
     let element = match options.str("dtype") {
         "f32" => Element::F32,

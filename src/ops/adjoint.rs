@@ -256,6 +256,11 @@ pub fn modulo(e: &mut dyn Emit, s: Site, index: usize) -> Option<NodeId> {
 }
 
 /// `test ? a : b`: the adjoint goes to the side that was taken.
+/// The value is the first argument's, the derivative the second's.
+pub fn straight_through(_: &mut dyn Emit, s: Site, index: usize) -> Option<NodeId> {
+    (index == 1).then_some(s.adjoint)
+}
+
 pub fn select(e: &mut dyn Emit, s: Site, index: usize) -> Option<NodeId> {
     let zero = e.real(0.0);
     match index {

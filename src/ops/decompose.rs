@@ -7,6 +7,10 @@ pub fn square(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
     e.mul(args[0], args[0])
 }
 
+pub fn first(_: &mut dyn Emit, args: &[NodeId]) -> NodeId {
+    args[0]
+}
+
 pub fn is_zero(e: &mut dyn Emit, args: &[NodeId]) -> NodeId {
     let zero = e.int(0);
     e.op(Op::Equal, &[args[0], zero])

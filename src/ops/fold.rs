@@ -66,7 +66,7 @@ fn integer(constant: &Constant) -> Option<i64> {
 }
 
 /// Exact arithmetic; `None` where the result is no exact integer, by overflow or by nature.
-fn exact(op: Op, args: &[i64]) -> Option<Constant> {
+pub(crate) fn exact(op: Op, args: &[i64]) -> Option<Constant> {
     let value = match (op, args) {
         (Op::Add, [a, b]) => a.checked_add(*b),
         (Op::Sub, [a, b]) => a.checked_sub(*b),

@@ -1,6 +1,8 @@
 //! Linear algebra on square matrices, row by row: LU decomposition (Golub and Van Loan, "Matrix computations", 2013, 3.4)
 //! and what is made of it. Nothing is allocated: matrices are overwritten, and the caller gives scratch memory.
 
+use super::kernel::UnaryFn;
+use super::numeric::Log;
 use super::real::Real;
 
 /// Largest side of a matrix that is decomposed.
@@ -151,7 +153,7 @@ pub fn det<T: Real>(n: usize, a: &mut [T]) -> T {
 /// The logarithm of the size of the determinant: the sum of the logarithms of the sizes of the pivots.
 pub fn logdet<T: Real>(n: usize, a: &mut [T]) -> T {
     decompose(n, a, &mut []);
-    let logs = pivots(n, a).map(|pivot| pivot.abs().ln());
+    let logs = pivots(n, a).map(|pivot| Log::apply(pivot.abs()));
     logs.reduce(|x, y| x + y).unwrap_or(T::ZERO)
 }
 

@@ -12,16 +12,20 @@ pub mod kernel;
 pub mod linear;
 pub(crate) mod numeric;
 pub mod real;
+mod soft_choice;
 mod special;
 mod table;
 mod types;
+pub mod wording;
 
 pub use adjoint::Site;
 pub use adjoint_linear::linear_adjoints;
 pub use decompose_linear::{MAX_WRITTEN_SIDE, values as linear_values};
 pub use emit::{Emit, NodeId};
+pub(crate) use fold::exact;
 pub use fold::fold;
 pub use linear::Linear;
+pub use soft_choice::{SoftChoice, soft_choice};
 pub use table::{OnnxForm, Op, Role, Row, all, find, nearest};
 pub use types::{Elem, Type};
 

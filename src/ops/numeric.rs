@@ -94,6 +94,8 @@ binary_fn! {
     /// The larger; NaN if either is.
     Max(a, b) = if a > b || a.is_nan() { a } else { b };
     /// The smaller; NaN if either is.
+    /// The first; its derivative goes to the second.
+    StraightThrough(a, _b) = a;
     Min(a, b) = if a < b || a.is_nan() { a } else { b };
     Quotient(a, b) = (a / b).trunc();
     /// The sign follows the dividend.

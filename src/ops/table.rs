@@ -167,6 +167,7 @@ table! {
 
     // engines know these
     Select "select" 3 Some(3), special(adjoint::select), Operator("Where"), INTERNAL;
+    StraightThrough "straight-through" 2 Some(2), kernel(binary::<n::StraightThrough>(), adjoint::straight_through), Decomposed(decompose::first), INTERNAL;
     BatchSum "batch-sum" 1 Some(1), special(adjoint::batch_sum), Operator("ReduceSum"), INTERNAL;
     BatchCount "batch-count" 0 Some(0), special(adjoint::zero), Operator("Size"), INTERNAL;
 
@@ -174,6 +175,10 @@ table! {
     DetOf "det-of" 1 MANY, special(adjoint_linear::det), Decomposed(decompose_linear::det), INTERNAL;
     LogDetOf "logdet-of" 1 MANY, special(adjoint_linear::logdet), Decomposed(decompose_linear::logdet), INTERNAL;
     Pick "pick" 2 MANY, special(adjoint::pick), Decomposed(decompose_linear::pick), INTERNAL;
+
+    // the options, then their weights; what checks those: they, and how many there have to be
+    SoftChoice "soft-choice" 3 MANY, Structural, NoForm, INTERNAL;
+    SoftWeights "soft-weights" 2 Some(2), Structural, NoForm, INTERNAL;
 
     // lists
     Cons "cons" 2 Some(2), Structural, NoForm, PUBLIC;
@@ -197,6 +202,7 @@ table! {
     Reduce "reduce" 3 Some(3), Missing, NoForm, PUBLIC;
     ForEach "for-each" 2 MANY, Missing, NoForm, PUBLIC;
     Apply "apply" 2 MANY, Structural, NoForm, PUBLIC;
+    Error "error" 1 MANY, Structural, NoForm, PUBLIC;
 
     // predicates
     IsNull "null?" 1 Some(1), Structural, NoForm, PUBLIC;

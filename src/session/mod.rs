@@ -2,14 +2,15 @@
 
 mod table;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::compile::Model;
-use crate::engine::{Inputs, Outputs, Program, native, ort};
+use crate::engine::{Inputs, Outputs, Program, native, ort, tagged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::grad;
-use crate::graph::{Graph, PortKind};
+use crate::graph::{Graph, PortKind, Value};
 use crate::ops::real::Real;
 use crate::options::Options;
 
@@ -18,17 +19,19 @@ pub use table::{Columns, ColumnsMut, Strided, StridedMut};
 /// Which engine runs a session, as it was really chosen.
 #[derive(Clone, Debug, PartialEq)]
 enum Engine {
-    Native,
+    /// With the limit on the iterations of a loop.
+    Native(u64),
     OnnxRuntime {
         config: ort::OrtConfig,
         version: String,
         chunk: usize,
     },
+    Tagged(tagged::Limits),
 }
 
 impl Engine {
     /// Chooses the engine that the options ask for.
-    fn choose(options: &Options) -> Result<Engine> {
+    fn choose(model: &Model, options: &Options) -> Result<Engine> {
         let device = device(options.str("device"))?;
         let wanted = options.str("engine");
         let library = options.str("onnxruntime");
@@ -38,12 +41,23 @@ impl Engine {
             threads: options.int("threads") as usize,
             ..Default::default()
         };
-        if wanted == "native" {
+        let general = wanted == "auto" && !model.is_numeric();
+        if wanted != "tagged" && !general {
+            model.check_numeric(&format!("the {wanted} engine"))?;
+        }
+        if wanted == "native" || wanted == "tagged" || general {
+            let engine = match wanted {
+                "native" => Engine::native(options),
+                _ => Engine::Tagged(tagged::Limits::of(options)),
+            };
             return match device {
-                ort::Device::Cpu => Ok(Engine::Native),
+                ort::Device::Cpu => Ok(engine),
                 ort::Device::Cuda(_) => Err(Error::new(
                     ErrorKind::Unsupported,
-                    "the native engine runs on the cpu; set the option \"engine\" to \"onnxruntime\" for cuda",
+                    format!(
+                        "the {} engine runs on the cpu; only the onnxruntime engine runs on cuda",
+                        engine.name()
+                    ),
                 )),
             };
         }
@@ -57,17 +71,67 @@ impl Engine {
             Err(_)
                 if wanted == "auto" && config.library.is_none() && device == ort::Device::Cpu =>
             {
-                Ok(Engine::Native)
+                Ok(Engine::native(options))
             }
             Err(error) => Err(error),
         }
     }
 
-    fn prepare<T: Element>(&self, graph: &Graph) -> Result<Box<dyn Program<T>>> {
+    fn native(options: &Options) -> Engine {
+        Engine::Native(options.int("max_steps").unsigned_abs())
+    }
+
+    fn name(&self) -> &'static str {
         match self {
-            Engine::Native => T::prepare_native(graph),
-            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(graph, config, *chunk),
+            Engine::Native(_) => "native",
+            Engine::OnnxRuntime { .. } => "onnxruntime",
+            Engine::Tagged(_) => "tagged",
         }
+    }
+
+    /// Prepares what `model` computes, with derivatives.
+    fn prepare<T: Element>(
+        &self,
+        model: &Model,
+        derivatives: &Derivatives,
+    ) -> Result<Box<dyn Program<T>>> {
+        let graph = || match derivatives {
+            Derivatives::None => Cow::Borrowed(&model.graph),
+            Derivatives::Vjp(wrt) => Cow::Owned(grad::vjp(&model.graph, wrt)),
+            Derivatives::Jacobian(wrt) => Cow::Owned(grad::jacobian(&model.graph, wrt)),
+        };
+        match self {
+            Engine::Native(max_steps) => T::prepare_native(&graph(), *max_steps),
+            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(&graph(), config, *chunk),
+            Engine::Tagged(limits) => {
+                let graph = literal(model);
+                Ok(Box::new(match derivatives {
+                    Derivatives::None => tagged::prepare::<T>(&graph, *limits)?,
+                    Derivatives::Vjp(wrt) => tagged::prepare_vjp(&graph, wrt, *limits)?,
+                    Derivatives::Jacobian(wrt) => tagged::prepare_jacobian(&graph, wrt, *limits)?,
+                }))
+            }
+        }
+    }
+}
+
+/// What a program gives behind its values.
+enum Derivatives {
+    None,
+    /// The vector–Jacobian product by these ports.
+    Vjp(Vec<usize>),
+    /// The Jacobian by these ports.
+    Jacobian(Vec<usize>),
+}
+
+/// The graph that the tagged engine runs: the program as it was written, where its value is one number.
+fn literal(model: &Model) -> Cow<'_, Graph> {
+    match model.graph.value {
+        Value::Output(0) => Cow::Owned(Graph {
+            ports: model.graph.ports.clone(),
+            ..model.literal().clone()
+        }),
+        _ => Cow::Borrowed(&model.graph),
     }
 }
 
@@ -76,7 +140,7 @@ pub trait Element: Real {
     /// `"f64"` or `"f32"`.
     const NAME: &'static str;
     #[doc(hidden)]
-    fn prepare_native(graph: &Graph) -> Result<Box<dyn Program<Self>>>;
+    fn prepare_native(graph: &Graph, max_steps: u64) -> Result<Box<dyn Program<Self>>>;
     #[doc(hidden)]
     fn prepare_ort(
         graph: &Graph,
@@ -89,8 +153,9 @@ macro_rules! element {
     ($type:ident) => {
         impl Element for $type {
             const NAME: &'static str = stringify!($type);
-            fn prepare_native(graph: &Graph) -> Result<Box<dyn Program<Self>>> {
-                Ok(Box::new(native::prepare::<$type>(graph)?))
+            fn prepare_native(graph: &Graph, max_steps: u64) -> Result<Box<dyn Program<Self>>> {
+                let program = native::prepare::<$type>(graph)?;
+                Ok(Box::new(program.with_max_steps(max_steps)))
             }
             fn prepare_ort(
                 graph: &Graph,
@@ -161,10 +226,11 @@ enum Place {
 }
 
 impl<T: Element> Session<T> {
-    /// Prepares a model. Options: `engine`, `device`, `threads`, `onnxruntime`, `chunk`.
+    /// Prepares a model. Options: `engine`, `device`, `threads`, `onnxruntime`, `chunk`, `max_steps`; for the tagged engine
+    /// `max_depth` and `max_heap` too.
     pub fn new(model: Arc<Model>, options: &Options) -> Result<Session<T>> {
-        let engine = Engine::choose(options)?;
-        let value = engine.prepare(&model.graph)?;
+        let engine = Engine::choose(&model, options)?;
+        let value = engine.prepare(&model, &Derivatives::None)?;
         let (inputs, parameters) = (model.graph.inputs(), model.graph.parameters());
         let mut places = vec![Place::Input(0); model.graph.ports.len()];
         for (i, port) in inputs.iter().enumerate() {
@@ -211,12 +277,9 @@ impl<T: Element> Session<T> {
         &self.initial
     }
 
-    /// The name of the engine: `"native"` or `"onnxruntime"`.
+    /// The name of the engine: `"native"`, `"onnxruntime"` or `"tagged"`.
     pub fn engine(&self) -> &'static str {
-        match self.engine {
-            Engine::Native => "native",
-            Engine::OnnxRuntime { .. } => "onnxruntime",
-        }
+        self.engine.name()
     }
 
     /// The device: `"cpu"`, `"cuda:0"`, ….
@@ -226,7 +289,7 @@ impl<T: Element> Session<T> {
                 ort::Device::Cpu => "cpu".into(),
                 ort::Device::Cuda(index) => format!("cuda:{index}"),
             },
-            Engine::Native => "cpu".into(),
+            Engine::Native(_) | Engine::Tagged(_) => "cpu".into(),
         }
     }
 
@@ -234,7 +297,7 @@ impl<T: Element> Session<T> {
     pub fn describe(&self) -> String {
         let (engine, device, dtype) = (self.engine(), self.device(), T::NAME);
         match &self.engine {
-            Engine::Native => format!("{engine} {device} {dtype} threads=1"),
+            Engine::Native(_) | Engine::Tagged(_) => format!("{engine} {device} {dtype} threads=1"),
             Engine::OnnxRuntime { version, .. } => {
                 format!(
                     "{engine} {version} {device} {dtype} threads={}",
@@ -268,7 +331,8 @@ impl<T: Element> Session<T> {
             dx: None,
             dp: None,
         };
-        self.value.run(samples, &arguments, &mut results, cancel)
+        let done = self.value.run(samples, &arguments, &mut results, cancel);
+        done.map_err(|error| located(&self.model, error))
     }
 
     /// The reverse sweep: `dx[s,i] = Σ_o seed[s,o] ∂y[s,o]/∂x[s,i]` and `dp[j] = Σ_s Σ_o seed[s,o] ∂y[s,o]/∂p[j]`. A seed
@@ -297,8 +361,8 @@ impl<T: Element> Session<T> {
         };
         check_parameters(self.parameters.len(), dp.as_ref().map(|dp| dp.len()))?;
         if self.sweeps[which].is_none() {
-            let graph = grad::vjp(&self.model.graph, &self.wrt(which));
-            self.sweeps[which] = Some(self.engine.prepare(&graph)?);
+            let derivatives = Derivatives::Vjp(self.wrt(which));
+            self.sweeps[which] = Some(self.engine.prepare(&self.model, &derivatives)?);
         }
         let Some(program) = &mut self.sweeps[which] else {
             return Ok(());
@@ -317,7 +381,8 @@ impl<T: Element> Session<T> {
             dx,
             dp,
         };
-        program.run(samples, &arguments, &mut results, cancel)
+        let done = program.run(samples, &arguments, &mut results, cancel);
+        done.map_err(|error| located(&self.model, error))
     }
 
     /// The ports that sweep `which` differentiates by.
@@ -340,8 +405,8 @@ impl<T: Element> Session<T> {
     ) -> Result<()> {
         check_parameters(self.parameters.len(), p.map(<[T]>::len))?;
         if self.jacobian.is_none() {
-            let graph = grad::jacobian(&self.model.graph, &self.parameters);
-            self.jacobian = Some(self.engine.prepare(&graph)?);
+            let derivatives = Derivatives::Jacobian(self.parameters.clone());
+            self.jacobian = Some(self.engine.prepare(&self.model, &derivatives)?);
         }
         let Some(program) = &mut self.jacobian else {
             return Ok(());
@@ -361,7 +426,16 @@ impl<T: Element> Session<T> {
             dx: Some(j),
             dp: None,
         };
-        program.run(samples, &arguments, &mut results, cancel)
+        let done = program.run(samples, &arguments, &mut results, cancel);
+        done.map_err(|error| located(&self.model, error))
+    }
+}
+
+/// The error with its place in the source of the model, if it has one.
+fn located(model: &Model, error: Error) -> Error {
+    match &model.source {
+        Some(source) => error.locate(source),
+        None => error,
     }
 }
 

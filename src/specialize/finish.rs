@@ -56,6 +56,13 @@ impl Machine<'_> {
                 };
                 Value::List(shapes, tail)
             }
+            Val::Array(array) => {
+                let mut items = Vec::with_capacity(array.items.len());
+                for item in &array.items {
+                    items.push(self.shape(item, numbers, depth + 1)?);
+                }
+                Value::Array(array.shape.clone(), items)
+            }
             Val::Closure(..) | Val::Primitive(_) => Value::Procedure,
             _ => return Err(fail("the program has no value".into())),
         })

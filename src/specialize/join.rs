@@ -56,10 +56,25 @@ impl Machine<'_> {
             | (None, Some(Val::Pair(_))) => {
                 return self.merge_list(a, b, join);
             }
-            (Some(Val::Closure(f, x)), Some(Val::Closure(g, y))) if f == g => {
+            (Some(Val::Closure(f, x)), Some(Val::Closure(g, y))) if f == g && self.joins(x, y) => {
                 let pairs = x.iter().zip(y.iter());
                 let captures = pairs.map(|(x, y)| self.merge(Some(x), Some(y), join));
                 Val::Closure(*f, captures.collect::<Result<_>>()?)
+            }
+            (Some(Val::Array(x)), Some(Val::Array(y))) if x.shape == y.shape => {
+                let pairs = x.items.iter().zip(&y.items);
+                let items = pairs.map(|(x, y)| self.merge(Some(x), Some(y), join));
+                let items = items.collect::<Result<_>>()?;
+                self.heap.array(x.shape.clone(), items)
+            }
+            (Some(Val::Array(array)), None) | (None, Some(Val::Array(array))) => {
+                let first = b.is_none();
+                let items = array.items.iter().map(|item| match first {
+                    true => self.merge(Some(item), None, join),
+                    false => self.merge(None, Some(item), join),
+                });
+                let items = items.collect::<Result<_>>()?;
+                self.heap.array(array.shape.clone(), items)
             }
             (a, b) if a.is_none_or(Val::is_numeric) && b.is_none_or(Val::is_numeric) => {
                 return self.merge_number(a, b, join);
@@ -117,6 +132,37 @@ impl Machine<'_> {
     }
 
     /// Along the list, so that long lists do not nest the machine stack.
+    /// Whether what two closures of one function capture can become one: not where they hold different constants, such as
+    /// what an interpreter's procedures evaluate.
+    fn joins(&self, first: &[Val], second: &[Val]) -> bool {
+        let mut open: Vec<(Val, Val)> = Vec::new();
+        let pairs = |x: &[Val], y: &[Val]| -> Vec<(Val, Val)> {
+            x.iter().cloned().zip(y.iter().cloned()).collect()
+        };
+        open.extend(pairs(first, second));
+        let mut count = 0;
+        while let Some((a, b)) = open.pop() {
+            count += 1;
+            match (&a, &b) {
+                _ if count > self.limits.nodes => return false,
+                (Val::Absent(_), _) | (_, Val::Absent(_)) => {}
+                (a, b) if same_atom(a, b) || (a.is_numeric() && b.is_numeric()) => {}
+                (Val::Pair(x), Val::Pair(y)) => {
+                    if self.heap.is_quoted(*x) || self.heap.is_quoted(*y) {
+                        return false;
+                    }
+                    let ((a, b), (c, d)) = (self.heap.pair(*x).clone(), self.heap.pair(*y).clone());
+                    open.extend([(a, c), (b, d)]);
+                }
+                (Val::Closure(f, x), Val::Closure(g, y)) if f == g => open.extend(pairs(x, y)),
+                (a, b) if is_procedure(a) && is_procedure(b) => {}
+                (Val::Array(_), Val::Array(_)) => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
     fn merge_list(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
         let (mut items, mut rest) = (Vec::new(), (a.cloned(), b.cloned()));
         loop {
@@ -182,6 +228,7 @@ pub fn same_atom(a: &Val, b: &Val) -> bool {
         (Val::Node(a), Val::Node(b)) => a == b,
         (Val::Primitive(a), Val::Primitive(b)) => a == b,
         (Val::Pair(a), Val::Pair(b)) => a == b,
+        (Val::Array(a), Val::Array(b)) => Rc::ptr_eq(a, b),
         _ => false,
     }
 }

@@ -3,41 +3,41 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::Limits;
-use super::decide::{Decision, Decisions, Site, Start, Trail};
-use super::repeat::Repeat;
+use super::decide::{Decision, Decisions, Site, Start};
+use super::repeat::{Mode, Repeat};
 use super::tail::Tails;
+use super::trail::Trail;
 use super::value::{Heap, Val};
-use crate::anf::counted;
+use super::{Given, Limits, Prepared};
 use crate::error::{Error, ErrorKind, Result, Span};
-use crate::graph::{Builder, Elem, FunctionId, Graph, NodeId, NodeKind, RegionId, Type};
+use crate::graph::{Builder, Elem, FunctionId, Graph, NodeId, NodeKind, Port, RegionId, Type};
 use crate::lower::arity_message;
-use crate::ops::Op;
+use crate::ops::{Op, wording};
 use crate::syntax::ast::Constant;
 
 /// Runs the body of `graph`; the numeric graph of what is left, not yet simplified.
 ///
 /// Whether the tail calls of a procedure are followed one by one or become a loop turns out on the way; the run then begins
 /// again, with that decided.
-pub fn run(graph: &Graph, limits: Limits) -> Result<Graph> {
-    let tails = Tails::of(graph);
-    let ranges: Vec<(usize, usize)> = graph
-        .functions
-        .iter()
-        .map(|f| node_range(graph, f.body))
-        .collect();
+pub fn run(prepared: &Prepared, ports: &[Port], given: &[Given], limits: Limits) -> Result<Graph> {
+    let graph = &prepared.graph;
     let mut decisions = Decisions::default();
     loop {
+        let mut heap = Heap::default();
+        let builder = Builder::new(ports.to_vec());
+        let inputs = given.iter().map(|given| input(given, &mut heap, &builder));
+        let inputs = inputs.collect();
         let mut machine = Machine {
             graph,
             limits,
-            tails: &tails,
-            builder: Builder::new(graph.ports.clone()),
-            heap: Heap::default(),
+            tails: &prepared.tails,
+            builder,
+            heap,
+            inputs,
             constants: HashMap::new(),
             environments: vec![Environment::new(node_range(graph, RegionId(0)))],
             frames: vec![Frame::of(RegionId(0), Then::Finish)],
-            ranges: &ranges,
+            ranges: &prepared.ranges,
             decisions: &decisions,
             decided: None,
             repeats: Vec::new(),
@@ -50,9 +50,17 @@ pub fn run(graph: &Graph, limits: Limits) -> Result<Graph> {
             Err(error) => error.at(machine.span),
         };
         match (machine.decided, machine.repeats.last()) {
+            (None, _) if error.kind == ErrorKind::Limit => return Err(error),
             (Some((start, decision)), _) => decisions.add(start, decision),
             // what fails inside a loop may not fail where its iterations are followed one by one
-            (None, Some(repeat)) => decisions.add(repeat.start.clone(), Decision::Follow(error)),
+            // nor where its structure may change
+            (None, Some(repeat)) => {
+                let decision = match (&repeat.start, repeat.peeled) {
+                    (Start::Site(_), false) => Decision::Peel,
+                    _ => Decision::Follow(error),
+                };
+                decisions.add(repeat.start.clone(), decision);
+            }
             // an arm that is never taken never matters: whether this fails is known only when the program runs
             (None, None) if machine.branches > 0 && error.kind == ErrorKind::Compile => {
                 return Err(Error {
@@ -65,8 +73,24 @@ pub fn run(graph: &Graph, limits: Limits) -> Result<Graph> {
     }
 }
 
+/// The value of an input of the graph.
+fn input(given: &Given, heap: &mut Heap, builder: &Builder) -> Val {
+    match given {
+        Given::Port(port) => Val::Node(builder.port(*port)),
+        Given::Constant(constant) => heap.constant(constant),
+        Given::Association(entries) => {
+            let mut pairs = Vec::with_capacity(entries.len());
+            for (name, value) in entries {
+                let value = input(value, heap, builder);
+                pairs.push(heap.cons(Val::Constant(Constant::Symbol(name.clone())), value));
+            }
+            heap.list(pairs, Val::nil())
+        }
+    }
+}
+
 /// The ids of all nodes of a region, those of regions inside included, lie in this range.
-fn node_range(graph: &Graph, region: RegionId) -> (usize, usize) {
+pub fn node_range(graph: &Graph, region: RegionId) -> (usize, usize) {
     let nodes = &graph.region(region).nodes;
     let mut first = nodes.first().map_or(0, |node| node.index());
     let last = nodes.last().map_or(0, |node| node.index() + 1);
@@ -144,6 +168,8 @@ pub enum Arm {
     Region(RegionId),
     /// The call of one of two procedures on arguments.
     Call(Val, Vec<Val>),
+    /// One side of an iteration that is taken off a repetition.
+    Peeled(Box<Repeat>, Mode),
 }
 
 /// What is being evaluated: a region, or a call in an arm.
@@ -161,6 +187,14 @@ pub enum Body {
 }
 
 impl Frame {
+    pub fn waiting(body: Body, then: Then) -> Frame {
+        Frame {
+            body,
+            next: 0,
+            then,
+        }
+    }
+
     pub fn of(region: RegionId, then: Then) -> Frame {
         Frame {
             body: Body::Region(region),
@@ -176,6 +210,8 @@ pub struct Machine<'a> {
     pub tails: &'a Tails,
     pub builder: Builder,
     pub heap: Heap,
+    /// The values of the graph's inputs.
+    inputs: Vec<Val>,
     /// The constants so far: each is built once.
     constants: HashMap<NodeId, Val>,
     pub environments: Vec<Environment>,
@@ -276,9 +312,11 @@ impl Machine<'_> {
             );
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        if self.builder.graph().nodes.len() > self.limits.nodes
-            || self.heap.len() > self.limits.nodes
-        {
+        if self.heap.len() > self.limits.pairs {
+            let message = format!("the program makes more than {} pairs", self.limits.pairs);
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        if self.builder.graph().nodes.len() > self.limits.nodes {
             let message = format!(
                 "the graph of the program has more than {} nodes",
                 self.limits.nodes
@@ -301,7 +339,7 @@ impl Machine<'_> {
                     value
                 }
             },
-            NodeKind::Port(port) => Val::Node(self.builder.port(*port as usize)),
+            NodeKind::Port(port) => self.inputs[*port as usize].clone(),
             NodeKind::Primitive(op) => Val::Primitive(*op),
             NodeKind::Closure(function) => Val::Closure(*function, args.into()),
             NodeKind::Get(index) => match &args[0] {
@@ -362,10 +400,7 @@ impl Machine<'_> {
             }
             other => {
                 let what = self.describe(&other);
-                Err(fail(format!(
-                    "{what} is no procedure: it cannot be applied to {}",
-                    counted(args.len())
-                )))
+                Err(fail(wording::not_a_procedure(&what, args.len())))
             }
         }
     }
@@ -376,9 +411,7 @@ impl Machine<'_> {
         let (items, end) = self.heap.items(&last);
         if !end.is_nil() {
             let what = self.describe(&last);
-            return Err(fail(format!(
-                "the last argument of apply must be a list, not {what}"
-            )));
+            return Err(fail(wording::not_an_argument_list(&what)));
         }
         let head = args.remove(0);
         args.extend(items);
@@ -397,7 +430,8 @@ impl Machine<'_> {
             return Ok(());
         }
         match self.start(function, id, &args)? {
-            Some(start) => self.repeat(start, Site { function, call: id }, args),
+            Some((start, Decision::Peel)) => self.peel(start, Site { function, call: id }, &args),
+            Some((start, _)) => self.repeat(start, Site { function, call: id }, args),
             None => self.follow(id, function, args),
         }
     }
@@ -430,10 +464,7 @@ impl Machine<'_> {
             self.environments.pop();
         }
         if self.environments.len() > self.limits.depth {
-            let message = format!(
-                "the recursion of \"{}\" goes deeper than {} calls (option max_depth)",
-                row.name, self.limits.depth
-            );
+            let message = wording::too_deep(&row.name, self.limits.depth);
             return Err(Error::new(ErrorKind::Limit, message));
         }
         self.enter(function, args, Then::Return(call, activation));
@@ -499,6 +530,18 @@ impl Machine<'_> {
             Some(false) => return self.certain_arm(id, otherwise),
             None => {}
         }
+        self.nest(id)?;
+        let fork = Fork {
+            branch: id,
+            test,
+            paths: self.paths(id),
+        };
+        self.turn(&fork, false);
+        self.arm(id, then, Then::First(fork, otherwise))
+    }
+
+    /// Counts one more branch on data that is open.
+    pub fn nest(&mut self, id: NodeId) -> Result<()> {
         self.branches += 1;
         if self.branches > self.limits.branches {
             if let Some(error) = self.why_followed(id) {
@@ -510,13 +553,7 @@ impl Machine<'_> {
             );
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        let fork = Fork {
-            branch: id,
-            test,
-            paths: self.paths(id),
-        };
-        self.turn(&fork, false);
-        self.arm(id, then, Then::First(fork, otherwise))
+        Ok(())
     }
 
     /// Evaluates an arm that is surely taken.
@@ -527,10 +564,12 @@ impl Machine<'_> {
                 Ok(())
             }
             Arm::Call(head, args) => self.apply(id, head, args),
+            Arm::Peeled(..) => Err(fail("an iteration has no certain side".into())),
         }
     }
 
-    fn arm(&mut self, id: NodeId, arm: Arm, then: Then) -> Result<()> {
+    /// Evaluates an arm in a region of its own.
+    pub fn arm(&mut self, id: NodeId, arm: Arm, then: Then) -> Result<()> {
         self.builder.open_region(&[]);
         match arm {
             Arm::Region(region) => {
@@ -538,12 +577,12 @@ impl Machine<'_> {
                 Ok(())
             }
             Arm::Call(head, args) => {
-                self.frames.push(Frame {
-                    body: Body::Value(id),
-                    next: 0,
-                    then,
-                });
+                self.frames.push(Frame::waiting(Body::Value(id), then));
                 self.apply(id, head, args)
+            }
+            Arm::Peeled(repeat, mode) => {
+                self.peeled_arm(*repeat, mode, then);
+                Ok(())
             }
         }
     }
@@ -573,18 +612,16 @@ impl Machine<'_> {
     /// What a value is, in words for errors.
     pub fn describe(&self, value: &Val) -> String {
         match value {
-            Val::Constant(Constant::List(..)) => "the empty list".into(),
-            Val::Constant(Constant::Symbol(name)) => format!("the symbol {name}"),
-            Val::Constant(Constant::Str(text)) => format!("the string {text:?}"),
-            Val::Constant(Constant::Char(_)) => "a character".into(),
-            Val::Constant(constant) => {
-                format!("the number {constant}").replace("number #", "boolean #")
-            }
+            Val::Constant(constant) => constant.describe(),
             Val::Node(node) => match self.builder.graph().node(*node).ty {
                 Type::Scalar(Elem::Bool) => "a boolean".into(),
                 _ => "a number".into(),
             },
             Val::Pair(_) => "a pair".into(),
+            Val::Array(array) => match array.shape[..] {
+                [rows, columns] => wording::array(rows, Some(columns)),
+                _ => wording::array(array.items.len(), None),
+            },
             Val::Closure(function, _) => {
                 let name = &self.graph.functions[function.0 as usize].name;
                 match name.starts_with('%') {

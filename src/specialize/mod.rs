@@ -4,18 +4,26 @@
 //!
 //! It is a machine with a stack of its own: the depth of the program's recursion is bounded by a setting.
 
+mod array;
 mod decide;
 mod finish;
 mod join;
 mod machine;
+mod peel;
 mod repeat;
 mod shape;
 mod structure;
 mod tail;
+mod trail;
 mod value;
 
+use std::sync::Arc;
+
 use crate::error::Result;
-use crate::graph::{Graph, simplify};
+use crate::graph::{Graph, Port, simplify, write_out_choices};
+use crate::ops::SoftChoice;
+use crate::syntax::ast::Constant;
+use tail::Tails;
 
 /// What specialisation refuses to go beyond.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +36,14 @@ pub struct Limits {
     pub nodes: usize,
     /// Deepest nesting of branches on data.
     pub branches: usize,
+    /// Most pairs that the program makes.
+    pub pairs: usize,
+    /// A longer chain of tail calls becomes a loop even if it leaves no nodes: it may have no end.
+    pub calls: usize,
+    /// Whether the graph is an interpreter: what is repeated is then known by the expression that it evaluates.
+    pub interpreter: bool,
+    /// How soft choices are made.
+    pub soft_choice: SoftChoice,
 }
 
 impl Default for Limits {
@@ -37,8 +53,49 @@ impl Default for Limits {
             steps: 20_000_000,
             nodes: 1_000_000,
             branches: 200,
+            pairs: 1_000_000,
+            calls: 100_000,
+            interpreter: false,
+            soft_choice: SoftChoice::default(),
         }
     }
+}
+
+/// A general graph, and what is read off it before it runs. A graph that runs often is prepared once.
+pub struct Prepared {
+    graph: Graph,
+    tails: Tails,
+    /// Where the nodes of each function lie.
+    ranges: Vec<(usize, usize)>,
+}
+
+impl Prepared {
+    /// Prepares `graph`.
+    pub fn new(graph: Graph) -> Prepared {
+        let bodies = graph.functions.iter().map(|function| function.body);
+        let ranges = bodies.map(|body| machine::node_range(&graph, body));
+        Prepared {
+            ranges: ranges.collect(),
+            tails: Tails::of(&graph),
+            graph,
+        }
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+}
+
+/// What an input of a general graph is given.
+#[derive(Clone, Debug)]
+pub enum Given {
+    /// A port of the result.
+    Port(usize),
+    /// A value that is known.
+    Constant(Constant),
+    /// An association list: pairs of a symbol and a value.
+    Association(Vec<(Arc<str>, Given)>),
 }
 
 /// The numeric graph that computes what `graph` computes.
@@ -47,5 +104,21 @@ impl Default for Limits {
 /// `Compile` for what the program does wrong whatever the data (a call with the wrong number of arguments, `car` of a
 /// number), `Limit` for a limit that it passes, `Unsupported` where its structure hangs on data.
 pub fn specialize(graph: &Graph, limits: Limits) -> Result<Graph> {
-    Ok(simplify(&machine::run(graph, limits)?))
+    let given: Vec<Given> = (0..graph.ports.len()).map(Given::Port).collect();
+    let graph = write_out_choices(graph, &limits.soft_choice).into_owned();
+    let ports = graph.ports.clone();
+    specialize_on(&Prepared::new(graph), &ports, &given, limits)
+}
+
+/// The numeric graph over `ports` that computes what the prepared graph computes where its inputs are `given`.
+///
+/// # Errors
+/// As [`specialize`].
+pub fn specialize_on(
+    prepared: &Prepared,
+    ports: &[Port],
+    given: &[Given],
+    limits: Limits,
+) -> Result<Graph> {
+    Ok(simplify(&machine::run(prepared, ports, given, limits)?))
 }

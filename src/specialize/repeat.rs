@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::decide::{Site, Start};
+use super::decide::{Point, Site, Start};
 use super::machine::{Activation, Body, Fork, Machine, Then, fail};
 use super::shape::Shape;
 use super::value::Val;
@@ -15,8 +15,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, FunctionId, NodeId, NodeKind, RegionId, Type};
 use crate::syntax::ast::Constant;
 
+/// What a pass over a body follows.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Mode {
+pub enum Mode {
     /// Which arguments change, and where the body goes on.
     Probe,
     /// What goes on.
@@ -41,16 +42,21 @@ impl Outcome {
     }
 }
 
-/// A loop under construction.
+/// A loop under construction, or one iteration that is taken off.
+#[derive(Clone)]
 pub struct Repeat {
     /// Where it is called.
     pub site: Site,
     /// What it begins at.
     pub start: Start,
-    mode: Mode,
-    shape: Shape,
+    /// Whether this is one iteration alone.
+    pub peeled: bool,
+    /// Where that leads.
+    pub onward: Option<Point>,
+    pub mode: Mode,
+    pub shape: Shape,
     /// The atoms of the first arguments.
-    first: Vec<Val>,
+    pub first: Vec<Val>,
     /// For each atom that changes, its type.
     states: Vec<Option<Elem>>,
     /// The nodes that hold the states in this pass.
@@ -66,6 +72,24 @@ pub struct Repeat {
 }
 
 impl Repeat {
+    pub fn new(start: Start, site: Site, shape: Shape, first: Vec<Val>) -> Repeat {
+        Repeat {
+            site,
+            start,
+            peeled: false,
+            onward: None,
+            mode: Mode::Probe,
+            shape,
+            states: vec![None; first.len()],
+            first,
+            nodes: Vec::new(),
+            grown: false,
+            forks: HashMap::new(),
+            path: Vec::new(),
+            flag: None,
+        }
+    }
+
     fn types(&self) -> Vec<Type> {
         let states = self.states.iter().flatten();
         let mut types: Vec<Type> = states.map(|elem| Type::Scalar(*elem)).collect();
@@ -148,8 +172,10 @@ impl Machine<'_> {
             let again = match &self.repeats[*index].start {
                 Start::Site(site) => site.function == function,
                 Start::Point(point) => {
-                    point.function == function && self.point(function, args)?.0.is(point)
+                    point.key.is(&self.key(function, args))
+                        && self.point(function, args)?.0.is(point)
                 }
+                Start::Key(key) => key.is(&self.key(function, args)),
             };
             if again {
                 target = Some(i);
@@ -161,8 +187,10 @@ impl Machine<'_> {
         };
         let value = if target == 0 {
             let index = loops[inner];
-            if self.repeats[index].mode == Mode::Probe {
-                self.observe(index, args)?;
+            match &self.repeats[index] {
+                Repeat { mode, .. } if *mode != Mode::Probe => {}
+                Repeat { peeled: true, .. } => self.observe_peeled(index, args)?,
+                _ => self.observe(index, args)?,
             }
             Val::Recur(args.to_vec().into())
         } else {
@@ -226,19 +254,7 @@ impl Machine<'_> {
     /// Begins a loop.
     pub fn repeat(&mut self, start: Start, site: Site, args: Vec<Val>) -> Result<()> {
         let (shape, first) = Shape::of(&args, &self.heap, self.limits.nodes)?;
-        self.repeats.push(Repeat {
-            site,
-            start,
-            mode: Mode::Probe,
-            shape,
-            states: vec![None; first.len()],
-            first,
-            nodes: Vec::new(),
-            grown: false,
-            forks: HashMap::new(),
-            path: Vec::new(),
-            flag: None,
-        });
+        self.repeats.push(Repeat::new(start, site, shape, first));
         self.probe();
         Ok(())
     }
@@ -256,7 +272,7 @@ impl Machine<'_> {
     }
 
     /// Evaluates the body on the states.
-    fn pass(&mut self, mode: Mode) {
+    pub fn pass(&mut self, mode: Mode) {
         let Some(repeat) = self.repeats.last_mut() else {
             return;
         };
@@ -272,6 +288,9 @@ impl Machine<'_> {
         let Some(repeat) = self.repeats.last_mut() else {
             return Err(fail("the program has no value".into()));
         };
+        if repeat.peeled {
+            return self.peeled(value);
+        }
         match repeat.mode {
             Mode::Probe if repeat.grown => {
                 self.builder.close_region(vec![]);
@@ -322,6 +341,7 @@ impl Machine<'_> {
             return Err(fail("a loop changes the structure of its states".into()));
         }
         let flag = repeat.flag.unwrap_or(NodeId(0));
+        let span = self.graph.node(repeat.site.call).span;
         let kept = |values: &[Val]| -> Vec<Val> {
             let pairs = values.iter().zip(&repeat.states);
             pairs
@@ -343,6 +363,7 @@ impl Machine<'_> {
             .map(|value| self.node(value))
             .collect::<Result<Vec<NodeId>>>()?;
         inits.extend(dummy.map(|_| self.builder.constant(Constant::Int(0))));
+        self.builder.span = span;
         let values = self.builder.repeat(inits, head, next);
         let endless = matches!(
             self.builder.graph().node(flag).kind,

@@ -16,6 +16,8 @@ enum Part {
     Pair,
     /// The pair of this number, once more.
     Again(usize),
+    /// A vector or matrix of this shape.
+    Array(Vec<usize>),
     /// A closure with this many captured values.
     Closure(FunctionId, usize),
     /// One of two procedures: the test, then the two.
@@ -65,6 +67,10 @@ impl Shape {
                     open.push(Todo::Emit(Part::Pair, Some(*address)));
                     open.extend([visit(cdr), visit(car)]);
                 }
+                Val::Array(array) => {
+                    open.push(Todo::Emit(Part::Array(array.shape.clone()), None));
+                    open.extend(array.items.iter().rev().map(visit));
+                }
                 Val::Closure(function, captures) => {
                     let part = Part::Closure(*function, captures.len());
                     open.push(Todo::Emit(part, None));
@@ -106,6 +112,11 @@ impl Shape {
                     pair
                 }
                 Part::Again(index) => pairs[*index].clone(),
+                Part::Array(shape) => {
+                    let count: usize = shape.iter().product();
+                    let items = done.split_off(done.len() - count);
+                    heap.array(shape.clone(), items)
+                }
                 Part::Closure(function, count) => {
                     let captures = done.split_off(done.len() - count);
                     Val::Closure(*function, captures.into())

@@ -4,7 +4,7 @@ use super::machine::{Machine, fail};
 use super::value::Val;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, NodeId, Type};
-use crate::ops::{Emit, Op, Role};
+use crate::ops::{Emit, Op, Role, wording};
 use crate::syntax::ast::Constant;
 
 /// Whole exponents up to this size become products.
@@ -16,25 +16,22 @@ impl Machine<'_> {
         match op.row().role {
             Role::Numeric { .. } | Role::Defined(_) => self.arithmetic(op, args),
             Role::Structural => self.structural(op, args),
-            Role::Missing => Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("\"{}\" is not supported in this version", op.name()),
-            )),
+            Role::Missing => Err(Error::new(ErrorKind::Unsupported, wording::missing(op))),
         }
     }
 
-    fn arithmetic(&mut self, op: Op, args: &[Val]) -> Result<Val> {
+    pub fn arithmetic(&mut self, op: Op, args: &[Val]) -> Result<Val> {
         if op == Op::Not && !args[0].is_numeric() {
             return Ok(Val::bool(false));
+        }
+        if args.iter().any(|arg| matches!(arg, Val::Array(_))) && gives_number(op) {
+            return self.elementwise(op, args);
         }
         let mut nodes = Vec::with_capacity(args.len());
         for arg in args {
             if !arg.is_numeric() {
                 let what = self.describe(arg);
-                return Err(fail(format!(
-                    "\"{}\" is arithmetic: it cannot take {what}",
-                    op.name()
-                )));
+                return Err(fail(wording::not_a_number(op, &what)));
             }
             nodes.push(self.node(arg)?);
         }
@@ -166,25 +163,34 @@ impl Machine<'_> {
             Op::IsSymbol => Val::bool(matches!(args[0], Val::Constant(Constant::Symbol(_)))),
             Op::IsChar => Val::bool(matches!(args[0], Val::Constant(Constant::Char(_)))),
             Op::IsString => Val::bool(matches!(args[0], Val::Constant(Constant::Str(_)))),
-            Op::IsVector => Val::bool(false),
+            Op::IsVector => Val::bool(matches!(args[0], Val::Array(_))),
             Op::IsProcedure => Val::bool(matches!(
                 args[0],
                 Val::Closure(..) | Val::Primitive(_) | Val::Choice(..)
             )),
             Op::IsEq | Op::IsEqv => self.same(&args[0], &args[1])?,
             Op::IsEqual => self.equal(&args[0], &args[1])?,
-            _ => return Err(fail(format!("\"{}\" cannot be used here", op.name()))),
+            Op::Error => return Err(fail(wording::error(args, |value| self.raised(value)))),
+            _ => return self.array_primitive(op, args),
         })
+    }
+
+    /// A value as `error` writes it.
+    fn raised(&self, value: &Val) -> wording::Part<Val> {
+        match value {
+            Val::Pair(address) => {
+                let (car, cdr) = self.heap.pair(*address).clone();
+                wording::Part::Pair(car, cdr)
+            }
+            Val::Constant(constant) => wording::Part::of(constant),
+            other => wording::Part::Atom(self.describe(other)),
+        }
     }
 
     fn pair(&self, op: Op, value: &Val) -> Result<(Val, Val)> {
         match value {
             Val::Pair(address) => Ok(self.heap.pair(*address).clone()),
-            other => Err(fail(format!(
-                "\"{}\" needs a pair, not {}",
-                op.name(),
-                self.describe(other)
-            ))),
+            other => Err(fail(wording::needs(op, "a pair", &self.describe(other)))),
         }
     }
 
@@ -192,37 +198,24 @@ impl Machine<'_> {
         let (items, rest) = self.heap.items(value);
         match rest.is_nil() {
             true => Ok(items),
-            false => Err(fail(format!(
-                "\"{}\" needs a list, not {}",
-                op.name(),
-                self.describe(value)
-            ))),
+            false => Err(fail(wording::needs(op, "a list", &self.describe(value)))),
         }
     }
 
     fn tail(&self, op: Op, list: &Val, index: &Val) -> Result<Val> {
         let Val::Constant(Constant::Int(index)) = index else {
             let what = self.describe(index);
-            return Err(fail(format!(
-                "\"{}\" needs an exact integer as index, not {what}",
-                op.name()
-            )));
+            return Err(fail(wording::needs(op, wording::INDEX, &what)));
         };
         let mut rest = list.clone();
         for _ in 0..*index {
             let Val::Pair(address) = rest else {
-                return Err(fail(format!(
-                    "\"{}\": index {index} is beyond the end of the list",
-                    op.name()
-                )));
+                return Err(fail(wording::index_beyond_list(op, *index)));
             };
             rest = self.heap.pair(address).1.clone();
         }
         match *index < 0 {
-            true => Err(fail(format!(
-                "\"{}\": index {index} is negative",
-                op.name()
-            ))),
+            true => Err(fail(wording::index_negative(op, *index))),
             false => Ok(rest),
         }
     }
@@ -265,11 +258,9 @@ impl Machine<'_> {
     }
 
     fn iota(&mut self, args: &[Val]) -> Result<Val> {
-        let Val::Constant(Constant::Int(count @ 0..=1_000_000)) = args[0] else {
+        let Val::Constant(Constant::Int(count @ 0..=wording::MAX_IOTA)) = args[0] else {
             let what = self.describe(&args[0]);
-            return Err(fail(format!(
-                "\"iota\" needs a count from 0 to 1000000, not {what}"
-            )));
+            return Err(fail(wording::not_a_count(&what)));
         };
         let start = args
             .get(1)
@@ -333,6 +324,7 @@ impl Machine<'_> {
             }
             (Val::Pair(a), Val::Pair(b)) => Val::bool(a == b),
             (Val::Primitive(a), Val::Primitive(b)) => Val::bool(a == b),
+            (Val::Array(a), Val::Array(b)) => Val::bool(std::rc::Rc::ptr_eq(a, b)),
             (Val::Closure(f, a), Val::Closure(g, b)) => {
                 Val::bool(f == g && std::rc::Rc::ptr_eq(a, b))
             }
@@ -340,7 +332,7 @@ impl Machine<'_> {
         })
     }
 
-    /// `equal?`: pairs item by item.
+    /// `equal?`: pairs and arrays item by item.
     fn equal(&mut self, a: &Val, b: &Val) -> Result<Val> {
         let mut open = vec![(a.clone(), b.clone())];
         let mut result: Option<NodeId> = None;
@@ -350,6 +342,13 @@ impl Machine<'_> {
                     (self.heap.pair(*x).clone(), self.heap.pair(*y).clone());
                 open.push((x_cdr, y_cdr));
                 open.push((x_car, y_car));
+                continue;
+            }
+            if let (Val::Array(x), Val::Array(y)) = (&a, &b)
+                && x.shape == y.shape
+            {
+                let pairs = x.items.iter().zip(&y.items).rev();
+                open.extend(pairs.map(|(x, y)| (x.clone(), y.clone())));
                 continue;
             }
             match self.same(&a, &b)? {
@@ -364,6 +363,14 @@ impl Machine<'_> {
             }
         }
         Ok(result.map_or(Val::bool(true), |node| self.value(node)))
+    }
+}
+
+/// Whether an operation on numbers gives a number, not a boolean.
+fn gives_number(op: Op) -> bool {
+    match op.row().role {
+        Role::Numeric { boolean, .. } => !boolean,
+        _ => op == Op::Square,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which nodes stand in tail position, and which procedures call themselves through such positions.
 
+use std::collections::BTreeSet;
+
 use crate::graph::{FunctionId, Graph, NodeId, NodeKind, RegionId};
 use crate::ops::Op;
 
@@ -23,6 +25,10 @@ impl Tails {
             let [result] = region.results[..] else {
                 continue;
             };
+            // an arm may give what was computed before it
+            if region.nodes.binary_search(&result).is_err() {
+                continue;
+            }
             let node = graph.node(result);
             match node.kind {
                 NodeKind::Get(_) => tail[node.args[0].index()] = true,
@@ -32,11 +38,12 @@ impl Tails {
                 _ => {}
             }
         }
-        let calls: Vec<Vec<FunctionId>> = graph
+        let mut calls: Vec<Vec<FunctionId>> = graph
             .functions
             .iter()
             .map(|function| tail_calls(graph, &tail, function.body))
             .collect();
+        calls.push(procedure_values(graph));
         let (group, count) = groups(&calls);
         let mut sizes = vec![0usize; count];
         group.iter().for_each(|g| sizes[*g as usize] += 1);
@@ -117,13 +124,28 @@ fn tail_node(graph: &Graph, tail: &[bool], region: RegionId) -> Option<NodeId> {
     tail[last.index()].then_some(last)
 }
 
-/// The functions that a body calls in tail position.
+/// The functions that procedure values can be.
+fn procedure_values(graph: &Graph) -> Vec<FunctionId> {
+    let values = graph.nodes.iter().filter_map(|node| match node.kind {
+        NodeKind::Closure(function) => Some(function),
+        _ => None,
+    });
+    values
+        .collect::<BTreeSet<FunctionId>>()
+        .into_iter()
+        .collect()
+}
+
+/// The functions that a body calls in tail position. Behind the last function stands what calls every procedure value: a
+/// call of one can be a call of any.
 fn tail_calls(graph: &Graph, tail: &[bool], body: RegionId) -> Vec<FunctionId> {
+    let any_value = FunctionId(graph.functions.len() as u32);
     let (mut calls, mut open) = (Vec::new(), vec![body]);
     while let Some(region) = open.pop() {
         if let Some(last) = tail_node(graph, tail, region) {
             match graph.node(last).kind {
                 NodeKind::Call(function) => calls.push(function),
+                NodeKind::Apply | NodeKind::Op(Op::Apply) => calls.push(any_value),
                 NodeKind::If(then, otherwise) => open.extend([then, otherwise]),
                 _ => {}
             }

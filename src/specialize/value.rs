@@ -17,6 +17,8 @@ pub enum Val {
     Node(NodeId),
     /// A pair: an address of the heap.
     Pair(u32),
+    /// A vector or a matrix.
+    Array(Rc<Array>),
     /// A function with what it captures.
     Closure(FunctionId, Rc<[Val]>),
     /// A primitive.
@@ -32,6 +34,13 @@ pub enum Val {
     /// What never comes: the value of a loop without an end, or of a loop that ends by going on with one around it. With a
     /// node that has to be computed to find that out.
     Absent(Option<NodeId>),
+}
+
+/// A vector (one size) or a matrix (rows, columns) of reals, row by row, each a constant or a node.
+#[derive(Debug)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    pub items: Vec<Val>,
 }
 
 impl Val {
@@ -65,6 +74,8 @@ impl Val {
 #[derive(Default)]
 pub struct Heap {
     cells: Vec<(Val, Val)>,
+    /// How many numbers the arrays hold that were made so far.
+    elements: usize,
     /// For each cell, whether it is part of a constant.
     quoted: Vec<bool>,
 }
@@ -85,8 +96,14 @@ impl Heap {
         self.quoted[address as usize]
     }
 
+    /// How many cells and elements of arrays were made so far.
     pub fn len(&self) -> usize {
-        self.cells.len()
+        self.cells.len() + self.elements
+    }
+
+    pub fn array(&mut self, shape: Vec<usize>, items: Vec<Val>) -> Val {
+        self.elements += items.len();
+        Val::Array(Rc::new(Array { shape, items }))
     }
 
     /// The list of `items` before `tail`.

@@ -58,6 +58,18 @@ impl Constant {
         }
     }
 
+    /// What the value is, in words for errors.
+    pub fn describe(&self) -> String {
+        match self {
+            Constant::List(..) => "the empty list".into(),
+            Constant::Symbol(name) => format!("the symbol {name}"),
+            Constant::Str(text) => format!("the string {text:?}"),
+            Constant::Char(_) => "a character".into(),
+            Constant::Bool(_) => format!("the boolean {self}"),
+            Constant::Int(_) | Constant::Real(_) => format!("the number {self}"),
+        }
+    }
+
     /// Whether a test on this value takes the first arm: all but `#f` and numeric zeros do.
     pub fn is_true(&self) -> bool {
         self.as_real() != Some(0.0)
@@ -113,6 +125,8 @@ pub struct Program {
     pub declarations: Vec<Declaration>,
     /// The name of each bound variable.
     pub vars: Vec<Arc<str>>,
+    /// How many of them, the first ones, are procedures of the prelude.
+    pub prelude: usize,
     /// The names that nothing in the source binds, in the order of their first appearance.
     pub free: Vec<Arc<str>>,
     /// The value of the program.

@@ -3,5 +3,6 @@
 pub mod ast;
 pub mod datum;
 pub mod expand;
+pub mod literals;
 mod print;
 pub mod reader;

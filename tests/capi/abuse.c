@@ -144,6 +144,10 @@ static void bad_models(const char *folder)
     EXPECT(ARG, "\"path\" is NULL", ncg_model_export_onnx(model, NULL, NULL, &err));
     EXPECT(NCG_ERR_IO, "no/such", ncg_model_export_onnx(model, "no/such/file", NULL, &err));
 
+    EXPECT(ARG, "\"model\" is NULL", ncg_model_warnings(NULL, NULL, 0, &needed, &err));
+    EXPECT(ARG, "both NULL", ncg_model_warnings(model, NULL, 0, NULL, &err));
+    EXPECT(ARG, "\"capacity\"", ncg_model_warnings(model, small, -1, &needed, &err));
+    OK(ncg_model_warnings(model, NULL, 0, &needed, &err));
     EXPECT(ARG, "\"model\" is NULL", ncg_model_write(NULL, "ncg", NULL, 0, &needed, &err));
     EXPECT(ARG, "\"format\" is NULL", ncg_model_write(model, NULL, NULL, 0, &needed, &err));
     EXPECT(ARG, "\"pdf\"", ncg_model_write(model, "pdf", NULL, 0, &needed, &err));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ncg::compile;
 use ncg::engine::{Inputs, Outputs};
-use ncg::graph::{Builder, Graph, NodeId, NodeKind, Output, Port, PortKind, Value, flatten};
+use ncg::graph::{Builder, Graph, NodeId, NodeKind, Output, Port, PortKind, RegionId, Type, Value};
 use ncg::ops::kernel::Kernel;
 use ncg::ops::real::Real;
 use ncg::ops::{Emit, Op, Role};
@@ -45,7 +45,10 @@ pub fn compiled(source: &str) -> Graph {
 }
 
 /// The graph that these steps build: the outputs, by name.
-pub fn built(ports: Vec<Port>, steps: impl Fn(&mut Builder) -> Vec<(&str, NodeId)>) -> Graph {
+pub fn built(
+    ports: Vec<Port>,
+    steps: impl Fn(&mut Builder) -> Vec<(&'static str, NodeId)>,
+) -> Graph {
     let mut builder = Builder::new(ports);
     let outputs = steps(&mut builder).into_iter().map(|(name, node)| Output {
         name: Arc::from(name),
@@ -57,6 +60,40 @@ pub fn built(ports: Vec<Port>, steps: impl Fn(&mut Builder) -> Vec<(&str, NodeId
         n => Value::List((0..n).map(Value::Output).collect(), None),
     };
     builder.finish(outputs, value)
+}
+
+/// The values of a loop: its last states.
+pub fn repeat(
+    b: &mut Builder,
+    inits: &[NodeId],
+    head: impl FnOnce(&mut Builder, &[NodeId]) -> NodeId,
+    next: impl FnOnce(&mut Builder, &[NodeId]) -> Vec<NodeId>,
+) -> Vec<NodeId> {
+    let states = b.open_loop(&vec![Type::REAL; inits.len()]);
+    let flag = head(b, &states);
+    b.open_next();
+    let nexts = next(b, &states);
+    let next = b.close_region(nexts);
+    let head = b.close_region(vec![flag]);
+    b.repeat(inits.to_vec(), head, next)
+}
+
+/// The values of a way back over the loop that has this value: its last carries.
+pub fn reverse(
+    b: &mut Builder,
+    value: NodeId,
+    inits: &[NodeId],
+    back: impl FnOnce(&mut Builder, &[NodeId], &[NodeId]) -> Vec<NodeId>,
+) -> Vec<NodeId> {
+    let of = b.graph().node(value).args[0];
+    let NodeKind::Loop(head, _) = b.graph().node(of).kind else {
+        panic!("no value of a loop");
+    };
+    let states = b.graph().region(head).params.len();
+    let params = b.open_loop(&vec![Type::REAL; states + inits.len()]);
+    let carries = back(b, &params[..states], &params[states..]);
+    let back = b.close_region(carries);
+    b.reverse(of, inits.to_vec(), back)
 }
 
 /// k q1 q2 / r².
@@ -229,44 +266,147 @@ impl<T: Real> Outputs<T> for Results<T> {
 
 /// The outputs of a graph: one value for those of the whole batch, else one a sample.
 pub fn evaluate<T: Scalar>(graph: &Graph, samples: usize, inputs: &Columns<T>) -> Vec<Vec<T>> {
-    let flat = flatten(graph);
-    let batched = flat.batched();
-    let mut values: Vec<Vec<T>> = Vec::new();
-    for node in &flat.nodes {
-        let length = match batched[values.len()] {
-            true => samples,
-            false => 1,
+    let batched = graph.batched();
+    // without samples there are the values of the whole batch still
+    let mut all: Vec<Sample<T>> = (0..samples.max(1))
+        .map(|sample| Sample::new(graph, sample, samples, inputs))
+        .collect();
+    for id in &graph.body().nodes {
+        // of a loop that ends for all samples at once, some values may be one for the whole batch
+        let skipped = match graph.node(*id).kind {
+            NodeKind::Loop(head, _) => batched[graph.region(head).results[0].index()],
+            NodeKind::Reverse(_) => false,
+            _ => batched[id.index()],
         };
-        let at = |arg: usize, i: usize| {
-            let values = &values[node.args[arg].index()];
-            if values.len() == 1 {
-                values[0]
-            } else {
-                values[i]
-            }
-        };
-        let value = |i: usize| match &node.kind {
-            NodeKind::Constant(value) => T::of(value.as_real().unwrap()),
-            NodeKind::Port(port) => inputs.values[*port as usize][i * inputs.stride],
-            NodeKind::Op(Op::Select) => at(if at(0, i).is_true() { 1 } else { 2 }, i),
-            NodeKind::Op(Op::BatchCount) => T::of(samples as f64),
-            NodeKind::Op(Op::BatchSum) => (0..samples).fold(T::ZERO, |sum, i| sum + at(0, i)),
-            NodeKind::Op(op) => apply(*op, node.args.len(), |arg| at(arg, i)),
-            other => panic!("{other:?} in a numeric graph"),
-        };
-        values.push((0..length).map(value).collect());
+        if samples == 0 && skipped {
+            continue;
+        }
+        if graph.node(*id).kind == NodeKind::Op(Op::BatchSum) {
+            let arg = graph.node(*id).args[0].index();
+            let values = all[..samples].iter().map(|sample| sample.values[arg]);
+            let sum = batch_sum(&values.collect::<Vec<T>>());
+            all.iter_mut().for_each(|s| s.values[id.index()] = sum);
+        } else {
+            all.iter_mut().for_each(|sample| sample.node(*id));
+        }
     }
-    let outputs = graph.outputs.iter().zip(&flat.outputs);
-    let declared = graph.batched();
+    let outputs = graph.outputs.iter().map(|output| output.node.index());
     outputs
-        .map(|(source, output)| {
-            let values = values[output.node.index()].clone();
-            match declared[source.node.index()] && values.len() == 1 {
-                true => vec![values[0]; samples],
-                false => values,
-            }
+        .map(|node| match batched[node] {
+            true => all[..samples].iter().map(|s| s.values[node]).collect(),
+            false => vec![all[0].values[node]],
         })
         .collect()
+}
+
+/// The sum over a batch in the order of the native engine: a sample in 32 goes to a lane, the lanes of 1024 samples are
+/// added as a tree, and these sums in order.
+fn batch_sum<T: Real>(values: &[T]) -> T {
+    let mut total = T::ZERO;
+    for section in values.chunks(1024) {
+        let mut lanes = [T::ZERO; 32];
+        for (i, value) in section.iter().enumerate() {
+            lanes[i % 32] = lanes[i % 32] + *value;
+        }
+        let mut width = 16;
+        while width > 0 {
+            for i in 0..width {
+                lanes[i] = lanes[i] + lanes[i + width];
+            }
+            width /= 2;
+        }
+        total = total + lanes[0];
+    }
+    total
+}
+
+/// One sample, node by node: the arm that is taken, and each iteration of each loop, all of whose states are stored.
+struct Sample<'a, T> {
+    graph: &'a Graph,
+    sample: usize,
+    samples: usize,
+    inputs: &'a Columns<T>,
+    values: Vec<T>,
+    /// The values of each `if`, loop and way back.
+    lists: Vec<Vec<T>>,
+    /// The states of each loop before each of its iterations.
+    states: Vec<Vec<Vec<T>>>,
+}
+
+impl<'a, T: Scalar> Sample<'a, T> {
+    fn new(
+        graph: &'a Graph,
+        sample: usize,
+        samples: usize,
+        inputs: &'a Columns<T>,
+    ) -> Sample<'a, T> {
+        Sample {
+            graph,
+            sample,
+            samples,
+            inputs,
+            values: vec![T::ZERO; graph.nodes.len()],
+            lists: vec![vec![]; graph.nodes.len()],
+            states: vec![vec![]; graph.nodes.len()],
+        }
+    }
+
+    fn all(&self, nodes: &[NodeId]) -> Vec<T> {
+        nodes.iter().map(|node| self.values[node.index()]).collect()
+    }
+
+    /// The results of a region for these parameters.
+    fn region(&mut self, region: RegionId, params: &[T]) -> Vec<T> {
+        let region = self.graph.region(region);
+        for (param, value) in region.params.iter().zip(params) {
+            self.values[param.index()] = *value;
+        }
+        region.nodes.iter().for_each(|node| self.node(*node));
+        self.all(&region.results)
+    }
+
+    fn node(&mut self, id: NodeId) {
+        let node = self.graph.node(id);
+        let args = self.all(&node.args);
+        let value = match &node.kind {
+            NodeKind::Constant(value) => T::of(value.as_real().unwrap()),
+            NodeKind::Port(port) => {
+                let parameter = self.graph.ports[*port as usize].is_parameter();
+                let row = if parameter { 0 } else { self.sample };
+                self.inputs.values[*port as usize][row * self.inputs.stride]
+            }
+            NodeKind::RegionParam => return,
+            NodeKind::Op(Op::Select) => args[if args[0].is_true() { 1 } else { 2 }],
+            NodeKind::Op(Op::BatchCount) => T::of(self.samples as f64),
+            NodeKind::Op(op) => apply(*op, args.len(), |arg| args[arg]),
+            NodeKind::If(then, otherwise) => {
+                let arm = if args[0].is_true() { then } else { otherwise };
+                self.lists[id.index()] = self.region(*arm, &[]);
+                return;
+            }
+            NodeKind::Loop(head, next) => {
+                let (mut states, mut before) = (args, vec![]);
+                while self.region(*head, &states)[0].is_true() {
+                    before.push(states);
+                    states = self.region(*next, &[]);
+                }
+                self.lists[id.index()] = states;
+                self.states[id.index()] = before;
+                return;
+            }
+            NodeKind::Reverse(back) => {
+                let mut carries = args[1..].to_vec();
+                for states in self.states[node.args[0].index()].clone().iter().rev() {
+                    carries = self.region(*back, &[&states[..], &carries].concat());
+                }
+                self.lists[id.index()] = carries;
+                return;
+            }
+            NodeKind::Get(index) => self.lists[node.args[0].index()][*index as usize],
+            other => panic!("{other:?} in a numeric graph"),
+        };
+        self.values[id.index()] = value;
+    }
 }
 
 fn apply<T: Scalar>(op: Op, count: usize, arg: impl Fn(usize) -> T) -> T {

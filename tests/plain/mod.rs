@@ -133,8 +133,12 @@ pub fn evaluate<T: Number>(graph: &Graph, samples: usize, ports: &[Vec<T>]) -> V
         match node.kind {
             // the only operations that see more than one sample
             NodeKind::Op(Op::BatchSum) => {
-                let sum = all.iter().map(|sample| sample.get(node.args[0]).value()).sum();
-                all.iter_mut().for_each(|sample| sample.set(*id, T::of(sum)));
+                let sum = all
+                    .iter()
+                    .map(|sample| sample.get(node.args[0]).value())
+                    .sum();
+                all.iter_mut()
+                    .for_each(|sample| sample.set(*id, T::of(sum)));
             }
             NodeKind::Op(Op::BatchCount) => {
                 let count = T::of(samples as f64);
@@ -201,7 +205,11 @@ impl<T: Number> Sample<'_, T> {
             NodeKind::Op(op) => self.set(id, T::apply(*op, &self.all(&node.args))),
             NodeKind::Get(index) => self.set(id, self.values[&node.args[0]][*index as usize]),
             NodeKind::If(then, otherwise) => {
-                let arm = if self.test(node.args[0]) { then } else { otherwise };
+                let arm = if self.test(node.args[0]) {
+                    then
+                } else {
+                    otherwise
+                };
                 let values = self.region(*arm, &[]);
                 self.values.insert(id, values);
             }

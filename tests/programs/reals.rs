@@ -99,7 +99,7 @@ impl Gen<'_> {
             0 => format!("(sin {a})"),
             1 => format!("(exp (min 2. {a}))"),
             2 => format!("(log (+ 1. (abs {a})))"),
-            3 => format!("(tanh {a})"),
+            3 => format!("(tanh (tame {a}))"),
             4 => format!("(sigmoid {a})"),
             5 => format!("(cos (tame {a}))"),
             6 => format!("(expt (tame {a}) {})", self.pick(5)),

@@ -46,7 +46,9 @@ struct Random<'a> {
 impl Random<'_> {
     /// A choice among this many; the first once the list is used up.
     fn choose(&mut self, count: usize) -> usize {
-        self.choices.next().map_or(0, |choice| *choice as usize % count)
+        self.choices
+            .next()
+            .map_or(0, |choice| *choice as usize % count)
     }
 
     fn pick(&mut self) -> NodeId {

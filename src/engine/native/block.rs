@@ -1,26 +1,30 @@
-//! Runs a pass over the samples, a block at a time. The whole pass is compiled for each instruction set that `pulp` knows
-//! and picked once a run.
+//! Runs a pass over the samples, a block at a time. Runs of instructions are compiled for each instruction set that `pulp`
+//! knows.
 //!
 //! The arithmetic of a sample is the same in each of them, and the order of additions in a sum depends on the number of
 //! samples only: sample `i` goes to lane `i % LANES` of its section of [`SECTION`] samples, the lanes of a section are added
 //! as a tree, and the sections in order.
 
-use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::plan::{Kernels, Pass, Plan};
-use super::step::{self, Run, Step};
+use super::flow::{Flow, Machine, Stop, cancelled};
+use super::item::{Row, Steps};
+use super::linear;
+use super::plan::{Pass, Plan};
+use super::scalar;
+use super::step::{self, Slot, Step};
+use super::tape::{Rows, Tape};
+use super::vector::BlockRun;
 use crate::engine::{Inputs, Outputs};
-use crate::ops::kernel::Operand;
 use crate::ops::real::Real;
 
 /// How many samples are computed at a time.
 pub const BLOCK: usize = 128;
 
 /// Into how many parts a sum is split.
-const LANES: usize = 32;
+pub const LANES: usize = 32;
 
 /// How many samples are summed before their sum joins the total; a multiple of [`BLOCK`].
 const SECTION: usize = 1024;
@@ -28,14 +32,17 @@ const SECTION: usize = 1024;
 /// Values, aligned to a cache line: a vector that crosses two takes twice as long.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Aligned<T, const N: usize>([T; N]);
+pub struct Aligned<T, const N: usize>(pub [T; N]);
 
 /// The memory of a program that runs in blocks.
 pub struct Memory<T: 'static> {
     arch: Arch,
-    /// A block for each slot. Those of inputs are in use only where the caller's memory cannot be read in place.
+    /// A block for each slot from [`Plan::first_block`] on. Those of inputs are in use only where the caller's memory
+    /// cannot be read in place.
     blocks: Vec<Aligned<T, BLOCK>>,
     lanes: Vec<Aligned<T, LANES>>,
+    /// For operations on matrices.
+    matrices: Vec<T>,
     /// Empty between runs; keeps its capacity.
     views: Vec<&'static [T]>,
 }
@@ -43,12 +50,17 @@ pub struct Memory<T: 'static> {
 impl<T: Real> Memory<T> {
     /// The memory that `plan` needs.
     pub fn of(plan: &Plan<T>) -> Memory<T> {
-        let sums = plan.stages.iter().filter_map(|stage| stage.pass.as_ref());
-        let sums = sums.map(|pass| pass.sums.len()).max().unwrap_or(0);
+        let passes = plan.stages.iter().filter_map(|stage| stage.pass.as_ref());
+        let sums = passes.clone().map(|pass| pass.sums.len()).max();
+        let blocks = match passes.count() {
+            0 => 0,
+            _ => plan.slots() - plan.first_block,
+        };
         Memory {
             arch: Arch::new(),
-            blocks: vec![Aligned([T::ZERO; BLOCK]); plan.slots()],
-            lanes: vec![Aligned([T::ZERO; LANES]); sums],
+            blocks: vec![Aligned([T::ZERO; BLOCK]); blocks],
+            lanes: vec![Aligned([T::ZERO; LANES]); sums.unwrap_or(0)],
+            matrices: vec![T::ZERO; plan.matrices],
             views: Vec::with_capacity(plan.inputs.len()),
         }
     }
@@ -60,6 +72,8 @@ pub struct Batch<'a, T> {
     pub samples: usize,
     /// Their values.
     pub inputs: &'a dyn Inputs<T>,
+    /// Most iterations of a loop.
+    pub limit: u32,
     /// Set from outside to stop the pass.
     pub cancel: Option<&'a AtomicBool>,
 }
@@ -70,66 +84,220 @@ pub fn pass<T: Real>(
     pass: &Pass,
     memory: &mut Memory<T>,
     values: &mut [T],
+    tapes: &mut [Tape<T>],
     batch: Batch<T>,
     outputs: &mut dyn Outputs<T>,
-) {
-    for slot in &pass.uniforms {
-        memory.blocks[*slot as usize].0 = [values[*slot as usize]; BLOCK];
-    }
-    for slot in &pass.sums {
-        values[*slot as usize] = T::ZERO;
-    }
+) -> Result<(), Stop> {
     let mut views: Vec<&[T]> = std::mem::take(&mut memory.views);
     let direct = |port: &usize| batch.inputs.contiguous(*port, 0, batch.samples);
     views.extend(plan.inputs.iter().map(|port| direct(port).unwrap_or(&[])));
-    memory.arch.dispatch(Vectorized {
+    let block = Block {
         plan,
-        pass,
-        memory: &mut *memory,
+        blocks: &mut memory.blocks,
+        lanes: &mut memory.lanes,
+        arch: memory.arch,
         values,
         views: &views,
-        batch,
+        start: 0,
+        count: 0,
         outputs,
-    });
+        matrices: &mut memory.matrices,
+    };
+    let mut flow = Flow {
+        machine: block,
+        tapes,
+        limit: batch.limit,
+        cancel: batch.cancel,
+    };
+    let done = sections(pass, &mut flow, &batch);
+    if done.is_err() {
+        memory.lanes.fill(Aligned([T::ZERO; LANES]));
+    }
     views.clear();
     // reuses the allocation: the vector is empty, only its lifetime changes
     memory.views = views.into_iter().map(|_| -> &[T] { &[] }).collect();
+    done
 }
 
-/// The loop over the sections. A type rather than a closure, since `pulp` compiles for an instruction set only what is
-/// inlined, and closures of this size are not.
-struct Vectorized<'a, T: Real> {
-    plan: &'a Plan<T>,
-    pass: &'a Pass,
-    memory: &'a mut Memory<T>,
-    values: &'a mut [T],
-    views: &'a [&'a [T]],
-    batch: Batch<'a, T>,
-    outputs: &'a mut dyn Outputs<T>,
-}
-
-impl<T: Real> WithSimd for Vectorized<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, _: S) {
-        let mut start = 0;
-        while start < self.batch.samples && !cancelled(self.batch.cancel) {
-            let end = self.batch.samples.min(start + SECTION);
-            self.section(start..end);
-            for (lanes, slot) in self.memory.lanes.iter_mut().zip(&self.pass.sums) {
-                let total = &mut self.values[*slot as usize];
-                *total = *total + tree(&lanes.0);
-                lanes.0 = [T::ZERO; LANES];
-            }
-            start = end;
+/// The loop over the sections.
+fn sections<T: Real>(
+    pass: &Pass,
+    flow: &mut Flow<T, Block<T>>,
+    batch: &Batch<T>,
+) -> Result<(), Stop> {
+    flow.machine.fill(&pass.uniforms);
+    for slot in &pass.sums {
+        flow.machine.values[*slot as usize] = T::ZERO;
+    }
+    let mut start = 0;
+    while start < batch.samples {
+        if cancelled(batch.cancel) {
+            return Err(Stop::Cancelled);
         }
+        let end = batch.samples.min(start + SECTION);
+        while start < end {
+            flow.machine.start = start;
+            flow.machine.count = BLOCK.min(end - start);
+            flow.machine.gather(&pass.inputs, batch.inputs);
+            flow.items(&pass.items)?;
+            start += flow.machine.count;
+        }
+        flow.machine.join(&pass.sums);
+    }
+    Ok(())
+}
+
+/// A block of samples at work.
+struct Block<'a, T> {
+    plan: &'a Plan<T>,
+    blocks: &'a mut [Aligned<T, BLOCK>],
+    lanes: &'a mut [Aligned<T, LANES>],
+    arch: Arch,
+    /// The uniform values.
+    values: &'a mut [T],
+    /// Inputs that are read in place.
+    views: &'a [&'a [T]],
+    /// The first sample of the block.
+    start: usize,
+    /// How many samples are in use.
+    count: usize,
+    outputs: &'a mut dyn Outputs<T>,
+    /// Memory for operations on matrices.
+    matrices: &'a mut [T],
+}
+
+impl<T: Real> Block<'_, T> {
+    /// Gives single values to all samples.
+    fn fill(&mut self, slots: &[Slot]) {
+        for slot in slots {
+            let slot = *slot as usize;
+            self.blocks[slot - self.plan.first_block].0 = [self.values[slot]; BLOCK];
+        }
+    }
+
+    /// Gets the inputs that cannot be read where they are: those that do not lie side by side or do not fill the block.
+    fn gather(&mut self, inputs: &[usize], from: &dyn Inputs<T>) {
+        let first = self.plan.uniforms - self.plan.first_block;
+        for input in inputs {
+            if self.count < BLOCK || self.views[*input].is_empty() {
+                let out = &mut self.blocks[first + input].0[..self.count];
+                from.gather(self.plan.inputs[*input], self.start, out);
+            }
+        }
+    }
+
+    /// Adds the sums of a section to the totals.
+    fn join(&mut self, sums: &[Slot]) {
+        for (lanes, slot) in self.lanes.iter_mut().zip(sums) {
+            let total = &mut self.values[*slot as usize];
+            *total = *total + tree(&lanes.0);
+            lanes.0 = [T::ZERO; LANES];
+        }
+    }
+
+    /// The samples of a slot that are in use.
+    fn read(&self, slot: Slot) -> &[T] {
+        let first = self.plan.first_block;
+        let views = Views {
+            first: self.plan.uniforms,
+            views: self.views,
+            start: self.start,
+        };
+        &views.block(slot, first, self.blocks, &[])[..self.count]
     }
 }
 
-/// Whether the caller wants the run to stop.
-pub fn cancelled(cancel: Option<&AtomicBool>) -> bool {
-    cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+impl<T: Real> Machine<T> for Block<'_, T> {
+    fn samples(&self) -> usize {
+        self.count
+    }
+
+    fn steps(&mut self, steps: &Steps) {
+        if !steps.uniform.is_empty() {
+            scalar::uniform(&steps.uniform, &self.plan.kernels, self.values);
+            self.fill(&steps.fills);
+        }
+        if !steps.batched.is_empty() {
+            self.arch.dispatch(Batched(self, &steps.batched));
+        }
+    }
+
+    fn linear(&mut self, step: &linear::Step) {
+        let samples = if step.uniform { 1 } else { self.count };
+        for sample in 0..samples {
+            for (i, slot) in step.args.iter().enumerate() {
+                self.matrices[i] = match step.uniform {
+                    true => self.values[*slot as usize],
+                    false => self.read(*slot)[sample],
+                };
+            }
+            let results = step.compute(self.matrices);
+            for (slot, result) in step.results.iter().zip(results) {
+                match step.uniform {
+                    true => self.values[*slot as usize] = *result,
+                    false => {
+                        self.blocks[*slot as usize - self.plan.first_block].0[sample] = *result;
+                    }
+                }
+            }
+        }
+        if step.uniform {
+            self.fill(&step.fills);
+        }
+    }
+
+    fn active(&mut self, flag: Slot, uniform: bool) -> usize {
+        match uniform {
+            true if self.values[flag as usize].is_true() => self.count,
+            true => 0,
+            false => self.arch.dispatch(Count(self.read(flag))),
+        }
+    }
+
+    fn keep(&mut self, flag: Slot, pairs: &[[Slot; 2]]) {
+        self.arch.dispatch(Keep(self, flag, pairs));
+    }
+
+    fn finish(&mut self, flag: Slot, ran: &mut [u32], iterations: u32) {
+        for (ran, flag) in ran.iter_mut().zip(self.read(flag)) {
+            if *ran == u32::MAX && !flag.is_true() {
+                *ran = iterations;
+            }
+        }
+    }
+
+    fn mask(&mut self, mask: Slot, ran: &[u32], iteration: u32) {
+        let mask = &mut self.blocks[mask as usize - self.plan.first_block].0;
+        for (mask, ran) in mask.iter_mut().zip(ran) {
+            *mask = T::truth(*ran > iteration);
+        }
+    }
+
+    fn width(&self, row: &Row) -> (usize, usize) {
+        (row.uniform.len(), row.batched.len())
+    }
+
+    fn save(&mut self, rows: &mut Rows<T>, index: usize, row: &Row) {
+        let (single, blocks) = self.width(row);
+        rows.reserve(index, single, blocks);
+        for (to, slot) in rows.single[index * single..].iter_mut().zip(&row.uniform) {
+            *to = self.values[*slot as usize];
+        }
+        for (to, slot) in rows.blocks[index * blocks..].iter_mut().zip(&row.batched) {
+            *to = self.blocks[*slot as usize - self.plan.first_block];
+        }
+    }
+
+    fn load(&mut self, rows: &Rows<T>, index: usize, row: &Row) {
+        let (single, blocks) = self.width(row);
+        for (from, slot) in rows.single[index * single..].iter().zip(&row.uniform) {
+            self.values[*slot as usize] = *from;
+        }
+        for (from, slot) in rows.blocks[index * blocks..].iter().zip(&row.batched) {
+            self.blocks[*slot as usize - self.plan.first_block] = *from;
+        }
+        self.fill(&row.fills);
+    }
 }
 
 /// The sum of the lanes.
@@ -145,43 +313,81 @@ fn tree<T: Real>(lanes: &[T; LANES]) -> T {
     lanes[0]
 }
 
-impl<T: Real> Vectorized<'_, T> {
+// types rather than closures, since `pulp` compiles for an instruction set only what is inlined, and closures of this size
+// are not
+
+/// Runs instructions on a block.
+struct Batched<'m, 'a, T>(&'m mut Block<'a, T>, &'m [Step]);
+
+impl<T: Real> WithSimd for Batched<'_, '_, T> {
+    type Output = ();
+
     #[inline(always)]
-    fn section(&mut self, samples: Range<usize>) {
-        let (plan, memory) = (self.plan, &mut *self.memory);
-        for start in samples.clone().step_by(BLOCK) {
-            let count = BLOCK.min(samples.end - start);
-            for input in &self.pass.inputs {
-                // read where they are, if they lie side by side and fill the block
-                if count < BLOCK || self.views[*input].is_empty() {
-                    let out = &mut memory.blocks[plan.uniforms + input].0[..count];
-                    self.batch.inputs.gather(plan.inputs[*input], start, out);
-                }
-            }
-            for step in &self.pass.steps {
-                let views = Views {
-                    first: plan.uniforms,
-                    views: self.views,
-                    start,
-                };
-                let (low, rest) = memory.blocks.split_at_mut(step.slot as usize);
-                let (out, high) = rest.split_first_mut().expect("a slot of the plan");
-                let [a, b, c] = step.args;
-                let mut run = BlockRun {
-                    step,
-                    count,
-                    a: views.block(a, low, high),
-                    b: views.block(b, low, high),
-                    c: views.block(c, low, high),
-                    out: &mut out.0,
-                    start,
-                    lanes: &mut memory.lanes,
-                    kernels: &plan.kernels,
-                    uniforms: plan.uniforms,
-                    arch: memory.arch,
-                    outputs: &mut *self.outputs,
-                };
-                step::run(step.code, &mut run);
+    fn with_simd<S: Simd>(self, _: S) {
+        let Batched(block, steps) = self;
+        let first = block.plan.first_block;
+        let views = Views {
+            first: block.plan.uniforms,
+            views: block.views,
+            start: block.start,
+        };
+        for step in steps {
+            let (low, rest) = block.blocks.split_at_mut(step.slot as usize - first);
+            let (out, high) = rest.split_first_mut().expect("a slot of the plan");
+            let [a, b, c] = step.args;
+            let mut run = BlockRun {
+                step,
+                count: block.count,
+                a: views.block(a, first, low, high),
+                b: views.block(b, first, low, high),
+                c: views.block(c, first, low, high),
+                out: &mut out.0,
+                start: block.start,
+                lanes: &mut *block.lanes,
+                kernels: &block.plan.kernels,
+                uniforms: block.plan.uniforms,
+                arch: block.arch,
+                outputs: &mut *block.outputs,
+            };
+            step::run(step.code, &mut run);
+        }
+    }
+}
+
+/// How many flags are true.
+struct Count<'m, T>(&'m [T]);
+
+impl<T: Real> WithSimd for Count<'_, T> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        self.0.iter().map(|flag| usize::from(flag.is_true())).sum()
+    }
+}
+
+/// Where a flag is false, the value after is the value before.
+struct Keep<'m, 'a, T>(&'m mut Block<'a, T>, Slot, &'m [[Slot; 2]]);
+
+impl<T: Real> WithSimd for Keep<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Keep(block, flag, pairs) = self;
+        let first = block.plan.first_block;
+        let views = Views {
+            first: block.plan.uniforms,
+            views: block.views,
+            start: block.start,
+        };
+        for [before, after] in pairs {
+            let (low, rest) = block.blocks.split_at_mut(*after as usize - first);
+            let (after, high) = rest.split_first_mut().expect("a slot of the plan");
+            let flag = views.block(flag, first, low, high);
+            let before = views.block(*before, first, low, high);
+            for ((after, before), flag) in after.0.iter_mut().zip(before).zip(flag) {
+                *after = if flag.is_true() { *after } else { *before };
             }
         }
     }
@@ -197,11 +403,13 @@ struct Views<'r, T> {
 }
 
 impl<'r, T> Views<'r, T> {
-    /// The block of an argument; `low` and `high` are the blocks before and after that of the result.
+    /// The block of an argument. `low` and `high` are the blocks before and after one that is written to; the first is that
+    /// of slot `first`.
     #[inline(always)]
     fn block(
         self,
         slot: u32,
+        first: usize,
         low: &'r [Aligned<T, BLOCK>],
         high: &'r [Aligned<T, BLOCK>],
     ) -> &'r [T; BLOCK] {
@@ -212,181 +420,9 @@ impl<'r, T> Views<'r, T> {
         {
             return block;
         }
-        match low.get(slot) {
+        match low.get(slot - first) {
             Some(block) => &block.0,
-            None => &high[slot - low.len() - 1].0,
+            None => &high[slot - first - low.len() - 1].0,
         }
     }
-}
-
-struct BlockRun<'r, T> {
-    step: &'r Step,
-    /// How many samples of the block are in use; what lies behind them is computed too, and means nothing.
-    count: usize,
-    a: &'r [T; BLOCK],
-    b: &'r [T; BLOCK],
-    c: &'r [T; BLOCK],
-    out: &'r mut [T; BLOCK],
-    start: usize,
-    lanes: &'r mut [Aligned<T, LANES>],
-    kernels: &'r Kernels<T>,
-    uniforms: usize,
-    arch: Arch,
-    outputs: &'r mut dyn Outputs<T>,
-}
-
-// functions, so that the compiler knows that the blocks do not overlap
-#[inline(always)]
-fn map1<T: Real>(out: &mut [T; BLOCK], a: &[T; BLOCK], f: impl Fn(T) -> T) {
-    for i in 0..BLOCK {
-        out[i] = f(a[i]);
-    }
-}
-
-#[inline(always)]
-fn map2<T: Real>(out: &mut [T; BLOCK], a: &[T; BLOCK], b: &[T; BLOCK], f: impl Fn(T, T) -> T) {
-    for i in 0..BLOCK {
-        out[i] = f(a[i], b[i]);
-    }
-}
-
-#[inline(always)]
-fn map3<T: Real>(out: &mut [T; BLOCK], [a, b, c]: [&[T; BLOCK]; 3], f: impl Fn(T, T, T) -> T) {
-    for i in 0..BLOCK {
-        out[i] = f(a[i], b[i], c[i]);
-    }
-}
-
-/// Adds the first `count` values of a block to the lanes.
-#[inline(always)]
-fn accumulate<T: Real>(
-    lanes: &mut [T; LANES],
-    [a, b, c]: [&[T; BLOCK]; 3],
-    count: usize,
-    f: impl Fn(T, T, T) -> T,
-) {
-    if count < BLOCK {
-        for i in 0..count {
-            lanes[i % LANES] = lanes[i % LANES] + f(a[i], b[i], c[i]);
-        }
-        return;
-    }
-    let mut sums = *lanes;
-    for start in (0..BLOCK).step_by(LANES) {
-        for (lane, sum) in sums.iter_mut().enumerate() {
-            let i = start + lane;
-            *sum = *sum + f(a[i], b[i], c[i]);
-        }
-    }
-    *lanes = sums;
-}
-
-/// `out = a - b`; adds the squares of the first `count` of them to the lanes.
-#[inline(always)]
-fn residual<T: Real>(
-    out: &mut [T; BLOCK],
-    lanes: &mut [T; LANES],
-    a: &[T; BLOCK],
-    b: &[T; BLOCK],
-    count: usize,
-) {
-    if count < BLOCK {
-        map2(out, a, b, |a, b| a - b);
-        for i in 0..count {
-            lanes[i % LANES] = lanes[i % LANES] + out[i] * out[i];
-        }
-        return;
-    }
-    let mut sums = *lanes;
-    for start in (0..BLOCK).step_by(LANES) {
-        for (lane, sum) in sums.iter_mut().enumerate() {
-            let i = start + lane;
-            let difference = a[i] - b[i];
-            out[i] = difference;
-            *sum = *sum + difference * difference;
-        }
-    }
-    *lanes = sums;
-}
-
-impl<'r, T: Real> BlockRun<'r, T> {
-    #[inline(always)]
-    fn operand(&self, i: usize, block: &'r [T; BLOCK]) -> Operand<'r, T> {
-        match (self.step.args[i] as usize) < self.uniforms {
-            true => Operand::Uniform(block[0]),
-            false => Operand::Block(&block[..self.count]),
-        }
-    }
-}
-
-impl<T: Real> Run<T> for BlockRun<'_, T> {
-    #[inline(always)]
-    fn unary(&mut self, f: impl Fn(T) -> T) {
-        map1(self.out, self.a, f);
-    }
-
-    #[inline(always)]
-    fn binary(&mut self, f: impl Fn(T, T) -> T) {
-        map2(self.out, self.a, self.b, f);
-    }
-
-    #[inline(always)]
-    fn ternary(&mut self, f: impl Fn(T, T, T) -> T) {
-        map3(self.out, [self.a, self.b, self.c], f);
-    }
-
-    #[inline(always)]
-    fn div_uniform(&mut self) {
-        let divisor = self.b[0];
-        match exact_reciprocal(divisor) {
-            Some(factor) => map1(self.out, self.a, |a| a * factor),
-            None => map1(self.out, self.a, |a| a / divisor),
-        }
-    }
-
-    #[inline(always)]
-    fn unary_kernel(&mut self, kernel: usize) {
-        let f = self.kernels.unary[kernel].block;
-        f(
-            self.arch,
-            &self.a[..self.count],
-            &mut self.out[..self.count],
-        );
-    }
-
-    #[inline(always)]
-    fn binary_kernel(&mut self, kernel: usize) {
-        let f = self.kernels.binary[kernel].block;
-        let (a, b) = (self.operand(0, self.a), self.operand(1, self.b));
-        f(self.arch, a, b, &mut self.out[..self.count]);
-    }
-
-    #[inline(always)]
-    fn sum(&mut self, f: impl Fn(T, T, T) -> T) {
-        let lanes = &mut self.lanes[self.step.index as usize].0;
-        accumulate(lanes, [self.a, self.b, self.c], self.count, f);
-    }
-
-    #[inline(always)]
-    fn sub_sum_square(&mut self) {
-        let lanes = &mut self.lanes[self.step.index as usize].0;
-        residual(self.out, lanes, self.a, self.b, self.count);
-    }
-
-    #[inline(always)]
-    fn store(&mut self) {
-        let values = &self.a[..self.count];
-        self.outputs
-            .scatter(self.step.index as usize, self.start, values);
-    }
-}
-
-/// `1 / x` where multiplying by it gives the same bits as dividing by `x`: for powers of two.
-#[inline(always)]
-fn exact_reciprocal<T: Real>(x: T) -> Option<T> {
-    let wide = x.to_f64();
-    let fraction = wide.to_bits() & ((1 << 52) - 1);
-    let exponent = (wide.to_bits() >> 52) & 0x7ff;
-    // the same range in both types, far from subnormal numbers
-    (fraction == 0 && (1023 - 100..1023 + 100).contains(&exponent)).then(|| T::ONE / x)
 }

@@ -1,23 +1,39 @@
 //! The native engine: graphs in blocks of samples, on the CPU, without any library.
 //!
 //! A graph is planned once: `if` becomes selection, values fall into those that are one for the whole batch and those that
-//! differ from sample to sample, and the latter get registers that stay in the L1 cache. A run allocates nothing and takes
-//! no lock. A sample's values are the same bits whatever the batch and the processor.
+//! differ from sample to sample, and the latter get registers that stay in the L1 cache. A loop runs for a block of samples
+//! until none of them has another iteration; a sample that has none keeps its states. A run takes no lock, and allocates
+//! nothing but the memory for the states of a loop that is longer than all before. A sample's values are the same bits
+//! whatever the batch and the processor.
 
 mod block;
-mod pass;
+mod cycles;
+mod draft;
+mod flow;
+mod item;
+mod kernels;
+mod linear;
 mod plan;
+mod reading;
+mod registers;
 mod scalar;
 mod step;
+mod tape;
 mod values;
+mod vector;
 
 use std::sync::atomic::AtomicBool;
 
 use crate::engine::{Inputs, Outputs, Program};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
 use crate::ops::real::Real;
+use flow::{Flow, Stop, cancelled};
 use plan::Plan;
+use tape::Tape;
+
+/// The highest limit on the iterations of a loop.
+const MOST: u32 = u32::MAX - 1;
 
 /// Prepares a verified numeric graph.
 ///
@@ -31,7 +47,10 @@ pub fn prepare<T: Real>(graph: &Graph) -> Result<Native<T>> {
     }
     Ok(Native {
         memory: block::Memory::of(&plan),
+        tapes: (0..plan.tapes).map(|_| Tape::new()).collect(),
         row: vec![T::ZERO; plan.uniform_outputs.len()],
+        matrices: vec![T::ZERO; plan.matrices],
+        limit: 1_000_000,
         values,
         plan,
     })
@@ -44,7 +63,21 @@ pub struct Native<T: 'static> {
     values: Vec<T>,
     /// The outputs of a batch of one sample.
     row: Vec<T>,
+    /// For operations on the matrices of one sample.
+    matrices: Vec<T>,
     memory: block::Memory<T>,
+    /// The states that are kept of loops.
+    tapes: Vec<Tape<T>>,
+    /// Most iterations of a loop.
+    limit: u32,
+}
+
+impl<T> Native<T> {
+    /// The same with another limit on the iterations of a loop.
+    pub fn with_max_steps(mut self, max_steps: u64) -> Native<T> {
+        self.limit = u32::try_from(max_steps).map_or(MOST, |steps| steps.min(MOST));
+        self
+    }
 }
 
 impl<T: Real> Program<T> for Native<T> {
@@ -55,11 +88,34 @@ impl<T: Real> Program<T> for Native<T> {
         outputs: &mut dyn Outputs<T>,
         cancel: Option<&AtomicBool>,
     ) -> Result<()> {
+        match self.stages(samples, inputs, outputs, cancel) {
+            Ok(()) | Err(Stop::Cancelled) => Ok(()),
+            Err(Stop::Limit) => {
+                let limit = self.limit;
+                let message =
+                    format!("a loop has run more than {limit} iterations (option max_steps)");
+                Err(Error::new(ErrorKind::Limit, message))
+            }
+        }
+    }
+}
+
+impl<T: Real> Native<T> {
+    fn stages(
+        &mut self,
+        samples: usize,
+        inputs: &dyn Inputs<T>,
+        outputs: &mut dyn Outputs<T>,
+        cancel: Option<&AtomicBool>,
+    ) -> std::result::Result<(), Stop> {
         let Native {
             plan,
             values,
             row,
+            matrices,
             memory,
+            tapes,
+            limit,
         } = self;
         let single = samples == 1;
         if single {
@@ -73,22 +129,36 @@ impl<T: Real> Program<T> for Native<T> {
             values[*slot as usize] = inputs.uniform(*port);
         }
         for stage in &plan.stages {
-            scalar::uniform(&stage.uniform, &plan.kernels, values);
+            let sums = stage.pass.as_ref().map_or(&[][..], |pass| &pass.sums);
+            let mut flow = Flow {
+                machine: scalar::Single {
+                    values: &mut *values,
+                    kernels: &plan.kernels,
+                    row: &mut *row,
+                    sums,
+                    matrices: &mut *matrices,
+                },
+                tapes: &mut *tapes,
+                limit: *limit,
+                cancel,
+            };
+            flow.items(&stage.uniform)?;
             let Some(pass) = &stage.pass else {
                 continue;
             };
             if single {
-                scalar::pass(plan, pass, values, row);
+                flow.items(&pass.items)?;
                 continue;
             }
             let batch = block::Batch {
                 samples,
                 inputs,
+                limit: *limit,
                 cancel,
             };
-            block::pass(plan, pass, memory, values, batch, outputs);
-            if block::cancelled(cancel) {
-                return Ok(());
+            block::pass(plan, pass, memory, values, tapes, batch, outputs)?;
+            if cancelled(cancel) {
+                return Err(Stop::Cancelled);
             }
         }
         if single {

@@ -1,35 +1,111 @@
-//! Runs steps on single values: uniform values, and passes over a batch of one sample.
+//! Runs items on single values: uniform values, and passes over a batch of one sample.
 
-use super::plan::{Kernels, Pass, Plan};
-use super::step::{self, Run, Step};
+use super::flow::Machine;
+use super::item::{Row, Steps};
+use super::kernels::Kernels;
+use super::linear;
+use super::step::{self, Run, Slot, Step};
+use super::tape::Rows;
 use crate::ops::real::Real;
 
-/// Computes uniform values.
-pub fn uniform<T: Real>(steps: &[Step], kernels: &Kernels<T>, values: &mut [T]) {
-    for step in steps {
-        let mut run = Scalar {
-            step,
-            values: &mut *values,
-            kernels,
-            row: &mut [],
-            sums: &[],
-        };
-        step::run(step.code, &mut run);
+/// Computes single values.
+pub struct Single<'a, T> {
+    /// A value for each slot.
+    pub values: &'a mut [T],
+    /// The functions of the table.
+    pub kernels: &'a Kernels<T>,
+    /// A place for each output.
+    pub row: &'a mut [T],
+    /// The slots of sums.
+    pub sums: &'a [Slot],
+    /// Memory for operations on matrices.
+    pub matrices: &'a mut [T],
+}
+
+impl<T: Real> Single<'_, T> {
+    #[inline(always)]
+    fn run(&mut self, steps: &[Step]) {
+        for step in steps {
+            let mut run = Scalar {
+                step,
+                values: &mut *self.values,
+                kernels: self.kernels,
+                row: &mut *self.row,
+                sums: self.sums,
+            };
+            step::run(step.code, &mut run);
+        }
     }
 }
 
-/// A pass over one sample. `values` has a place for each slot, those of the inputs filled; `row` one for each output.
-pub fn pass<T: Real>(plan: &Plan<T>, pass: &Pass, values: &mut [T], row: &mut [T]) {
-    for step in &pass.steps {
-        let mut run = Scalar {
-            step,
-            values: &mut *values,
-            kernels: &plan.kernels,
-            row: &mut *row,
-            sums: &pass.sums,
-        };
-        step::run(step.code, &mut run);
+impl<T: Real> Machine<T> for Single<'_, T> {
+    fn samples(&self) -> usize {
+        1
     }
+
+    fn steps(&mut self, steps: &Steps) {
+        self.run(&steps.uniform);
+        self.run(&steps.batched);
+    }
+
+    fn linear(&mut self, step: &linear::Step) {
+        for (to, slot) in self.matrices.iter_mut().zip(&step.args) {
+            *to = self.values[*slot as usize];
+        }
+        let results = step.compute(self.matrices);
+        for (slot, result) in step.results.iter().zip(results) {
+            self.values[*slot as usize] = *result;
+        }
+    }
+
+    fn active(&mut self, flag: Slot, _: bool) -> usize {
+        usize::from(self.values[flag as usize].is_true())
+    }
+
+    fn keep(&mut self, _: Slot, _: &[[Slot; 2]]) {
+        // a loop ends with its only sample
+    }
+
+    fn finish(&mut self, _: Slot, ran: &mut [u32], iterations: u32) {
+        ran[0] = iterations;
+    }
+
+    fn mask(&mut self, mask: Slot, ran: &[u32], iteration: u32) {
+        self.values[mask as usize] = T::truth(ran[0] > iteration);
+    }
+
+    fn width(&self, row: &Row) -> (usize, usize) {
+        (row.uniform.len() + row.batched.len(), 0)
+    }
+
+    fn save(&mut self, rows: &mut Rows<T>, index: usize, row: &Row) {
+        let (single, blocks) = self.width(row);
+        rows.reserve(index, single, blocks);
+        let slots = row.uniform.iter().chain(&row.batched);
+        for (to, slot) in rows.single[index * single..].iter_mut().zip(slots) {
+            *to = self.values[*slot as usize];
+        }
+    }
+
+    fn load(&mut self, rows: &Rows<T>, index: usize, row: &Row) {
+        let (single, _) = self.width(row);
+        let slots = row.uniform.iter().chain(&row.batched);
+        for (from, slot) in rows.single[index * single..].iter().zip(slots) {
+            self.values[*slot as usize] = *from;
+        }
+    }
+}
+
+/// Computes uniform values beside a block of samples.
+pub fn uniform<T: Real>(steps: &[Step], kernels: &Kernels<T>, values: &mut [T]) {
+    let mut single = Single {
+        values,
+        kernels,
+        row: &mut [],
+        sums: &[],
+        matrices: &mut [],
+    };
+    single.run(steps);
 }
 
 struct Scalar<'r, T> {
@@ -37,7 +113,7 @@ struct Scalar<'r, T> {
     values: &'r mut [T],
     kernels: &'r Kernels<T>,
     row: &'r mut [T],
-    sums: &'r [step::Slot],
+    sums: &'r [Slot],
 }
 
 impl<T: Real> Scalar<'_, T> {

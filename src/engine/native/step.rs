@@ -25,6 +25,7 @@ pub struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Code {
+    Copy,
     Neg,
     Abs,
     Sqrt,
@@ -168,6 +169,7 @@ pub trait Run<T: Real> {
 #[inline(always)]
 pub fn run<T: Real, R: Run<T>>(code: Code, r: &mut R) {
     match code {
+        Code::Copy => r.unary(|a| a),
         Code::Neg => r.unary(n::Neg::apply),
         Code::Abs => r.unary(n::Abs::apply),
         Code::Sqrt => r.unary(n::Sqrt::apply),

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::graph::{
     Builder, Elem, Graph, NodeId, NodeKind, Output, Port, PortKind, RegionId, Type,
-    flatten_batched, hoist,
+    flatten_batched, hoist, write_out,
 };
-use crate::ops::{Emit, Op, linear_values};
+use crate::ops::{Emit, MAX_WRITTEN_SIDE, Op, linear_values};
 use crate::syntax::ast::Constant;
 use check::{check, check_form};
 pub use counted::{Counted, counted};
@@ -62,7 +62,7 @@ pub(crate) fn onnx_form(
     max_steps: u64,
 ) -> Result<Graph> {
     check(graph)?;
-    let flat = flatten_batched(graph);
+    let flat = flatten_batched(&write_out(graph, MAX_WRITTEN_SIDE));
     let mut ports = flat.ports.clone();
     if count == Count::Port {
         ports.push(Port {

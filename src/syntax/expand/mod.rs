@@ -9,6 +9,8 @@ mod toplevel;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use prelude::is_prelude;
+
 use super::ast::{Constant, Declaration, Expr, ExprKind, Lambda, Program, Var};
 use super::datum::{Datum, DatumKind};
 use crate::error::{Error, ErrorKind, Result, Span};
@@ -36,6 +38,7 @@ pub fn expand(data: &[Datum]) -> Result<Program> {
     Ok(Program {
         declarations: expander.declarations,
         vars: expander.vars,
+        prelude: expander.prelude.len(),
         free: free.into_iter().map(|(_, name)| name).collect(),
         body,
     })
@@ -122,6 +125,12 @@ const REFUSED: [&str; 26] = [
     "let-values",
     "case-lambda",
 ];
+
+/// Whether programs know `name` as a form, or as a word that forms use.
+pub fn is_keyword(name: &str) -> bool {
+    let form = FORMS.iter().any(|(form, _)| *form == name);
+    form || REFUSED.contains(&name) || matches!(name, "else" | "=>")
+}
 
 fn fail(span: Span, message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Compile, message).at(span)
@@ -364,7 +373,7 @@ impl Expander {
             .filter(|options| options.len() >= 2)
             .ok_or_else(|| {
                 fail(
-                    options.span,
+                    whole.span,
                     "soft-choice needs a list of at least two options",
                 )
             })?;

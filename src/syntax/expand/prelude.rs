@@ -52,6 +52,11 @@ fn placeless(datum: &Datum) -> Datum {
     }
 }
 
+/// Whether `name` is a procedure of the language that is written in the language itself.
+pub fn is_prelude(name: &str) -> bool {
+    PRELUDE.contains_key(name)
+}
+
 /// The names of the prelude that `data` mention, directly or through others, in order.
 fn mentioned(data: &[Datum]) -> Vec<Arc<str>> {
     let (mut names, mut seen) = (Vec::new(), HashSet::new());

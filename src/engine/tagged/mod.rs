@@ -1,0 +1,93 @@
+//! The tagged engine: runs any graph, one sample at a time, one path a sample. A value is a tag and a payload; pairs, strings,
+//! closures and arrays live on a heap whose cells are written once (cf. Landin, "The mechanical evaluation of expressions",
+//! 1964).
+//!
+//! A graph becomes code once: each node has a slot, calls in tail position replace the activation that runs. Derivatives
+//! follow the path taken: the operations on what a derivative is asked of are noted on a tape, over which the adjoint rules
+//! of the table go back. Memory is kept from sample to sample, so that in the long run nothing is allocated.
+
+mod array;
+mod assemble;
+mod code;
+mod heap;
+mod immediate;
+mod machine;
+mod numbers;
+mod program;
+mod show;
+mod structure;
+mod tape;
+mod value;
+
+use crate::error::Result;
+use crate::graph::{Graph, write_out_choices};
+use crate::ops::SoftChoice;
+use crate::ops::real::Real;
+use crate::options::Options;
+use machine::Machine;
+
+pub use program::Tagged;
+pub use show::{Cell, Trace, evaluate, evaluate_all, trace};
+pub use value::{Array, PAYLOAD, TAGS, Value, WIDTH};
+
+/// What a run must not go beyond.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Deepest recursion, calls in tail position aside.
+    pub depth: usize,
+    /// Most calls and iterations of loops.
+    pub steps: usize,
+    /// Most cells of the heap, of the activations and of the tape.
+    pub heap: usize,
+    /// How soft choices are made.
+    pub soft_choice: SoftChoice,
+}
+
+impl Limits {
+    /// Those that the options `max_depth`, `max_steps`, `max_heap` and `soft_choice_…` set.
+    pub fn of(options: &Options) -> Limits {
+        let size = |name| usize::try_from(options.int(name)).unwrap_or(usize::MAX);
+        Limits {
+            depth: size("max_depth"),
+            steps: size("max_steps"),
+            heap: size("max_heap"),
+            soft_choice: SoftChoice::of(options),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits::of(&Options::new())
+    }
+}
+
+/// Prepares a verified graph, general or numeric. The values of its outputs must be numbers.
+///
+/// # Errors
+/// `Unsupported` where the graph holds what only graphs of derivatives do.
+pub fn prepare<T: Real>(graph: &Graph, limits: Limits) -> Result<Tagged<T>> {
+    Tagged::new(graph, program::Derivatives::None, limits)
+}
+
+/// The same with the vector–Jacobian product by the ports of `wrt`: the ports and outputs are those of the graph that
+/// [`crate::grad::vjp`] makes.
+pub fn prepare_vjp<T: Real>(graph: &Graph, wrt: &[usize], limits: Limits) -> Result<Tagged<T>> {
+    Tagged::new(graph, program::Derivatives::Vjp(wrt.to_vec()), limits)
+}
+
+/// The same with the Jacobian by the ports of `wrt`: the outputs are those of the graph that [`crate::grad::jacobian`] makes.
+pub fn prepare_jacobian<T: Real>(
+    graph: &Graph,
+    wrt: &[usize],
+    limits: Limits,
+) -> Result<Tagged<T>> {
+    Tagged::new(graph, program::Derivatives::Jacobian(wrt.to_vec()), limits)
+}
+
+/// A machine for a graph.
+fn machine<T: Real>(graph: &Graph, limits: Limits) -> Result<Machine<T>> {
+    let graph = write_out_choices(graph, &limits.soft_choice);
+    let (code, heap) = assemble::assemble(&graph, limits.heap)?;
+    Ok(Machine::new(code, heap, graph.ports.len(), limits))
+}
