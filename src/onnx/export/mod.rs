@@ -90,15 +90,7 @@ pub(crate) fn export_form(
 ) -> Vec<u8> {
     let mut names = Names::default();
     let ports = names.ports(form);
-    let mut graph = write(
-        form,
-        element,
-        &ports,
-        &mut names,
-        max_steps,
-        Target::Engine,
-    )
-    .graph;
+    let mut graph = write(form, element, &ports, &mut names, max_steps, Target::Engine).graph;
     add_ports(&mut graph, form, element, &ports, listed);
     graph.initializer.retain(|tensor| {
         let name = tensor.name.as_deref();
