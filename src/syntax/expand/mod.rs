@@ -10,7 +10,7 @@ mod toplevel;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use prelude::is_prelude;
+pub use prelude::{is_prelude, prelude_names};
 
 use super::ast::{Constant, Declaration, Expr, ExprKind, Lambda, Program, Var};
 use super::datum::{Datum, DatumKind};
