@@ -1,3 +1,3 @@
-; run: () => error: "cdr" needs a pair
+; run: () => error: cdr
 (define (last-item l) (if (null? (cdr l)) (car l) (last-item (cdr l))))
 (last-item '())
