@@ -12,7 +12,7 @@ use crate::syntax::ast::Constant;
 use crate::syntax::reader;
 
 /// The constant that a node is; `None` for a node of another kind.
-pub fn constant(raw: &Raw) -> Result<Option<Constant>, String> {
+pub fn constant(raw: &Raw, extra: &Extra) -> Result<Option<Constant>, String> {
     if matches!(
         raw.op,
         "const" | "quote_const" | "input" | "func_param" | "loop_param"
@@ -24,6 +24,7 @@ pub fn constant(raw: &Raw) -> Result<Option<Constant>, String> {
         return Ok(raw.constant.clone());
     }
     let (constant, wanted) = match raw.op {
+        "const" if extra.whole => (atom(raw.value).map(whole), "number, boolean or character"),
         "const" => (atom(raw.value), "number, boolean or character"),
         "quote_const" => (quoted(raw.value), "quoted datum"),
         _ => return Ok(None),
@@ -74,6 +75,19 @@ fn atom(value: &Json) -> Option<Constant> {
             char::from_u32(code).map(Constant::Char)
         }
         value => json::number(value).map(Constant::Real),
+    }
+}
+
+/// A whole number as an exact one, up to where reals hold each.
+fn whole(constant: Constant) -> Constant {
+    const LIMIT: f64 = (1u64 << 53) as f64;
+    match constant {
+        Constant::Real(x)
+            if x.trunc() == x && x.abs() <= LIMIT && x.to_bits() != (-0.0f64).to_bits() =>
+        {
+            Constant::Int(x as i64)
+        }
+        other => other,
     }
 }
 

@@ -253,7 +253,7 @@ impl<'a> Reader<'a> {
                 .ok_or_else(|| wrong(format!("node {of} has no value {index}")));
         }
         let mut args: Vec<NodeId> = raw.edges.iter().map(|edge| nodes.nodes[edge]).collect();
-        if let Some(constant) = atom::constant(raw).map_err(wrong)? {
+        if let Some(constant) = atom::constant(raw, self.extra).map_err(wrong)? {
             return Ok(self.builder.constant(constant));
         }
         let kind = match raw.op {

@@ -344,17 +344,35 @@ impl<'a> Writer<'a> {
         Ok(self.push("ref", &[of, index]))
     }
 
-    /// The solution of a linear system: the operation of the format on a matrix and a vector, or two matrices.
+    fn is_identity(&self, items: &[NodeId], n: usize) -> bool {
+        let is = |node: NodeId, value: f64| match &self.graph.node(node).kind {
+            NodeKind::Constant(Constant::Real(x)) => x.to_bits() == value.to_bits(),
+            _ => false,
+        };
+        let mut items = items.iter().enumerate();
+        items.all(|(i, node)| is(*node, f64::from(u8::from(i / n == i % n))))
+    }
+
+    /// The solution of a linear system: the operation of the format on a matrix and a vector, or two matrices; where the
+    /// second is one, the inverse.
     fn solve(&mut self, id: NodeId, n: u32, m: u32) -> Result<()> {
         let (n, m) = (n as usize, m as usize);
-        let edges = self.ids(&self.graph.node(id).args)?;
+        let args = &self.graph.node(id).args;
+        let inverse = n == m && m > 1 && self.is_identity(&args[n * n..], n);
+        let edges = self.ids(args)?;
         let (left, right) = edges.split_at(n * n);
         let left = self.matrix(left, n);
-        let right = match m {
-            1 => self.push("vec", right),
-            _ => self.matrix(right, m),
+        let solution = match m {
+            _ if inverse => self.push("inv", &[left]),
+            1 => {
+                let right = self.push("vec", right);
+                self.push("solve", &[left, right])
+            }
+            _ => {
+                let right = self.matrix(right, m);
+                self.push("solve", &[left, right])
+            }
         };
-        let solution = self.push("solve", &[left, right]);
         let mut read: Vec<u32> = self.used.get(&id).into_iter().flatten().copied().collect();
         read.sort_unstable();
         for index in read {
