@@ -156,7 +156,8 @@ fn a_static_number_of_iterations() {
         let graph = parse(&text).unwrap();
         let both = vjp(&graph, &[0, 1, 2, 3]);
         assert_eq!((has(&graph, "Scan"), has(&graph, "Loop")), (1, 0), "{text}");
-        assert_eq!((has(&both, "Scan"), has(&both, "Loop")), (2, 0));
+        // the reference evaluator has no Scan back, so files go back in a Loop
+        assert_eq!((has(&both, "Scan"), has(&both, "Loop")), (1, 1));
         // without masks
         assert_eq!(has(&both, "Where"), 0);
         check_text(&text, &[X, Y], &[1.1, 0.4]);
