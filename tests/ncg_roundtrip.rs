@@ -1,5 +1,8 @@
 //! What is written as `.ncg` reads back to the same graph, and gives the same values to a reader that knows version 1 alone.
 
+#[allow(dead_code)]
+mod programs;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -285,7 +288,7 @@ fn numeric_graphs_read_back_as_they_are() {
 }
 
 /// The programs of these folders.
-fn programs(folders: &[&str]) -> Vec<(String, String)> {
+fn contract_programs(folders: &[&str]) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut programs = Vec::new();
     for folder in folders {
@@ -304,9 +307,9 @@ fn programs(folders: &[&str]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_program_reads_back_as_it_is() {
+fn every_contract_program_reads_back_as_it_is() {
     let (mut numeric, mut general, mut compared, mut loops) = (0, 0, 0, 0);
-    for (path, source) in programs(&["run"]) {
+    for (path, source) in contract_programs(&["run"]) {
         let Ok(stages) = stages(&source, &Options::new()) else {
             continue;
         };
@@ -338,4 +341,32 @@ fn a_document_loads_from_a_file() {
     assert_eq!(loaded.graph.to_string(), compiled.graph.to_string());
     assert_eq!(loaded.graph.ports, compiled.graph.ports);
     assert_eq!(loaded.source, compiled.source);
+}
+
+#[test]
+fn random_programs_read_back_as_they_are() {
+    let (mut numeric, mut loops) = (0, 0);
+    let mut seed = 1u64;
+    for _ in 0..400 {
+        // any numbers do: they choose what the program is
+        let choices: Vec<u16> = (0..600)
+            .map(|_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (seed >> 48) as u16
+            })
+            .collect();
+        let text = programs::program(&choices).text;
+        let Ok(stages) = stages(&text, &Options::new()) else {
+            continue;
+        };
+        println!("{text}");
+        let written = survives(&stages.numeric);
+        general_survives(&stages.general, &stages.numeric);
+        numeric += 1;
+        loops += usize::from(written.contains("\"op_type\": \"loop\""));
+    }
+    assert!(
+        numeric > 200 && loops > 20,
+        "{numeric} numeric, {loops} with loops"
+    );
 }

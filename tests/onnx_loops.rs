@@ -156,7 +156,8 @@ fn a_static_number_of_iterations() {
         let graph = parse(&text).unwrap();
         let both = vjp(&graph, &[0, 1, 2, 3]);
         assert_eq!((has(&graph, "Scan"), has(&graph, "Loop")), (1, 0), "{text}");
-        assert_eq!((has(&both, "Scan"), has(&both, "Loop")), (2, 0));
+        // the reference evaluator has no Scan back, so files go back in a Loop
+        assert_eq!((has(&both, "Scan"), has(&both, "Loop")), (1, 1));
         // without masks
         assert_eq!(has(&both, "Where"), 0);
         check_text(&text, &[X, Y], &[1.1, 0.4]);
@@ -592,8 +593,6 @@ fn timing() {
             for (samples, chunk) in [
                 (1, 0),
                 (1024, 0),
-                (65_536, 512),
-                (65_536, 1024),
                 (65_536, 2048),
                 (65_536, 4096),
                 (65_536, 0),
@@ -609,7 +608,7 @@ fn timing() {
                 }
                 let inputs = Columns { values, stride: 1 };
                 let mut results = Results::<f64>::new(graph.outputs.len(), samples, 1);
-                let best = (0..5).map(|_| {
+                let best = (0..7).map(|_| {
                     results.uniform.fill(None);
                     let start = std::time::Instant::now();
                     program.run(samples, &inputs, &mut results, None).unwrap();
