@@ -3,12 +3,15 @@
 mod batch;
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use batch::{Batch, Sums};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ncg::compile::stages;
 use ncg::engine::{Program, native};
 use ncg::grad::training;
+use ncg::graph::{Builder, Graph, Output, Port, PortKind, Type, Value};
+use ncg::ops::{Emit, Op};
 
 const SIZES: [usize; 3] = [1, 1024, 65_536];
 
@@ -103,10 +106,83 @@ fn by_hand(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Euler steps of the Lotka-Volterra equations; how many is one number for all samples, or an input.
+fn lotka_volterra(steps: Option<usize>) -> Graph {
+    let inputs = ["x", "y", "steps"].map(|name| Port {
+        name: Arc::from(name),
+        kind: PortKind::Input,
+    });
+    let parameters = ["a", "b", "c", "d"].map(|name| Port {
+        name: Arc::from(name),
+        kind: PortKind::Parameter {
+            initial: 1.0,
+            lower: f64::NEG_INFINITY,
+            upper: f64::INFINITY,
+        },
+    });
+    let mut builder = Builder::new(inputs.into_iter().chain(parameters).collect());
+    let b = &mut builder;
+    let [x, y, last, alpha, beta, gamma, delta] = [0, 1, 2, 3, 4, 5, 6].map(|port| b.port(port));
+    let last = steps.map_or(last, |steps| b.real(steps as f64));
+    let [zero, one, h] = [0.0, 1.0, 1e-3].map(|value| b.real(value));
+    let [i, u, v] = b.open_loop(&[Type::REAL; 3])[..] else {
+        unreachable!("three states");
+    };
+    let flag = b.op(Op::Less, &[i, last]);
+    b.open_next();
+    let grown = b.op(Op::Mul, &[alpha, u]);
+    let met = b.op(Op::Mul, &[u, v]);
+    let eaten = b.op(Op::Mul, &[beta, met]);
+    let slope = b.op(Op::Sub, &[grown, eaten]);
+    let change = b.op(Op::Mul, &[h, slope]);
+    let next_u = b.op(Op::Add, &[u, change]);
+    let fed = b.op(Op::Mul, &[delta, met]);
+    let died = b.op(Op::Mul, &[gamma, v]);
+    let slope = b.op(Op::Sub, &[fed, died]);
+    let change = b.op(Op::Mul, &[h, slope]);
+    let next_v = b.op(Op::Add, &[v, change]);
+    let next_i = b.op(Op::Add, &[i, one]);
+    let next = b.close_region(vec![next_i, next_u, next_v]);
+    let head = b.close_region(vec![flag]);
+    let values = b.repeat(vec![zero, x, y], head, next);
+    let outputs = ["x", "y"].into_iter().zip(&values[1..]);
+    let outputs = outputs.map(|(name, node)| Output {
+        name: Arc::from(name),
+        node: *node,
+    });
+    builder.finish(outputs.collect(), Value::Output(0))
+}
+
+/// Time a step and sample: divide by 20 or 200, and by 1024.
+fn loops(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("lotka-volterra");
+    for steps in [20, 200] {
+        for (name, count) in [("one count", Some(steps)), ("a count each", None)] {
+            let graph = lotka_volterra(count);
+            let mut program = native::prepare::<f64>(&graph).expect("is numeric");
+            for samples in [1, 1024] {
+                let mut inputs = columns(graph.ports.len(), samples);
+                inputs.columns[2] = vec![steps as f64; samples];
+                let mut outputs = Sums(vec![0.0; graph.outputs.len()]);
+                let id = BenchmarkId::new(format!("{name}, {steps} steps"), samples);
+                group.bench_function(id, |b| {
+                    b.iter(|| {
+                        program
+                            .run(samples, black_box(&inputs), &mut outputs, None)
+                            .expect("runs");
+                    });
+                });
+            }
+        }
+    }
+    group.finish();
+}
+
 fn all(criterion: &mut Criterion) {
     model(criterion, "coulomb", COULOMB);
     by_hand(criterion);
     model(criterion, "oscillator", OSCILLATOR);
+    loops(criterion);
 }
 
 criterion_group!(benches, all);

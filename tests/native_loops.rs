@@ -7,13 +7,13 @@ mod numeric;
 
 use std::sync::atomic::AtomicBool;
 
-use by_hand::{CASES, ports, repeat, reverse};
+use by_hand::{CASES, ports};
 use ncg::engine::native::{self, Native};
 use ncg::engine::{Inputs, Program};
 use ncg::error::{Error, ErrorKind};
 use ncg::graph::{Builder, Graph, NodeId, verify_numeric};
 use ncg::ops::{Emit, Op};
-use numeric::{Columns, Results, built, evaluate, input, parameter, random};
+use numeric::{Columns, Results, built, evaluate, input, parameter, random, repeat, reverse};
 use proptest::prelude::*;
 
 const SIZES: [usize; 8] = [0, 1, 2, 127, 128, 129, 1000, 5000];
@@ -523,7 +523,7 @@ impl Choices<'_> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(400), ..ProptestConfig::default() })]
     #[test]
     fn random_loops_give_the_values_of_the_plain_evaluator(
         numbers in prop::collection::vec(any::<u16>(), 20..250),

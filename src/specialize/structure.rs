@@ -83,11 +83,11 @@ impl Machine<'_> {
             }
             (Op::Atan, [y, x]) => b.op(Op::Atan2, &[*y, *x]),
             (Op::Pow, [x, _]) => match (&args[0], &args[1]) {
-                (Val::Node(_), Val::Constant(Constant::Int(n)))
-                    if n.abs() <= MAX_PRODUCT_EXPONENT =>
-                {
-                    self.whole_power(*x, *n)
-                }
+                // of a constant too, so that folding changes no bit
+                (
+                    Val::Node(_) | Val::Constant(Constant::Real(_)),
+                    Val::Constant(Constant::Int(n)),
+                ) if n.abs() <= MAX_PRODUCT_EXPONENT => self.whole_power(*x, *n),
                 _ => b.op(op, nodes),
             },
             _ => b.op(op, nodes),

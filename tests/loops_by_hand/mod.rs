@@ -2,44 +2,10 @@
 
 use std::cell::Cell;
 
-use ncg::graph::{Builder, NodeId, NodeKind, Port, Type};
+use ncg::graph::{Builder, NodeId, Port};
 use ncg::ops::{Emit, Op};
 
-use crate::numeric::{input, parameter};
-
-/// The values of a loop: its last states.
-pub fn repeat(
-    b: &mut Builder,
-    inits: &[NodeId],
-    head: impl FnOnce(&mut Builder, &[NodeId]) -> NodeId,
-    next: impl FnOnce(&mut Builder, &[NodeId]) -> Vec<NodeId>,
-) -> Vec<NodeId> {
-    let states = b.open_loop(&vec![Type::REAL; inits.len()]);
-    let flag = head(b, &states);
-    b.open_next();
-    let nexts = next(b, &states);
-    let next = b.close_region(nexts);
-    let head = b.close_region(vec![flag]);
-    b.repeat(inits.to_vec(), head, next)
-}
-
-/// The values of a way back over the loop that has this value: its last carries.
-pub fn reverse(
-    b: &mut Builder,
-    value: NodeId,
-    inits: &[NodeId],
-    back: impl FnOnce(&mut Builder, &[NodeId], &[NodeId]) -> Vec<NodeId>,
-) -> Vec<NodeId> {
-    let of = b.graph().node(value).args[0];
-    let NodeKind::Loop(head, _) = b.graph().node(of).kind else {
-        panic!("no value of a loop");
-    };
-    let states = b.graph().region(head).params.len();
-    let params = b.open_loop(&vec![Type::REAL; states + inits.len()]);
-    let carries = back(b, &params[..states], &params[states..]);
-    let back = b.close_region(carries);
-    b.reverse(of, inits.to_vec(), back)
-}
+use crate::numeric::{input, parameter, repeat, reverse};
 
 /// Inputs `x`, `y` and `n`, a trip count; parameters `m`, one too, and `p`.
 pub fn ports() -> Vec<Port> {

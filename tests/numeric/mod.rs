@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ncg::compile;
 use ncg::engine::{Inputs, Outputs};
-use ncg::graph::{Builder, Graph, NodeId, NodeKind, Output, Port, PortKind, RegionId, Value};
+use ncg::graph::{Builder, Graph, NodeId, NodeKind, Output, Port, PortKind, RegionId, Type, Value};
 use ncg::ops::kernel::Kernel;
 use ncg::ops::real::Real;
 use ncg::ops::{Emit, Op, Role};
@@ -60,6 +60,40 @@ pub fn built(
         n => Value::List((0..n).map(Value::Output).collect(), None),
     };
     builder.finish(outputs, value)
+}
+
+/// The values of a loop: its last states.
+pub fn repeat(
+    b: &mut Builder,
+    inits: &[NodeId],
+    head: impl FnOnce(&mut Builder, &[NodeId]) -> NodeId,
+    next: impl FnOnce(&mut Builder, &[NodeId]) -> Vec<NodeId>,
+) -> Vec<NodeId> {
+    let states = b.open_loop(&vec![Type::REAL; inits.len()]);
+    let flag = head(b, &states);
+    b.open_next();
+    let nexts = next(b, &states);
+    let next = b.close_region(nexts);
+    let head = b.close_region(vec![flag]);
+    b.repeat(inits.to_vec(), head, next)
+}
+
+/// The values of a way back over the loop that has this value: its last carries.
+pub fn reverse(
+    b: &mut Builder,
+    value: NodeId,
+    inits: &[NodeId],
+    back: impl FnOnce(&mut Builder, &[NodeId], &[NodeId]) -> Vec<NodeId>,
+) -> Vec<NodeId> {
+    let of = b.graph().node(value).args[0];
+    let NodeKind::Loop(head, _) = b.graph().node(of).kind else {
+        panic!("no value of a loop");
+    };
+    let states = b.graph().region(head).params.len();
+    let params = b.open_loop(&vec![Type::REAL; states + inits.len()]);
+    let carries = back(b, &params[..states], &params[states..]);
+    let back = b.close_region(carries);
+    b.reverse(of, inits.to_vec(), back)
 }
 
 /// k q1 q2 / r².

@@ -7,12 +7,14 @@
 //! whatever the batch and the processor.
 
 mod block;
+mod cycles;
 mod draft;
 mod flow;
 mod item;
 mod kernels;
 mod linear;
 mod plan;
+mod reading;
 mod registers;
 mod scalar;
 mod step;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::draft::{self, Out};
 use super::item::{Item, Part, Slots};
 use super::kernels::Kernels;
+use super::reading;
 use super::registers::{INPUT, Places, REGISTER, UNREAD};
 use super::step::Slot;
 use super::values::{Source, Values};
@@ -69,7 +70,7 @@ pub struct Pass {
 impl<T: Real> Plan<T> {
     /// Plans a verified numeric graph.
     pub fn of(graph: &Graph) -> Result<Plan<T>> {
-        let values = Values::of(graph)?;
+        let values = reading::values(graph)?;
         let inputs = graph.inputs();
         let mut places = Places::new(&values, &inputs);
         let mut kernels = Kernels::new();
