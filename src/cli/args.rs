@@ -153,7 +153,7 @@ pub struct Data {
 pub struct Run {
     #[command(flatten)]
     pub source: Source,
-    /// Values by name, as JSON or as @FILE; an array is a batch
+    /// Values by name, as JSON or as @FILE; an array is a batch, or a vector for an input that is one
     #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
     pub inputs: String,
     /// Differentiate the sum of the values by these inputs and parameters, separated by commas

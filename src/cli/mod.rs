@@ -4,6 +4,7 @@
 //! [`Reply`], which is printed as text or as one JSON object.
 
 mod args;
+mod arrays;
 mod check;
 mod demo;
 mod engines;
@@ -106,7 +107,9 @@ fn refuse(error: &clap::Error) -> ExitCode {
     if json {
         let text = error.render().to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        let message = text.lines().next().unwrap_or(text);
+        // what is wrong comes first, then how the command is used
+        let wrong = text.lines().take_while(|line| !line.trim().is_empty());
+        let message = wrong.map(str::trim).collect::<Vec<_>>().join(" ");
         let body = json!({"error": {"code": "NCG_ERR_ARGUMENT", "message": message}});
         print(&format!("{body}\n"));
     } else {

@@ -2,7 +2,7 @@
 //! the bodies of loops and functions.
 //!
 //! A node belongs to one region and may use nodes of that region and of the regions around it. A *numeric* graph holds only
-//! numbers, `if` and `loop`; a *general* graph also holds functions, closures and structural operations.
+//! numbers, linear algebra, `if` and `loop`; a *general* graph also holds functions, closures and structural operations.
 
 mod bind;
 mod build;

@@ -83,6 +83,9 @@ impl Bound {
             Given::Port(port) => {
                 self.push(region, NodeKind::Port(*port as u32), vec![], Type::REAL)
             }
+            Given::Primitive(op) => {
+                self.push(region, NodeKind::Primitive(*op), vec![], Type::General)
+            }
             Given::Constant(constant) => self.constant(region, constant.clone()),
             Given::Association(entries) => {
                 let mut pairs = Vec::with_capacity(entries.len());

@@ -2,6 +2,7 @@
 //! programs bound to it as data.
 
 mod bound;
+mod choice;
 mod encode;
 mod order;
 
@@ -11,6 +12,7 @@ use crate::compile::{self, General, Model};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, Port, verify, verify_numeric};
 use crate::lower::lower;
+use crate::ops::SoftChoice;
 use crate::options::Options;
 use crate::specialize::{Given, Limits, Prepared, specialize_on};
 use crate::syntax::ast::{Constant, Program};
@@ -147,11 +149,17 @@ pub fn read_program(interpreter: &Interpreter, source: &str, options: &Options) 
             };
             env.push((port.name, value));
         }
+        let program = match interpreter.core {
+            true => {
+                let (program, internal) = encode::encode(&ast, &SoftChoice::of(options))?;
+                let named = internal.into_iter();
+                env.extend(named.map(|op| (choice::internal_name(op), Given::Primitive(op))));
+                program
+            }
+            false => forms(&ast, source, options)?,
+        };
         Ok(Bound {
-            program: match interpreter.core {
-                true => encode::encode(&ast)?,
-                false => forms(&ast, source, options)?,
-            },
+            program,
             env,
             ports: kept,
         })

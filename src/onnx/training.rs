@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use super::export::{Names, Overrun, add_ports, describe, model, write};
+use super::export::{Names, Target, add_ports, describe, model, write};
 use super::form::{Count, Element, MAX_STEPS, onnx_form};
 use super::metadata::About;
 use super::proto::{StringStringEntryProto, TrainingInfoProto};
@@ -97,7 +97,7 @@ pub fn export_training(
     )?;
     let mut names = Names::default();
     let mut ports = names.ports(&form);
-    let written = write(&form, element, &ports, &mut names, MAX_STEPS, Overrun::Nan);
+    let written = write(&form, element, &ports, &mut names, MAX_STEPS, Target::File);
     let metadata = describe(&form, graph, &ports, &written, element, about);
     let mut main = written.graph;
     let listed: Vec<usize> = (0..ports.len()).collect();
@@ -107,7 +107,7 @@ pub fn export_training(
     for port in &own {
         ports.push(names.unique(&step.ports[*port].name));
     }
-    let written = write(&step, element, &ports, &mut names, MAX_STEPS, Overrun::Nan);
+    let written = write(&step, element, &ports, &mut names, MAX_STEPS, Target::File);
     let mut algorithm = written.graph;
     algorithm.name = Some("gradient descent".into());
     add_ports(&mut algorithm, &step, element, &ports, &own);

@@ -39,7 +39,7 @@ impl Engine {
             library: (!library.is_empty()).then(|| library.into()),
             device,
             threads: options.int("threads") as usize,
-            ..Default::default()
+            max_steps: options.int("max_steps").unsigned_abs(),
         };
         let general = wanted == "auto" && !model.is_numeric();
         if wanted != "tagged" && !general {

@@ -13,10 +13,10 @@ use crate::graph::{FunctionId, NodeId};
 use crate::syntax::ast::Constant;
 
 /// A chain of tail calls whose numbers fill the result with more nodes than this becomes a loop, if it can.
-const UNROLLED_NODES: usize = 2_000;
+pub const UNROLLED_NODES: usize = 2_000;
 
 /// A chain of fewer calls is never worth a loop.
-const UNROLLED_CALLS: usize = 8;
+pub const UNROLLED_CALLS: usize = 8;
 
 /// Where a function is called from outside, at the beginning of a chain of tail calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

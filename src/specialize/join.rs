@@ -19,6 +19,8 @@ impl Machine<'_> {
     ) -> Result<Vec<Val>> {
         let mut slots = Join {
             test,
+            arms: (then, otherwise),
+            choice: false,
             slots: Vec::new(),
             values: None,
         };
@@ -80,10 +82,12 @@ impl Machine<'_> {
                 return self.merge_number(a, b, join);
             }
             (Some(a), Some(b)) if is_procedure(a) && is_procedure(b) => {
+                let outer = std::mem::replace(&mut join.choice, true);
                 let arms = (
                     self.merge(Some(a), None, join)?,
                     self.merge(None, Some(b), join)?,
                 );
+                join.choice = outer;
                 Val::Choice(join.test, Rc::new(arms))
             }
             (Some(Val::Closure(f, captures)), None) | (None, Some(Val::Closure(f, captures))) => {
@@ -188,6 +192,16 @@ impl Machine<'_> {
     }
 
     fn merge_number(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
+        // what one of two procedures holds and is known outside its arm
+        match (a, b) {
+            (Some(a), None) if join.choice && self.is_outside(a, join.arms.0) => {
+                return Ok(a.clone());
+            }
+            (None, Some(b)) if join.choice && self.is_outside(b, join.arms.1) => {
+                return Ok(b.clone());
+            }
+            _ => {}
+        }
         if let Some(values) = &mut join.values {
             return values
                 .next()
@@ -211,9 +225,23 @@ impl Machine<'_> {
     }
 }
 
+impl Machine<'_> {
+    /// Whether a number is computed before this arm.
+    fn is_outside(&self, value: &Val, arm: RegionId) -> bool {
+        let first = self.builder.graph().region(arm).nodes.first();
+        match value {
+            Val::Node(node) => first.is_none_or(|first| node < first),
+            _ => true,
+        }
+    }
+}
+
 /// The numbers in which two arms differ: first gathered, then read from the branch in the same order.
 struct Join {
     test: NodeId,
+    arms: (RegionId, RegionId),
+    /// Whether what is merged belongs to one of two procedures.
+    choice: bool,
     slots: Vec<(NodeId, NodeId)>,
     values: Option<std::vec::IntoIter<NodeId>>,
 }

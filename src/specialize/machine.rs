@@ -77,6 +77,7 @@ pub fn run(prepared: &Prepared, ports: &[Port], given: &[Given], limits: Limits)
 fn input(given: &Given, heap: &mut Heap, builder: &Builder) -> Val {
     match given {
         Given::Port(port) => Val::Node(builder.port(*port)),
+        Given::Primitive(op) => Val::Primitive(*op),
         Given::Constant(constant) => heap.constant(constant),
         Given::Association(entries) => {
             let mut pairs = Vec::with_capacity(entries.len());
@@ -116,7 +117,9 @@ impl Environment {
     fn new((first, last): (usize, usize)) -> Environment {
         Environment {
             first,
-            values: vec![Val::Unset; last.saturating_sub(first)],
+            values: std::iter::repeat_with(|| Val::Unset)
+                .take(last.saturating_sub(first))
+                .collect(),
         }
     }
 }
@@ -212,7 +215,7 @@ pub struct Machine<'a> {
     pub heap: Heap,
     /// The values of the graph's inputs.
     inputs: Vec<Val>,
-    /// The constants so far: each is built once.
+    /// The lists of constants so far: each is built once.
     constants: HashMap<NodeId, Val>,
     pub environments: Vec<Environment>,
     pub frames: Vec<Frame>,
@@ -331,7 +334,7 @@ impl Machine<'_> {
         }
         let value = match &node.kind {
             NodeKind::RegionParam => return Ok(()),
-            NodeKind::Constant(constant) => match self.constants.get(&id) {
+            NodeKind::Constant(constant @ Constant::List(..)) => match self.constants.get(&id) {
                 Some(value) => value.clone(),
                 None => {
                     let value = self.heap.constant(constant);
@@ -339,6 +342,7 @@ impl Machine<'_> {
                     value
                 }
             },
+            NodeKind::Constant(constant) => Val::Constant(constant.clone()),
             NodeKind::Port(port) => self.inputs[*port as usize].clone(),
             NodeKind::Primitive(op) => Val::Primitive(*op),
             NodeKind::Closure(function) => Val::Closure(*function, args.into()),

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::graph::{Graph, Port, simplify, write_out_choices};
-use crate::ops::SoftChoice;
+use crate::ops::{Op, SoftChoice};
 use crate::syntax::ast::Constant;
 use tail::Tails;
 
@@ -94,6 +94,8 @@ pub enum Given {
     Port(usize),
     /// A value that is known.
     Constant(Constant),
+    /// An operation: a procedure.
+    Primitive(Op),
     /// An association list: pairs of a symbol and a value.
     Association(Vec<(Arc<str>, Given)>),
 }

@@ -3,18 +3,24 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use super::decide::{Decision, Key, Point, Start};
+use super::decide::{Decision, Key, Point, Start, UNROLLED_CALLS, UNROLLED_NODES};
 use super::machine::{Activation, Machine};
 use super::value::Val;
 use crate::error::Result;
 use crate::graph::FunctionId;
 
 /// How far back a chain is searched for where it has been before.
-const REMEMBERED: usize = 256;
+const SEARCHED: usize = 1024;
 
-/// So many times a chain comes to the same key before its iterations are taken one after the other: it may come to the same
-/// point before that.
-const SAME_KEYS: usize = 2;
+/// How many calls are remembered at least.
+const KEPT: usize = 2048;
+
+/// A chain that comes to the same key in so many branches that lie in each other takes its iterations one after the other: it
+/// may come to the same point before that.
+const SAME_KEYS: usize = 4;
+
+/// A long chain is searched again after so many nodes more.
+const PATIENCE: usize = 500;
 
 /// The calls of a chain, the last one first.
 pub struct Trail {
@@ -27,17 +33,22 @@ pub struct Trail {
 struct Passed {
     function: FunctionId,
     args: Vec<Val>,
-    key: Key,
-    /// Computed when it is first asked for: the heap is written once.
+    // computed when they are first asked for: the heap is written once
+    key: OnceCell<Key>,
     point: OnceCell<Point>,
     /// How many branches on data were open.
     branches: usize,
+    /// How many nodes the result had.
+    nodes: usize,
+    /// How many it must have before the chain is searched for a long loop.
+    quiet: usize,
 }
 
 impl Trail {
-    fn push(call: Rc<Passed>, before: Option<Rc<Trail>>) -> Rc<Trail> {
+    fn push(call: Passed, before: Option<Rc<Trail>>) -> Rc<Trail> {
+        let call = Rc::new(call);
         let length = before.as_ref().map_or(0, |trail| trail.length) + 1;
-        if length <= 2 * REMEMBERED {
+        if length <= 2 * KEPT {
             return Rc::new(Trail {
                 call,
                 length,
@@ -45,12 +56,10 @@ impl Trail {
             });
         }
         // what lies too far back is forgotten
-        let mut kept = Vec::with_capacity(REMEMBERED);
-        let mut earlier = before.as_ref();
-        while let Some(trail) = earlier.filter(|_| kept.len() < REMEMBERED) {
-            kept.push(trail.call.clone());
-            earlier = trail.before.as_ref();
-        }
+        let kept: Vec<Rc<Passed>> = calls(before.as_ref())
+            .take(KEPT)
+            .map(|trail| trail.call.clone())
+            .collect();
         let length = kept.len() + 1;
         let before = kept
             .into_iter()
@@ -72,6 +81,11 @@ impl Trail {
     }
 }
 
+/// The calls of a chain, the last one first.
+fn calls(trail: Option<&Rc<Trail>>) -> impl Iterator<Item = &Rc<Trail>> {
+    std::iter::successors(trail, |trail| trail.before.as_ref())
+}
+
 impl Machine<'_> {
     /// Remembers a call of a chain that is no loop as a whole. Begins again where the chain has been there before, and data
     /// decided or the chain is long: with a loop from that point; where that is none, with one iteration after the other.
@@ -85,38 +99,89 @@ impl Machine<'_> {
         if !followed && !self.limits.interpreter {
             return Ok(around.trail.clone());
         }
-        let call = Passed {
+        let mut call = Passed {
             function,
             args: args.to_vec(),
-            key: self.key(function, args),
+            key: OnceCell::new(),
             point: OnceCell::new(),
             branches: self.branches,
+            nodes: self.builder.graph().nodes.len(),
+            quiet: around.trail.as_ref().map_or(0, |trail| trail.call.quiet),
         };
-        let long = self.is_long(around);
-        let mut keys = 0;
-        let mut earlier = around.trail.as_ref();
-        for _ in 0..REMEMBERED {
-            let Some(trail) = earlier else {
-                break;
-            };
-            let other = &trail.call;
-            if (long || self.branches > other.branches) && other.key.is(&call.key) {
-                keys += usize::from(self.branches > other.branches);
-                let point = self.point_of(&call)?;
-                if self.point_of(other)?.is(point) && self.decisions.point(point).is_none() {
-                    let start = Start::Point(point.clone());
-                    self.begin_again(start, Decision::Repeat)?;
-                }
-                if keys >= SAME_KEYS
-                    && self.limits.interpreter
-                    && self.decisions.key(&call.key).is_none()
-                {
-                    self.begin_again(Start::Key(call.key.clone()), Decision::Peel)?;
-                }
-            }
-            earlier = trail.before.as_ref();
+        if self.branches > 0 {
+            self.search_branches(&call, around)?;
         }
-        Ok(Some(Trail::push(Rc::new(call), around.trail.clone())))
+        if self.is_long(around) && (call.nodes >= call.quiet || around.calls >= self.limits.calls) {
+            call.quiet = self.search_long(&call, around)?;
+        }
+        Ok(Some(Trail::push(call, around.trail.clone())))
+    }
+
+    /// Looks for where the chain was before data decided that it goes on.
+    fn search_branches(&mut self, call: &Passed, around: &Activation) -> Result<()> {
+        let (mut keys, mut branches) = (0, self.branches);
+        for trail in calls(around.trail.as_ref()).take(SEARCHED) {
+            let other = &trail.call;
+            if other.branches >= self.branches
+                || other.function != call.function
+                || !self.key_of(other).is(self.key_of(call))
+            {
+                continue;
+            }
+            let point = self.point_of(call)?;
+            if self.point_of(other)?.is(point) && self.decisions.point(point).is_none() {
+                return self.begin_again(Start::Point(point.clone()), Decision::Repeat);
+            }
+            if other.branches < branches {
+                (keys, branches) = (keys + 1, other.branches);
+            }
+            let key = self.key_of(call);
+            if keys >= SAME_KEYS && self.limits.interpreter && self.decisions.key(key).is_none() {
+                return self.begin_again(Start::Key(key.clone()), Decision::Peel);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for a loop that has left many nodes. It begins where the chain first came to what it repeats. How many nodes the
+    /// result must have before the next search.
+    fn search_long(&mut self, call: &Passed, around: &Activation) -> Result<usize> {
+        let later = call.nodes + PATIENCE;
+        let mut period = None;
+        for (i, trail) in calls(around.trail.as_ref()).take(SEARCHED).enumerate() {
+            let other = &trail.call;
+            if other.function == call.function
+                && self.key_of(other).is(self.key_of(call))
+                && self.point_of(other)?.is(self.point_of(call)?)
+            {
+                period = Some(i + 1);
+                break;
+            }
+        }
+        let Some(period) = period else {
+            return Ok(later);
+        };
+        let chain: Vec<&Passed> = std::iter::once(call)
+            .chain(calls(around.trail.as_ref()).map(|trail| &*trail.call))
+            .collect();
+        let mut first = period;
+        while let (Some(a), Some(b)) = (chain.get(first + 1 - period), chain.get(first + 1)) {
+            if a.function != b.function || !self.point_of(a)?.is(self.point_of(b)?) {
+                break;
+            }
+            first += 1;
+        }
+        let start = chain[first];
+        let long = first / period >= UNROLLED_CALLS && call.nodes - start.nodes >= UNROLLED_NODES;
+        let point = self.point_of(start)?;
+        if (long || around.calls >= self.limits.calls) && self.decisions.point(point).is_none() {
+            self.begin_again(Start::Point(point.clone()), Decision::Repeat)?;
+        }
+        Ok(later.min((start.nodes + UNROLLED_NODES).max(call.nodes + 1)))
+    }
+
+    fn key_of<'a>(&self, call: &'a Passed) -> &'a Key {
+        call.key.get_or_init(|| self.key(call.function, &call.args))
     }
 
     fn point_of<'a>(&self, call: &'a Passed) -> Result<&'a Point> {

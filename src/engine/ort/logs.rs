@@ -7,7 +7,7 @@ use crate::graph::{Graph, NodeId, NodeKind};
 use crate::onnx::form::counted;
 
 /// So many bytes of logs a chunk has at most, if more than one sample.
-const LOG_BYTES: usize = 8 << 20;
+const LOG_BYTES: usize = 256 << 20;
 
 /// So many iterations are expected of a loop where nothing is known.
 const EXPECTED_STEPS: u64 = 1000;

@@ -2,7 +2,7 @@
 
 use super::messages::{graph_attribute, int_attribute};
 use super::part::{Log, Values};
-use super::write::Writer;
+use super::write::{Target, Writer};
 use crate::graph::{NodeId, RegionId};
 use crate::onnx::proto::tensor_proto::DataType;
 
@@ -11,11 +11,14 @@ impl Writer<'_> {
     pub fn reverse(&mut self, id: NodeId, back: RegionId) {
         let form = self.form;
         let args = &form.node(id).args;
-        let Some(log) = self.values(args[0]).log.clone() else {
+        let Some(mut log) = self.values(args[0]).log.clone() else {
             unreachable!("a loop that is gone back over has a log")
         };
         if let Some(counted) = &log.counted {
-            return self.scan_back(id, back, &log, counted);
+            if self.target == Target::Engine {
+                return self.scan_back(id, back, &log, counted);
+            }
+            log.states[counted.state] = Some(self.sequence(counted));
         }
         let (params, results) = (&form.region(back).params, &form.region(back).results);
         let (states, carries) = params.split_at(log.states.len());
@@ -26,7 +29,7 @@ impl Writer<'_> {
             .map(|(init, one)| self.shaped(*init, one.bool, one.batched))
             .collect();
         let (count, last) = self.rows(&log);
-        let mut input = vec![count, String::new()];
+        let mut input = vec![count, self.known_truth(true)];
         input.extend(inits);
 
         self.open(None);
@@ -74,9 +77,13 @@ impl Writer<'_> {
         self.part().values.insert(id, Values { tensors, log });
     }
 
-    /// How many rows a log has, and the index of the last. Without iterations the runtime gives a log the shape [0, 0], so
+    /// How many rows a log has, and the index of the last: as known, or as logged. Without iterations the runtime gives a log the shape [0, 0], so
     /// that nothing but its first dimension can be trusted.
     fn rows(&mut self, log: &Log) -> (String, String) {
+        if let Some(counted) = &log.counted {
+            let count = counted.trips as i64;
+            return (self.whole(count), self.whole(count - 1));
+        }
         let rows = log.states.iter().flatten().chain(&log.mask).next();
         let rows = rows.cloned().unwrap_or_default();
         let count = self.names.numbered("Shape");

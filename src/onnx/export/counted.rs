@@ -166,7 +166,7 @@ impl Writer<'_> {
     }
 
     /// The values of a counter before each iteration.
-    fn sequence(&mut self, counted: &Counted) -> String {
+    pub fn sequence(&mut self, counted: &Counted) -> String {
         let (first, step, last) = (counted.first, counted.step, counted.last());
         let element = self.element;
         let range = [first, last, step];

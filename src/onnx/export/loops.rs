@@ -58,7 +58,10 @@ impl Writer<'_> {
             .map(|node| self.typed(*node, self.is_bool(*node)))
             .collect();
         self.forget(head);
-        let mut input = vec![self.whole(self.max_steps as i64), first];
+        let mut input = vec![
+            self.whole(i64::try_from(self.max_steps).unwrap_or(i64::MAX)),
+            first,
+        ];
         input.extend(inits);
         input.push(going);
         input.extend(more);

@@ -30,7 +30,7 @@ use crate::error::Result;
 use crate::graph::{Elem, Graph, PortKind, Type};
 use messages::{scalar, value_info};
 pub(super) use names::Names;
-pub(super) use write::{Overrun, Written, write};
+pub(super) use write::{Target, Written, write};
 
 /// The version of the file format that is written: the first with all that is used.
 const IR_VERSION: i64 = 9;
@@ -71,7 +71,7 @@ pub(super) fn model_of(graph: &Graph, element: Element, about: &About) -> Result
     let form = onnx_form(graph, element, Count::Size, MAX_STEPS)?;
     let mut names = Names::default();
     let ports = names.ports(&form);
-    let written = write(&form, element, &ports, &mut names, MAX_STEPS, Overrun::Nan);
+    let written = write(&form, element, &ports, &mut names, MAX_STEPS, Target::File);
     let listed: Vec<usize> = (0..form.ports.len()).collect();
     let metadata = describe(&form, graph, &ports, &written, element, about);
     let mut graph_proto = written.graph;
@@ -90,15 +90,7 @@ pub(crate) fn export_form(
 ) -> Vec<u8> {
     let mut names = Names::default();
     let ports = names.ports(form);
-    let mut graph = write(
-        form,
-        element,
-        &ports,
-        &mut names,
-        max_steps,
-        Overrun::Output,
-    )
-    .graph;
+    let mut graph = write(form, element, &ports, &mut names, max_steps, Target::Engine).graph;
     add_ports(&mut graph, form, element, &ports, listed);
     graph.initializer.retain(|tensor| {
         let name = tensor.name.as_deref();

@@ -12,13 +12,14 @@ use crate::onnx::proto::{GraphProto, TensorProto};
 use crate::ops::{OnnxForm, Op};
 use crate::syntax::ast::Constant;
 
-/// What tells that a loop was cut off.
+/// Who runs a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overrun {
-    /// The numbers that its samples give are NaN.
-    Nan,
-    /// One more output, a truth value.
-    Output,
+pub enum Target {
+    /// Whoever reads the file. The numbers of samples whose loops were cut off are NaN. The reference evaluator of ONNX has
+    /// no `Scan` from the end of a sequence.
+    File,
+    /// ONNX Runtime. One more output, a truth value, says whether a loop was cut off.
+    Engine,
 }
 
 /// What [`write`] makes of a graph.
@@ -38,12 +39,12 @@ pub fn write(
     ports: &[String],
     names: &mut Names,
     max_steps: u64,
-    overrun: Overrun,
+    target: Target,
 ) -> Written {
     let outputs = form.outputs.iter();
     let outputs: Vec<String> = outputs.map(|output| names.unique(&output.name)).collect();
-    let mut writer = Writer::new(form, element, ports, names, max_steps);
-    let nan = overrun == Overrun::Nan && writer.may_overrun();
+    let mut writer = Writer::new(form, element, ports, names, max_steps, target);
+    let nan = target == Target::File && writer.may_overrun();
     // the first output of a computed node gives it its name
     for (output, name) in form.outputs.iter().zip(&outputs) {
         if matches!(form.node(output.node).kind, NodeKind::Op(_)) && !nan {
@@ -77,7 +78,7 @@ pub fn write(
         let info = value_info(name, data_type, dims);
         writer.part().outputs.push(info);
     }
-    if let Some((cut, differs)) = cut.filter(|_| overrun == Overrun::Output) {
+    if let Some((cut, differs)) = cut.filter(|_| target == Target::Engine) {
         let cut = if differs { writer.any(cut) } else { cut };
         writer.output(cut, DataType::Bool, &[]);
     }
@@ -102,6 +103,7 @@ pub struct Writer<'a> {
     ports: &'a [String],
     pub names: &'a mut Names,
     pub max_steps: u64,
+    pub target: Target,
     /// Which nodes differ from sample to sample.
     pub batched: Vec<bool>,
     /// For each node, whether another or a region uses it.
@@ -128,6 +130,7 @@ impl<'a> Writer<'a> {
         ports: &'a [String],
         names: &'a mut Names,
         max_steps: u64,
+        target: Target,
     ) -> Writer<'a> {
         let mut used = vec![false; form.nodes.len()];
         let args = form.nodes.iter().flat_map(|node| &node.args);
@@ -151,6 +154,7 @@ impl<'a> Writer<'a> {
             ports,
             names,
             max_steps,
+            target,
             batched: form.batched(),
             used,
             read,
