@@ -167,6 +167,7 @@ fn mean_squared_error(criterion: &mut Criterion) {
             library: None,
             device: Device::Cpu,
             threads: 1,
+            ..OrtConfig::default()
         };
         let chunk = Options::new().int("chunk") as usize;
         for (engine, _) in engines() {
