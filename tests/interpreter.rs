@@ -17,6 +17,7 @@ use ncg::syntax::{expand, reader};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestError, TestRunner};
 
+#[allow(dead_code)]
 mod programs;
 
 /// How many random programs where `PROPTEST_CASES` does not say.
