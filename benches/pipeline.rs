@@ -56,6 +56,22 @@ const LOTKA_VOLTERRA: Source = Source {
     truth: &[1.0, 0.5, 0.12, 0.5],
 };
 
+/// Recursion of a known depth: it becomes a loop, or as many nodes as it has steps.
+const RECURSIONS: [(&str, &str); 3] = [
+    (
+        "tail recursion, 20 steps",
+        "(define (f n y) (if (= n 0) y (f (- n 1) (- y (* 0.01 k (sin y)))))) (f 20 x)",
+    ),
+    (
+        "tail recursion, 1000 steps",
+        "(define (f n y) (if (= n 0) y (f (- n 1) (- y (* 0.01 k (sin y)))))) (f 1000 x)",
+    ),
+    (
+        "other recursion, 1000 steps",
+        "(define (f n) (if (= n 0) x (- (* k n) (* 0.5 (f (- n 1)))))) (f 1000)",
+    ),
+];
+
 const MISRA1A: &str = include_str!("../examples/models/misra1a.scm");
 const MISRA1A_DATA: &str = include_str!("../examples/data/misra1a.csv");
 
@@ -117,6 +133,11 @@ fn compile(criterion: &mut Criterion) {
             b.iter(|| stages(black_box(source.text), &Options::new()).expect("compiles"));
         });
     }
+    for (name, text) in RECURSIONS {
+        group.bench_function(name, |b| {
+            b.iter(|| stages(black_box(text), &Options::new()).unwrap());
+        });
+    }
     group.finish();
 }
 
@@ -166,7 +187,9 @@ fn mean_squared_error(criterion: &mut Criterion) {
         let config = OrtConfig {
             library: None,
             device: Device::Cpu,
+            max_steps: 1_000_000,
             threads: 1,
+            ..OrtConfig::default()
         };
         let chunk = Options::new().int("chunk") as usize;
         for (engine, _) in engines() {

@@ -229,6 +229,21 @@ int32_t ncg_model_export_onnx(const ncg_model *model,
                               const ncg_options *options,
                               ncg_error **err);
 
+/* The interpreter of this library as a model, compiled once per process: a graph with the inputs program and env, which
+   ncg_model_bind_program takes and ncg_model_save writes. options may be NULL. */
+int32_t ncg_model_interpreter(const ncg_options *options,
+                              ncg_model **out,
+                              ncg_error **err);
+
+/* A new model: an interpreter (from ncg_model_interpreter, ncg_model_load or ncg_model_parse) with a program bound as data
+   and specialised to it. source is UTF-8, length in bytes. Options: "params", "bind", "literals". */
+int32_t ncg_model_bind_program(const ncg_model *interpreter,
+                               const char *source,
+                               int64_t length,
+                               const ncg_options *options,
+                               ncg_model **out,
+                               ncg_error **err);
+
 /* Frees this reference; sessions and fits made from the model stay valid. NULL is a no-op. */
 void ncg_model_free(ncg_model *model);
 

@@ -375,8 +375,8 @@ fn check_recur(body: &Expr) -> Result<()> {
             ExprKind::Loop(bindings, _) => {
                 open.extend(bindings.iter().map(|(_, init)| (init, false)));
             }
-            ExprKind::Lambda(_)
-            | ExprKind::Constant(_)
+            ExprKind::Lambda(lambda) => open.push((&lambda.body, false)),
+            ExprKind::Constant(_)
             | ExprKind::Var(_)
             | ExprKind::Declared(_)
             | ExprKind::Free(_) => {}

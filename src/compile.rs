@@ -1,6 +1,6 @@
 //! The pipeline: source text to the graphs of a model, stage by stage.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::anf::{self, Anf};
 use crate::error::{Error, ErrorKind, Result};
@@ -38,6 +38,13 @@ pub struct Front {
     pub general: Graph,
 }
 
+/// A general graph that is made when it is first looked at.
+pub type General = Arc<LazyLock<Graph, Box<dyn FnOnce() -> Graph + Send>>>;
+
+fn general(graph: Graph) -> General {
+    Arc::new(LazyLock::new(Box::new(move || graph)))
+}
+
 /// A compiled model: immutable, shared freely between threads.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -46,7 +53,7 @@ pub struct Model {
     /// The numeric graph; of a program whose structure hangs on data, which has none, the general graph.
     pub graph: Graph,
     /// The general graph, if the model was made from one.
-    pub general: Option<Arc<Graph>>,
+    pub general: Option<General>,
     /// Why there is no numeric graph, if there is none.
     pub refusal: Option<Arc<Error>>,
     /// What a fit found, as JSON text: estimates, errors, stop reason.
@@ -70,7 +77,7 @@ impl Model {
         Ok(Model {
             source: Some(Arc::from(source)),
             graph,
-            general: Some(Arc::new(general)),
+            general: Some(self::general(general)),
             refusal,
             fit: None,
         })
@@ -89,12 +96,15 @@ impl Model {
                 fit: None,
             });
         }
+        if is_interpreter(&graph) {
+            return Ok(Model::interpreter(graph, source));
+        }
         let numeric = specialize(&graph, limits(options));
         let (numeric, refusal) = numeric_or_general(numeric, &graph)?;
         Ok(Model {
             source,
             graph: numeric,
-            general: Some(Arc::new(graph)),
+            general: Some(general(graph)),
             refusal,
             fit: None,
         })
@@ -108,6 +118,23 @@ impl Model {
             located.for_each(|warning| warning.locate(source));
         }
         warnings
+    }
+
+    /// The model of an interpreter, which waits for a program.
+    pub fn interpreter(graph: Graph, source: Option<Arc<str>>) -> Model {
+        let message = "an interpreter runs nothing before a program is bound to it";
+        Model {
+            source,
+            general: Some(general(graph.clone())),
+            graph,
+            refusal: Some(Arc::new(Error::new(ErrorKind::Unsupported, message))),
+            fit: None,
+        }
+    }
+
+    /// The program as it was written: the general graph, if the model was made from one.
+    pub fn literal(&self) -> &Graph {
+        self.general.as_ref().map_or(&self.graph, |general| general)
     }
 
     /// Whether the graph is numeric: every engine runs it, and it can be exported. Else only the tagged engine runs it.
@@ -149,6 +176,13 @@ fn numeric_or_general(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether a graph has the inputs of an interpreter: `program` and `env`.
+pub fn is_interpreter(graph: &Graph) -> bool {
+    let mut names: Vec<&str> = graph.ports.iter().map(|port| &*port.name).collect();
+    names.sort_unstable();
+    names == ["env", "program"] && verify_numeric(graph).is_err()
 }
 
 /// The program of a source text, checked: its core AST and its A-normal form.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Graph;
 use crate::ncg;
 use crate::options::Options;
 
@@ -27,6 +28,15 @@ pub fn parse(document: &[u8], options: &Options) -> Result<Model> {
     }
 }
 
+/// The graph of a `.ncg` document as it is written there.
+pub fn graph(document: &[u8]) -> Result<Graph> {
+    let text = std::str::from_utf8(document).map_err(|_| {
+        let message = "this is no .ncg document: it is not text in UTF-8";
+        Error::new(ErrorKind::Format, message)
+    })?;
+    ncg::read_graph(text)
+}
+
 /// What is said of bytes that are neither text nor ONNX: text in another encoding is the likeliest.
 fn not_a_model(document: &[u8], valid: usize, onnx: Error) -> Error {
     if document.first() == Some(&0x08) {
@@ -42,6 +52,14 @@ fn not_a_model(document: &[u8], valid: usize, onnx: Error) -> Error {
 
 /// Reads a model from a file.
 pub fn load(path: &Path, options: &Options) -> Result<Model> {
+    parse(&read(path)?, options).map_err(|error| Error {
+        message: format!("{}: {}", path.display(), error.message),
+        ..error
+    })
+}
+
+/// Reads a file that is not too large.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
     let io = |error: std::io::Error| {
         Error::new(
             ErrorKind::Io,
@@ -56,10 +74,7 @@ pub fn load(path: &Path, options: &Options) -> Result<Model> {
         );
         return Err(Error::new(ErrorKind::Limit, message));
     }
-    parse(&std::fs::read(path).map_err(io)?, options).map_err(|error| Error {
-        message: format!("{}: {}", path.display(), error.message),
-        ..error
-    })
+    std::fs::read(path).map_err(io)
 }
 
 /// Refuses, before any work is done, a file that cannot be written because its folder is not there.

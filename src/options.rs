@@ -179,12 +179,6 @@ pub static TABLE: &[Setting] = &[
         1.0,
         "Session: most samples that ONNX Runtime is given at once.",
     ),
-    int(
-        "max_steps",
-        "1000000",
-        1.0,
-        "Session: most iterations of a loop of the model in one evaluation of it.",
-    ),
     choice(
         "optimizer",
         "levmar",

@@ -417,17 +417,11 @@ fn usage_errors_exit_with_2() {
             ],
             "NAME=INIT",
         ),
+        (&["bind", "a.ncg", "b.scm"], "--output"),
+        (&["compile", "-o", "a.ncg"], "FILE"),
         (
-            &["run", "-e", "x", "--interpret"],
-            "--interpret is not in this version",
-        ),
-        (
-            &["run", "-e", "x", "--specialize"],
-            "--specialize is not in this version",
-        ),
-        (
-            &["bind", "a.ncg", "b.scm"],
-            "\"bind\" is not in this version",
+            &["compile", "--interpreter", "--interpret", "-o", "a.ncg"],
+            "--interpret",
         ),
     ];
     for (arguments, words) in cases {
@@ -746,7 +740,7 @@ fn explain_shows_the_heap_of_a_run() {
     assert_eq!(heap[3]["payload"], json!([0.0, 1.0, 0.0, 0.0]));
     assert_eq!(heap[3]["text"], "(1.0 . ())");
     assert_eq!(heap[5]["text"], "(2.0 . @0)");
-    assert_eq!(got["value"]["payload"][0], 4.0);
+    assert_eq!(got["values"][0]["payload"][0], 4.0);
     let drawn = text(&arguments);
     assert!(
         drawn.contains("      3  pair    0 1      (1.0 . ())\n"),
@@ -913,4 +907,52 @@ fn warnings_stand_on_stderr_or_in_the_object() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn arrays_are_values_of_vectors_and_matrices() {
+    let program = "(input x 3)(parameter w [1 2 3])(parameter m (mat [1 0] [0 1]))(dot x w)";
+    let run = |inputs: &str, rest: &[&str]| {
+        answer(&[&["run", "-e", program, "--inputs", inputs][..], rest].concat())
+    };
+    assert_eq!(run(r#"{"x": [1, 2, 3]}"#, &[])["value"], json!(14.0));
+    let batch = r#"{"x": [[1, 2, 3], [4, 5, 6]]}"#;
+    assert_eq!(run(batch, &[])["value"], json!([14.0, 32.0]));
+    let given = r#"{"x": [1, 2, 3], "w": [1, 0, -1], "m": [[2, 0], [0, 2]]}"#;
+    let answer = run(given, &["--grad", "x,w"]);
+    assert_eq!(answer["value"], json!(-2.0));
+    let wanted = json!({"x.0": 1.0, "x.1": 0.0, "x.2": -1.0, "w.0": 1.0, "w.1": 2.0, "w.2": 3.0});
+    assert_eq!(answer["gradient"], wanted);
+    assert_eq!(
+        run(r#"{"x.0": 1, "x.1": [1, 2], "x.2": 0}"#, &[])["value"],
+        json!([3.0, 5.0])
+    );
+    let value = |program: &str, inputs: &str| {
+        crate::answer(&["run", "-e", program, "--inputs", inputs])["value"].clone()
+    };
+    let matrix = "(input m 2 3)(transpose (* 2 m))";
+    let one = r#"{"m": [[1, 2, 3], [4, 5, 6]]}"#;
+    assert_eq!(
+        value(matrix, one),
+        json!([[2.0, 8.0], [4.0, 10.0], [6.0, 12.0]])
+    );
+    let two = r#"{"m": [[[1, 2, 3], [4, 5, 6]], [[0, 0, 0], [0, 0, 1]]]}"#;
+    assert_eq!(value(matrix, two)[1][2], json!([0.0, 2.0]));
+    assert_eq!(
+        text(&["run", "-e", matrix, "--inputs", one]),
+        "[[2.0 8.0] [4.0 10.0] [6.0 12.0]]\n"
+    );
+    for (inputs, wanted) in [
+        (r#"{"x": [1, 2]}"#, "vector of 3 numbers"),
+        (r#"{"x": 1}"#, "vector of 3 numbers"),
+        (r#"{"x": [[1, 2, 3], [1, 2]]}"#, "vector of 3 numbers"),
+        (r#"{"x": [1, 2, "a"]}"#, "not a number"),
+        (r#"{"x": [1, 2, 3], "w": [[1, 2, 3]]}"#, "is a parameter"),
+        (r#"{"x": [1, 2, 3], "x.1": 3}"#, "given twice"),
+        (r#"{"x.0": 1, "x.1": 3}"#, "x.2"),
+    ] {
+        let error = failure(&["run", "-e", program, "--inputs", inputs], 1);
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(wanted), "{inputs}: {message}");
+    }
 }

@@ -120,9 +120,13 @@ fn files_of_the_reference_give_its_values() {
     assert!(ran >= 20, "{ran} cases ran");
 }
 
-/// The document of Coulomb's law, changed in one place.
+/// What is said of the document of a branch, changed in one place.
 fn refused(change: impl Fn(&mut Json)) -> String {
-    let text = std::fs::read_to_string(folder().join("nested_if.ncg")).unwrap();
+    refused_of("nested_if.ncg", change)
+}
+
+fn refused_of(file: &str, change: impl Fn(&mut Json)) -> String {
+    let text = std::fs::read_to_string(folder().join(file)).unwrap();
     let mut document: Json = serde_json::from_str(&text).unwrap();
     change(&mut document);
     document::parse(document.to_string().as_bytes(), &Options::new())
@@ -195,6 +199,139 @@ fn what_is_wrong_is_named() {
         assert!(
             document::parse(text.as_bytes(), &Options::new()).is_err(),
             "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_loop_is_named() {
+    let body = |d: &mut Json| d["graph"]["loops"]["4"]["body_graph"].take();
+    let check = |wanted: &str, change: &dyn Fn(&mut Json)| {
+        let message = refused_of("loop_sum.ncg", change);
+        assert!(message.contains(wanted), "{message} does not say: {wanted}");
+    };
+    let inside = |d: &mut Json, change: &dyn Fn(&mut Json)| {
+        let mut graph = body(d);
+        change(&mut graph);
+        d["graph"]["loops"]["4"]["body_graph"] = graph;
+    };
+    check("loop 4 of the graph has no body", &|d| {
+        d["graph"]["loops"] = serde_json::json!({});
+    });
+    check("3 edges for 4 names", &|d| {
+        d["graph"]["nodes"]["4"]["input_edges"] = serde_json::json!([2, 3, 0]);
+    });
+    check(
+        "node 9 of loop 4 of the graph: its loop has 2 parameters, but 1 next",
+        &|d| {
+            inside(d, &|g| {
+                g["nodes"]["9"]["input_edges"] = serde_json::json!([5])
+            });
+        },
+    );
+    check(
+        "node 9 of loop 4 of the graph: a recur may stand only at the end",
+        &|d| {
+            inside(d, &|g| {
+                g["nodes"]["3"]["input_edges"] = serde_json::json!([0, 9])
+            });
+        },
+    );
+    check("needs its own value", &|d| {
+        inside(d, &|g| {
+            g["nodes"]["7"]["input_edges"] = serde_json::json!([8, 0])
+        });
+    });
+    check("a recur stands outside a loop", &|d| {
+        d["graph"]["nodes"]["4"]["op_type"] = "recur".into();
+    });
+    check("two parameters \"i\"", &|d| {
+        d["graph"]["loops"]["4"]["params"] = serde_json::json!(["i", "i"]);
+    });
+    check(
+        "node 2 of loop 4 of the graph: there is no input \"m\"",
+        &|d| {
+            inside(d, &|g| g["nodes"]["2"]["name"] = "m".into());
+        },
+    );
+    check("an if that ends with a recur is used twice", &|d| {
+        inside(d, &|g| {
+            let mut outer = g["nodes"]["10"].clone();
+            outer["input_edges"] = serde_json::json!([3, 10, 12]);
+            let mut other = g["nodes"]["10"].clone();
+            other["input_edges"] = serde_json::json!([7, 10, 1]);
+            g["nodes"]["11"] = outer;
+            g["nodes"]["12"] = other;
+            g["root_id"] = 11.into();
+        });
+    });
+    // a recur that two arms end with stands in both
+    let text = std::fs::read_to_string(folder().join("loop_sum.ncg")).unwrap();
+    let mut document: Json = serde_json::from_str(&text).unwrap();
+    inside(&mut document, &|g| {
+        let mut inner = g["nodes"]["10"].clone();
+        inner["input_edges"] = serde_json::json!([2, 9, 9]);
+        g["nodes"]["11"] = inner;
+        g["nodes"]["10"]["input_edges"] = serde_json::json!([3, 1, 11]);
+    });
+    let general = ncg::ncg::read_graph(&document.to_string()).unwrap();
+    assert_eq!(general.to_string().matches("call").count(), 3, "{general}");
+}
+
+#[test]
+fn a_body_reads_outer_names_that_it_does_not_list() {
+    // the inner loop captures "i" of the outer one: without the list, by name
+    let text = std::fs::read_to_string(folder().join("loop_nested.ncg")).unwrap();
+    let mut document: Json = serde_json::from_str(&text).unwrap();
+    let outer = &mut document["graph"]["loops"]["2"]["body_graph"];
+    outer["nodes"]["8"]["input_edges"] = serde_json::json!([6, 7]);
+    outer["loops"]["8"]["captures"] = serde_json::json!([]);
+    let options = Options::new();
+    let listed = ncg::ncg::read(&text, &options).unwrap().graph;
+    let unlisted = ncg::ncg::read(&document.to_string(), &options).unwrap();
+    assert_eq!(unlisted.graph.to_string(), listed.to_string());
+}
+
+/// A loop in the second arm of the body of a loop, and so on.
+fn nested(depth: usize, arms: usize) -> Json {
+    let node = |op: &str, name: &str, edges: Vec<usize>| serde_json::json!({"name": name, "op_type": op, "value": 1.0, "input_edges": edges});
+    let mut body = Json::Null;
+    for level in 0..=depth {
+        let mut nodes = serde_json::Map::new();
+        nodes.insert("0".into(), node("input", "x", vec![]));
+        let last = match level {
+            0 => node("sin", "", vec![0]),
+            _ => node("loop", "", vec![0]),
+        };
+        nodes.insert("1".into(), last);
+        for arm in 0..arms {
+            nodes.insert((arm + 2).to_string(), node("if", "", vec![0, 0, arm + 1]));
+        }
+        let mut loops = serde_json::Map::new();
+        if level > 0 {
+            let inner = serde_json::json!({"params": ["x"], "captures": [], "body_graph": body});
+            loops.insert("1".into(), inner);
+        }
+        body = serde_json::json!({"root_id": arms + 1, "input_names": ["x"], "nodes": nodes, "loops": loops});
+    }
+    serde_json::json!({"format": "nncompile-graph", "version": 1, "source": null, "graph": body})
+}
+
+#[test]
+fn deep_loops_and_arms_are_errors() {
+    let read = |depth, arms| ncg::ncg::read_graph(&nested(depth, arms).to_string());
+    assert!(read(20, 10).is_ok());
+    let message = read(33, 0).unwrap_err().message;
+    assert!(
+        message.contains("loops nest more than 32 deep"),
+        "{message}"
+    );
+    assert!(read(1, 450).is_ok());
+    for (depth, arms) in [(0, 1500), (10, 200), (30, 900)] {
+        let message = read(depth, arms).unwrap_err().message;
+        assert!(
+            message.contains("branches nest more than 1000 deep"),
+            "{message}"
         );
     }
 }

@@ -387,6 +387,7 @@ fn models() -> Vec<Graph> {
                 continue;
             }
             let node = match row.max.unwrap_or(2).max(row.min) {
+                _ if matches!(row.op, Op::DetOf | Op::LogDetOf) => b.op(row.op, &[x, k, y, x]),
                 0 => b.op(row.op, &[]),
                 1 => b.op(row.op, &[x]),
                 2 if matches!(row.op, Op::Log | Op::Atan) => b.op(row.op, &[y]),

@@ -527,13 +527,13 @@ fn deep_programs_are_refused_on_a_small_stack() {
         format!("(case x {})", "((1) 2) ".repeat(20_000)),
         "(define (f x) (f x)) (f 1)".to_string(),
         "(define (f x) (+ 1 (f (+ x 1)))) (f 1)".to_string(),
-        "(define (f x) (if (> x 0) (f (- x 1)) x)) (f y)".to_string(),
         "((lambda (f) (f f)) (lambda (f) (f f)))".to_string(),
         "(define (grow l) (grow (cons 1 l))) (grow '())".to_string(),
         "(iota 100000000)".to_string(),
     ];
     // these nest as deep as may be, and compile
     let fine = [
+        "(define (f x) (if (> x 0) (f (- x 1)) x)) (f y)".to_string(),
         nested("(+ 1 ", 900, ")"),
         nested("(if (> y 0) (- ", 150, ") 2)"),
         "(quote (".repeat(400) + &"))".repeat(400),

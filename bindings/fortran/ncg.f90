@@ -105,6 +105,26 @@ module ncg
             integer(c_int32_t) :: status
         end function
 
+        function ncg_model_interpreter(options, out, err) bind(C) result(status)
+            import :: c_int32_t, c_ptr
+            type(c_ptr), value :: options
+            type(c_ptr), intent(out) :: out
+            type(c_ptr), intent(inout), optional :: err
+            integer(c_int32_t) :: status
+        end function
+
+        function ncg_model_bind_program(interpreter, source, length, options, out, err) &
+                bind(C) result(status)
+            import :: c_char, c_int32_t, c_int64_t, c_ptr
+            type(c_ptr), value :: interpreter
+            character(kind=c_char), intent(in) :: source(*)
+            integer(c_int64_t), value :: length
+            type(c_ptr), value :: options
+            type(c_ptr), intent(out) :: out
+            type(c_ptr), intent(inout), optional :: err
+            integer(c_int32_t) :: status
+        end function
+
         function ncg_model_load(path, out, err) bind(C) result(status)
             import :: c_char, c_int32_t, c_ptr
             character(kind=c_char), intent(in) :: path(*)

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::error::{ContextKind, ContextValue};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::Result;
 use crate::options::{self, Options};
@@ -18,6 +17,20 @@ pub struct Arguments {
     pub json: bool,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// The command line as clap knows it.
+pub fn command() -> clap::Command {
+    // the library has an interpreter of its own
+    Arguments::command().mut_subcommand("compile", |compile| {
+        compile.mut_arg("file", |file| file.required_unless_present("interpreter"))
+    })
+}
+
+/// The arguments of this process.
+pub fn parse() -> std::result::Result<Arguments, clap::Error> {
+    let matches = command().try_get_matches()?;
+    Arguments::from_arg_matches(&matches)
 }
 
 #[derive(Subcommand)]
@@ -35,6 +48,11 @@ pub enum Command {
     /// Compile a model to a portable graph
     #[command(after_help = "Example:\n  ncg compile examples/models/coulomb.scm -o coulomb.ncg")]
     Compile(Compile),
+    /// Bind a program to an interpreter: the interpreter runs it as data
+    #[command(
+        after_help = "Example:\n  ncg compile --interpreter -o interpreter.ncg\n  ncg bind interpreter.ncg examples/models/coulomb.scm -o coulomb.ncg"
+    )]
+    Bind(Box<Bind>),
     /// Write a model as ONNX
     #[command(
         after_help = "Example:\n  ncg export examples/models/coulomb.scm -o coulomb.onnx --training"
@@ -71,6 +89,15 @@ pub struct Source {
     /// Make an input a constant, so that loops over it have a known length; may be repeated
     #[arg(long = "bind", value_name = "NAME=INTEGER")]
     pub bind: Vec<String>,
+    /// Make numbers of the program parameters lit.0, lit.1, ... by their place: all, reals, or a list such as 0,3
+    #[arg(long, value_name = "WHICH")]
+    pub literals: Option<String>,
+    /// Run the program through the compiled interpreter: specialised where it can be, with --engine tagged as it is
+    #[arg(long)]
+    pub interpret: bool,
+    /// Interpret, and refuse a program that the interpreter cannot be specialised to
+    #[arg(long)]
+    pub specialize: bool,
 }
 
 /// Parameters that are named from outside.
@@ -126,7 +153,7 @@ pub struct Data {
 pub struct Run {
     #[command(flatten)]
     pub source: Source,
-    /// Values by name, as JSON or as @FILE; an array is a batch
+    /// Values by name, as JSON or as @FILE; an array is a batch, or a vector for an input that is one
     #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
     pub inputs: String,
     /// Differentiate the sum of the values by these inputs and parameters, separated by commas
@@ -180,6 +207,22 @@ pub struct Fit {
 
 #[derive(Args)]
 pub struct Compile {
+    #[command(flatten)]
+    pub source: Source,
+    /// Write an interpreter: the library's own, or that of FILE, a program with the inputs program and env
+    #[arg(long, conflicts_with_all = ["bind", "literals", "interpret", "specialize", "parameters"])]
+    pub interpreter: bool,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE.ncg", value_parser = ending(&["ncg"]))]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub parameters: Parameters,
+}
+
+#[derive(Args)]
+pub struct Bind {
+    /// An interpreter, as `ncg compile --interpreter` writes it
+    pub interpreter: PathBuf,
     #[command(flatten)]
     pub source: Source,
     /// The file to write
@@ -347,27 +390,4 @@ pub fn set(options: &mut Options, name: &str, value: &Option<String>) -> Result<
     value
         .as_ref()
         .map_or(Ok(()), |value| options.set(name, value))
-}
-
-/// Words of the design that this version does not have.
-const MISSING: &[&str] = &["--interpret", "--interpreter", "--specialize", "bind"];
-
-/// For an error about a word that a later version will know: the message that says so.
-pub fn missing_feature(error: &clap::Error) -> Option<String> {
-    let kinds = [
-        ContextKind::InvalidValue,
-        ContextKind::InvalidArg,
-        ContextKind::InvalidSubcommand,
-    ];
-    let word = kinds.into_iter().find_map(|kind| match error.get(kind) {
-        Some(ContextValue::String(word)) => {
-            let word = word.split_once('=').map_or(word.as_str(), |(word, _)| word);
-            MISSING.iter().find(|missing| **missing == word)
-        }
-        _ => None,
-    })?;
-    Some(match *word {
-        "bind" => "the command \"bind\" is not in this version".to_string(),
-        flag => format!("{flag} is not in this version"),
-    })
 }

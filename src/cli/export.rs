@@ -6,16 +6,40 @@ use serde_json::{Value, json};
 
 use super::{Reply, args};
 use crate::compile::Model;
-use crate::document::write_atomic;
-use crate::error::Result;
+use crate::document::{self, write_atomic};
+use crate::error::{Error, Result};
 use crate::graph::Graph;
+use crate::interp::{Interpreter, compile_interpreter, interpreter};
 use crate::options::Options;
 
 /// Source or graph to `.ncg`.
 pub fn compile(arguments: &args::Compile) -> Result<Reply> {
     arguments.source.check_output(&arguments.output)?;
     let mut options = Options::new();
-    let model = arguments.source.load(&arguments.parameters, &mut options)?;
+    let model = match (arguments.interpreter, arguments.source.is_given()) {
+        (false, _) => arguments.source.load(&arguments.parameters, &mut options)?,
+        (true, false) => interpreter()?.model(),
+        (true, true) => compile_interpreter(&arguments.source.text()?)?.model(),
+    };
+    let text = crate::ncg::write(&model)?;
+    write(&model, &arguments.output, text.as_bytes())
+}
+
+/// A program bound to an interpreter.
+pub fn bind(arguments: &args::Bind) -> Result<Reply> {
+    arguments.source.check_output(&arguments.output)?;
+    let document = document::read(&arguments.interpreter)?;
+    let named = |error: Error| Error {
+        message: format!("{}: {}", arguments.interpreter.display(), error.message),
+        ..error
+    };
+    let graph = document::graph(&document).map_err(named)?;
+    let interpreter = Interpreter::new(graph).map_err(named)?;
+    let mut options = Options::new();
+    let parameters = &arguments.parameters;
+    let model = arguments
+        .source
+        .bound(&interpreter, parameters, &mut options)?;
     let text = crate::ncg::write(&model)?;
     write(&model, &arguments.output, text.as_bytes())
 }

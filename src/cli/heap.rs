@@ -16,7 +16,7 @@ pub fn show(model: &Model, given: &str, options: &Options) -> Result<Reply> {
         let message = "--heap shows one run: give each input one value, not an array";
         return Err(Error::new(ErrorKind::Argument, message));
     }
-    let graph = model.general.as_deref().unwrap_or(&model.graph);
+    let graph = model.literal();
     let trace = trace(graph, &inputs.ports(0), Limits::of(options));
     let trace = trace.map_err(|error| match &model.source {
         Some(source) => error.locate(source),
@@ -32,8 +32,8 @@ pub fn show(model: &Model, given: &str, options: &Options) -> Result<Reply> {
         })
         .collect();
     Ok(Reply {
-        json: json!({"heap": cells, "value": entry(&trace.value)}),
-        text: text(&trace.cells, trace.constants, &trace.value),
+        json: json!({"heap": cells, "values": trace.values.iter().map(entry).collect::<Json>()}),
+        text: text(&trace.cells, trace.constants, &trace.values),
         warnings: model.warnings(),
     })
 }
@@ -47,7 +47,7 @@ fn entry(cell: &Cell) -> Json {
 }
 
 /// A line a cell: address, tag, payload up to its last number that is not zero, value.
-fn text(cells: &[Cell], constants: usize, value: &Cell) -> String {
+fn text(cells: &[Cell], constants: usize, values: &[Cell]) -> String {
     let row = |address: String, cell: &Cell| {
         let last = cell.payload.iter().rposition(|x| *x != 0.0).unwrap_or(0);
         let numbers = cell.payload[..=last].iter();
@@ -65,7 +65,7 @@ fn text(cells: &[Cell], constants: usize, value: &Cell) -> String {
     };
     let mut rows = vec![["address", "tag", "payload", "value"].map(String::from)];
     rows.extend(cells.iter().map(|cell| row(cell.address.to_string(), cell)));
-    rows.push(row("result".into(), value));
+    rows.extend(values.iter().map(|value| row("value".into(), value)));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<usize> = (0..3).map(|column| width(column).unwrap_or(0)).collect();
     let mut out = String::new();

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::arrays;
 use super::json::as_number;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, Port, PortKind};
@@ -45,6 +46,7 @@ pub fn read(text: &str, graph: &Graph) -> Result<Inputs> {
         let message = "--inputs is not a JSON object; write {\"x\": 1.5, \"y\": [1, 2]}";
         return Err(Error::new(ErrorKind::Format, message));
     };
+    let given = arrays::take_apart(given, graph)?;
     check_names(&given, graph)?;
     let samples = batch_length(&given)?;
     let mut inputs = Inputs {

@@ -4,6 +4,7 @@
 //! [`Reply`], which is printed as text or as one JSON object.
 
 mod args;
+mod arrays;
 mod check;
 mod demo;
 mod engines;
@@ -23,12 +24,11 @@ mod table;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Place, Result};
 use crate::warn::Warning;
-use args::{Arguments, Command};
+use args::Command;
 
 pub use reference::reference;
 
@@ -43,7 +43,7 @@ struct Reply {
 /// Runs the command with the arguments of this process. Exit codes: 0 for success, 1 for an error in the input, 2 for wrong
 /// usage.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match args::parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
@@ -81,6 +81,7 @@ fn dispatch(command: &Command, json: bool) -> Result<Reply> {
         Command::Run(run) => run::run(run),
         Command::Fit(fit) => fit::run(fit, json),
         Command::Compile(compile) => export::compile(compile),
+        Command::Bind(bind) => export::bind(bind),
         Command::Export(export) => export::run(export),
         Command::Explain(explain) => explain::run(explain),
         Command::Info(info) => info::run(info),
@@ -99,26 +100,20 @@ fn print(text: &str) {
 /// Wrong usage, or a request for help.
 fn refuse(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|argument| argument == "--json");
-    let message = args::missing_feature(error);
     if !error.use_stderr() {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    match (json, message) {
-        (true, message) => {
-            let message = message.unwrap_or_else(|| {
-                let text = error.render().to_string();
-                let text = text.strip_prefix("error: ").unwrap_or(&text);
-                text.lines().next().unwrap_or(text).to_string()
-            });
-            let code = "NCG_ERR_ARGUMENT";
-            let body = json!({"error": {"code": code, "message": message}});
-            print(&format!("{body}\n"));
-        }
-        (false, Some(message)) => eprintln!("error: {message}"),
-        (false, None) => {
-            let _ = error.print();
-        }
+    if json {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        // what is wrong comes first, then how the command is used
+        let wrong = text.lines().take_while(|line| !line.trim().is_empty());
+        let message = wrong.map(str::trim).collect::<Vec<_>>().join(" ");
+        let body = json!({"error": {"code": "NCG_ERR_ARGUMENT", "message": message}});
+        print(&format!("{body}\n"));
+    } else {
+        let _ = error.print();
     }
     ExitCode::from(2)
 }

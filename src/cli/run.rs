@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 
 use super::json::{Shown, number};
-use super::{Reply, args, inputs};
+use super::{Reply, args, arrays, inputs};
 use crate::compile::Model;
 use crate::engine::tagged;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,12 +31,17 @@ pub fn run(arguments: &args::Run) -> Result<Reply> {
     })
 }
 
-/// The ports of these names.
+/// The ports of these names; the name of an array stands for all its numbers.
 pub fn ports(graph: &Graph, names: &[String]) -> Result<Vec<usize>> {
     let find = |name: &String| {
+        let elements = arrays::elements(graph, name.trim());
+        if !elements.is_empty() {
+            return Ok(elements.into_iter().map(|(port, _)| port).collect());
+        }
         let known = || graph.ports.iter().map(|port| &*port.name);
         known()
             .position(|other| other == name.trim())
+            .map(|port| vec![port])
             .ok_or_else(|| {
                 let hint = crate::suggest::closest(name, known())
                     .map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
@@ -45,7 +50,8 @@ pub fn ports(graph: &Graph, names: &[String]) -> Result<Vec<usize>> {
                 Error::new(ErrorKind::Argument, message)
             })
     };
-    names.iter().map(find).collect()
+    let found: Result<Vec<Vec<usize>>> = names.iter().map(find).collect();
+    Ok(found?.concat())
 }
 
 /// A derivative by one input or parameter.

@@ -8,6 +8,7 @@ use crate::compile::Model;
 use crate::document;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::PortKind;
+use crate::interp::{Interpreter, bind_program, interpreter};
 use crate::options::Options;
 
 /// Largest program or table that is read from stdin, in bytes.
@@ -16,6 +17,38 @@ const MAX_STDIN: u64 = 512 << 20;
 impl Source {
     /// Reads the model, its parameters as they were declared or named.
     pub fn load(&self, parameters: &Parameters, options: &mut Options) -> Result<Model> {
+        if self.interpret || self.specialize {
+            return self.bound(interpreter()?, parameters, options);
+        }
+        self.settle(parameters, options)?;
+        let mut model = match (&self.expression, &self.file) {
+            (Some(text), _) => Model::compile(text, options),
+            (None, Some(path)) if path == Path::new("-") => document::parse(&stdin()?, options),
+            (None, Some(path)) => document::load(path, options),
+            (None, None) => Err(Error::new(ErrorKind::Argument, "no model was given")),
+        }?;
+        set_bounds(&mut model, &parameters.parameters)?;
+        Ok(model)
+    }
+
+    /// Binds the program to an interpreter.
+    pub fn bound(
+        &self,
+        interpreter: &Interpreter,
+        parameters: &Parameters,
+        options: &mut Options,
+    ) -> Result<Model> {
+        self.settle(parameters, options)?;
+        let mut model = bind_program(interpreter, &self.text()?, options)?;
+        if self.specialize {
+            model.check_numeric("--specialize")?;
+        }
+        set_bounds(&mut model, &parameters.parameters)?;
+        Ok(model)
+    }
+
+    /// Sets the settings that name parameters, and the others that were given.
+    fn settle(&self, parameters: &Parameters, options: &mut Options) -> Result<()> {
         let parameters = &parameters.parameters;
         let names: Vec<String> = parameters
             .iter()
@@ -24,19 +57,35 @@ impl Source {
         if !names.is_empty() {
             options.set_str("params", &names.join(","))?;
         }
-        self.set(options)?;
-        let mut model = match (&self.expression, &self.file) {
-            (Some(text), _) => Model::compile(text, options),
-            (None, Some(path)) if path == Path::new("-") => document::parse(&stdin()?, options),
-            (None, Some(path)) => document::load(path, options),
-            (None, None) => Err(Error::new(ErrorKind::Argument, "no model was given")),
-        }?;
-        set_bounds(&mut model, parameters)?;
-        Ok(model)
+        self.set(options)
+    }
+
+    /// Whether there is a program.
+    pub fn is_given(&self) -> bool {
+        self.expression.is_some() || self.file.is_some()
+    }
+
+    /// The source text of the program.
+    pub fn text(&self) -> Result<String> {
+        let bytes = match (&self.expression, &self.file) {
+            (Some(text), _) => return Ok(text.clone()),
+            (None, Some(path)) if path == Path::new("-") => stdin()?,
+            (None, Some(path)) => document::read(path)?,
+            (None, None) => return Err(Error::new(ErrorKind::Argument, "no program was given")),
+        };
+        match String::from_utf8(bytes) {
+            Ok(text) if !text.trim_start().starts_with('{') => Ok(text),
+            _ => {
+                let message =
+                    "an interpreter takes the source text of a program, not a compiled model";
+                Err(Error::new(ErrorKind::Argument, message))
+            }
+        }
     }
 
     /// Sets the settings that were given.
     pub fn set(&self, options: &mut Options) -> Result<()> {
+        super::args::set(options, "literals", &self.literals)?;
         match self.bind.is_empty() {
             true => Ok(()),
             false => options.set_str("bind", &self.bind.join(",")),

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::argument::{
     bad, bytes, copy_text, count, free, handle, optional_handle, out, out_handle, text, utf8,
@@ -15,6 +15,7 @@ use crate::compile::Model;
 use crate::document;
 use crate::error::Result;
 use crate::graph::PortKind;
+use crate::interp::{Interpreter, bind_program, interpreter};
 use crate::options::Options;
 use crate::{ncg, onnx};
 
@@ -35,6 +36,8 @@ pub struct Body {
     names: [Vec<CString>; 3],
     /// Initial value, lower and upper bound of each parameter.
     parameters: Vec<[f64; 3]>,
+    /// The model as an interpreter, prepared when a program is bound to it.
+    interpreter: OnceLock<Result<Interpreter>>,
 }
 
 opaque!(ncg_model, "model", b"ncgmodel", Body);
@@ -63,6 +66,7 @@ impl ncg_model {
         ncg_model::give(Body {
             names,
             parameters: parameters.collect(),
+            interpreter: OnceLock::new(),
             model: Arc::new(model),
         })
     }
@@ -76,6 +80,13 @@ impl Body {
                 "argument \"kind\" is {kind}: it is one of NCG_INPUT, NCG_PARAMETER, NCG_OUTPUT"
             ))
         })
+    }
+
+    fn interpreter(&self) -> Result<&Interpreter> {
+        let prepared = self
+            .interpreter
+            .get_or_init(|| Interpreter::new(self.model.literal().clone()));
+        prepared.as_ref().map_err(Clone::clone)
     }
 
     fn parameter(&self, index: i64) -> Result<[f64; 3]> {
@@ -248,6 +259,47 @@ pub unsafe extern "C" fn ncg_model_export_onnx(
     };
     // SAFETY: passed on.
     unsafe { guard::status(err, |_| body()) }
+}
+
+/// The interpreter of this library as a model, compiled once per process: a graph with the inputs program and env, which
+/// ncg_model_bind_program takes and ncg_model_save writes. options may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_model_interpreter(
+    options: *const ncg_options,
+    out: *mut *mut ncg_model,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        make(out, err, || {
+            copied(options)?;
+            Ok(interpreter()?.model())
+        })
+    }
+}
+
+/// A new model: an interpreter (from ncg_model_interpreter, ncg_model_load or ncg_model_parse) with a program bound as data
+/// and specialised to it. source is UTF-8, length in bytes. Options: "params", "bind", "literals".
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_model_bind_program(
+    interpreter: *const ncg_model,
+    source: *const c_char,
+    length: i64,
+    options: *const ncg_options,
+    out: *mut *mut ncg_model,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        make(out, err, || {
+            let source = utf8(bytes(source, length, "source")?, "source")?;
+            bind_program(
+                handle(interpreter)?.interpreter()?,
+                source,
+                &copied(options)?,
+            )
+        })
+    }
 }
 
 /// Frees this reference; sessions and fits made from the model stay valid. NULL is a no-op.

@@ -17,7 +17,12 @@ pub enum Arms {
     Keep,
     /// Both arms are computed and their results selected.
     Select,
+    /// It stays where its test is one for the whole batch, and regions do not nest too deep; else as [`Arms::Select`].
+    Uniform,
 }
+
+/// So many regions nest at most where [`Arms::Uniform`] has a choice: ONNX Runtime reads 31 graphs within each other.
+const MAX_NESTED: usize = 30;
 
 /// A copy in progress from one graph to a builder.
 pub struct Copier<'a> {
@@ -33,6 +38,9 @@ pub struct Copier<'a> {
     states: HashMap<NodeId, Vec<bool>>,
     /// Where arms are selected: for which samples the nodes at hand count.
     guard: Option<NodeId>,
+    /// For [`Arms::Uniform`]: which nodes of the source differ from sample to sample, and how deep loops nest in each region.
+    batched: Vec<bool>,
+    nested: Vec<usize>,
     /// Whether something was copied that nothing uses, or has led to the order of the rest: another pass is needed.
     dropped: bool,
     /// Linear algebra on matrices of this side or less becomes scalar operations.
@@ -69,6 +77,14 @@ impl<'a> Copier<'a> {
             values: HashMap::new(),
             states: HashMap::new(),
             guard: None,
+            batched: match arms {
+                Arms::Uniform => source.batched(),
+                _ => vec![],
+            },
+            nested: match arms {
+                Arms::Uniform => nested_loops(source),
+                _ => vec![],
+            },
             dropped: false,
             written: 0,
         }
@@ -202,7 +218,7 @@ impl<'a> Copier<'a> {
         if let Some(value) = builder.known(test) {
             return self.arm(builder, id, if value != 0.0 { then } else { otherwise });
         }
-        if self.arms == Arms::Select {
+        if self.selects(builder, id, then, otherwise) {
             let a = self.selected(builder, id, then, test);
             let not = builder.op(Op::Not, &[test]);
             let b = self.selected(builder, id, otherwise, not);
@@ -223,6 +239,19 @@ impl<'a> Copier<'a> {
         }
         builder.span = self.source.node(id).span;
         builder.branch(test, then, otherwise)
+    }
+
+    /// Whether both arms of the `if` at `id` are computed.
+    fn selects(&self, builder: &Builder, id: NodeId, then: RegionId, otherwise: RegionId) -> bool {
+        match self.arms {
+            Arms::Keep => false,
+            Arms::Select => true,
+            Arms::Uniform => {
+                let nested = [then, otherwise].map(|arm| self.nested[arm.0 as usize]);
+                let depth = builder.depth() + nested[0].max(nested[1]);
+                depth >= MAX_NESTED || self.batched[self.source.node(id).args[0].index()]
+            }
+        }
     }
 
     /// `(if test #t #f)` is the test, `(if test #f #t)` its opposite.
@@ -274,13 +303,22 @@ impl<'a> Copier<'a> {
             self.map[param.index()] = copy;
         }
         self.nodes(builder, head);
-        let mut flag = self.get(source.region(head).results[0]);
-        if let Some(guard) = self.guard {
+        let test = source.region(head).results[0];
+        let mut flag = self.get(test);
+        if let Some(guard) = self
+            .guard
+            .filter(|guard| !asks(builder.graph(), flag, *guard))
+        {
             flag = builder.op(Op::And, &[guard, flag]);
         }
         builder.open_next();
         let around = self.guard;
-        if self.arms == Arms::Select {
+        let counts = match self.arms {
+            Arms::Keep => false,
+            Arms::Select => true,
+            Arms::Uniform => around.is_some() || self.batched[test.index()],
+        };
+        if counts {
             self.guard = Some(flag);
         }
         self.nodes(builder, next);
@@ -421,16 +459,46 @@ fn is_written(node: &Node, side: usize) -> bool {
 /// The same graph with linear algebra on matrices of this side or less, and every pick, in terms of scalar operations.
 pub fn write_out(graph: &Graph, side: usize) -> Cow<'_, Graph> {
     match graph.nodes.iter().any(|node| is_written(node, side)) {
-        true => Cow::Owned(copy(graph, Arms::Keep, side)),
+        true => Cow::Owned(copy(graph, Arms::Keep, false, side)),
         false => Cow::Borrowed(graph),
     }
 }
 
-/// A copy of a numeric graph without what its outputs do not need.
-pub(super) fn copy(graph: &Graph, arms: Arms, written: usize) -> Graph {
-    let mut builder = match arms {
-        Arms::Keep => Builder::new(graph.ports.clone()),
-        Arms::Select => Builder::hoisting(graph.ports.clone()),
+/// Whether `flag` is `guard` or a conjunction with it.
+fn asks(graph: &Graph, flag: NodeId, guard: NodeId) -> bool {
+    let node = graph.node(flag);
+    let both = node.kind == NodeKind::Op(Op::And);
+    flag == guard || (both && node.args.iter().any(|arg| asks(graph, *arg, guard)))
+}
+
+/// For each region, how many regions of loops nest in it.
+fn nested_loops(graph: &Graph) -> Vec<usize> {
+    let mut home = vec![0; graph.nodes.len()];
+    for (i, region) in graph.regions.iter().enumerate() {
+        region.nodes.iter().for_each(|node| home[node.index()] = i);
+    }
+    let mut nested = vec![0; graph.regions.len()];
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let own = match node.kind {
+            NodeKind::Loop(..) => 2,
+            NodeKind::Reverse(_) => 1,
+            _ => 0,
+        };
+        let regions = graph.regions_of(NodeId(i as u32));
+        if let Some(inside) = regions.map(|region| nested[region.0 as usize]).max() {
+            let around = &mut nested[home[i]];
+            *around = (*around).max(inside + own);
+        }
+    }
+    nested
+}
+
+/// A copy of a numeric graph without what its outputs do not need; `hoisting` as [`Builder::hoisting`] says, `written` as
+/// [`write_out`].
+pub(super) fn copy(graph: &Graph, arms: Arms, hoisting: bool, written: usize) -> Graph {
+    let mut builder = match hoisting {
+        false => Builder::new(graph.ports.clone()),
+        true => Builder::hoisting(graph.ports.clone()),
     };
     let results: Vec<NodeId> = graph.outputs.iter().map(|output| output.node).collect();
     let mut copier = Copier::new(graph, RegionId(0), &results, arms);
@@ -450,7 +518,7 @@ pub(super) fn copy(graph: &Graph, arms: Arms, written: usize) -> Graph {
     let dropped = copier.dropped;
     let copied = builder.finish(outputs, graph.value.clone());
     match dropped {
-        true => copy(&copied, arms, written),
+        true => copy(&copied, arms, hoisting, written),
         false => copied,
     }
 }
@@ -458,5 +526,15 @@ pub(super) fn copy(graph: &Graph, arms: Arms, written: usize) -> Graph {
 /// The same graph without `if`: both arms are computed, and their results selected, never blended. A loop in an arm has no
 /// iteration for samples that do not take it. What does not change in a loop is computed before it.
 pub fn flatten(graph: &Graph) -> Graph {
-    copy(graph, Arms::Select, 0)
+    copy(graph, Arms::Select, true, 0)
+}
+
+/// The same, but an `if` stays where its test is one for the whole batch.
+pub fn flatten_batched(graph: &Graph) -> Graph {
+    copy(graph, Arms::Uniform, true, 0)
+}
+
+/// The same graph with what does not change in a loop computed before it.
+pub fn hoist(graph: &Graph) -> Graph {
+    copy(graph, Arms::Keep, true, 0)
 }

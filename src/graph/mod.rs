@@ -2,7 +2,7 @@
 //! the bodies of loops and functions.
 //!
 //! A node belongs to one region and may use nodes of that region and of the regions around it. A *numeric* graph holds only
-//! numbers, `if` and `loop`; a *general* graph also holds functions, closures and structural operations.
+//! numbers, linear algebra, `if` and `loop`; a *general* graph also holds functions, closures and structural operations.
 
 mod bind;
 mod build;
@@ -25,7 +25,7 @@ use crate::syntax::ast::Constant;
 pub use bind::bind;
 pub use build::Builder;
 pub use choice::write_out_choices;
-pub use copy::{Arms, Back, Copier, flatten, write_out};
+pub use copy::{Arms, Back, Copier, flatten, flatten_batched, hoist, write_out};
 pub use simplify::simplify;
 pub use text::parse;
 pub use verify::{verify, verify_numeric, verify_operation};

@@ -1,13 +1,13 @@
 //! In which region and in which order nodes are computed.
 
 use super::live::Live;
-use super::{Graph, NodeId, NodeKind, RegionId};
+use super::{Graph, Node, NodeId, NodeKind, RegionId};
 use crate::ops::Op;
 
 /// Moves each live node of `region` into the innermost region that holds all its uses: what only one arm of an `if` needs is
 /// computed in that arm, so that its infinities reach no derivative outside (cf. Click, "Global code motion, global value
-/// numbering", 1995). A node never moves outwards, nor into what runs again and again. The live nodes of each region, in
-/// order. With an `inner` region, which stands in `region`, both count and `results` are seen from there.
+/// numbering", 1995). A node never moves outwards, nor into what runs again and again; but constants stand outside of loops,
+/// wherever they were made. The live nodes of each region, in order. With an `inner` region, which stands in `region`, both count and `results` are seen from there.
 pub fn schedule(
     graph: &Graph,
     region: RegionId,
@@ -21,6 +21,8 @@ pub fn schedule(
         parent: vec![region; count],
         depth: vec![0; count],
         repeats: vec![false; count],
+        arm: vec![false; count],
+        constant: graph.nodes.iter().map(is_constant).collect(),
     };
     tree.build(graph, region);
     if let Some(inner) = inner {
@@ -56,6 +58,10 @@ pub fn schedule(
         }
     }
     schedule
+}
+
+fn is_constant(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::Constant(_))
 }
 
 /// Calls `f` with what a live node needs, and in which of its regions; `None` where the node itself stands.
@@ -125,6 +131,10 @@ struct Tree {
     depth: Vec<u32>,
     /// Whether a region runs again and again.
     repeats: Vec<bool>,
+    /// Whether a region is an arm of an `if`.
+    arm: Vec<bool>,
+    /// Whether a node is a constant.
+    constant: Vec<bool>,
 }
 
 impl Tree {
@@ -149,6 +159,7 @@ impl Tree {
             self.parent[region.0 as usize] = around;
             self.depth[region.0 as usize] = self.depth[around.0 as usize] + 1;
             self.repeats[region.0 as usize] = repeats && i == 0;
+            self.arm[region.0 as usize] = !repeats;
             if repeats {
                 around = region;
             }
@@ -162,6 +173,12 @@ impl Tree {
         };
         let mut user = user;
         let mut at = user;
+        if self.constant[node.index()] {
+            while self.depth[user.0 as usize] > 0 && !self.arm[user.0 as usize] {
+                user = self.parent[user.0 as usize];
+            }
+            at = home;
+        }
         while at != home && self.depth[at.0 as usize] > 0 {
             let parent = self.parent[at.0 as usize];
             if self.repeats[at.0 as usize] {

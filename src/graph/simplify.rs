@@ -5,5 +5,5 @@ use super::copy::{Arms, copy};
 
 /// The same numeric graph with constants folded, equal nodes shared, known branches taken and unused nodes dropped.
 pub fn simplify(graph: &Graph) -> Graph {
-    copy(graph, Arms::Keep, 0)
+    copy(graph, Arms::Keep, false, 0)
 }

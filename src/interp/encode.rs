@@ -1,18 +1,24 @@
 //! A program of the core language as data for the interpreter: quoted forms in which every bound name is unique.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use super::choice::write_out;
 use super::order::{Group, groups};
-use crate::error::{Error, ErrorKind, Result};
-use crate::ops;
+use crate::error::Result;
+use crate::ops::{self, Op, SoftChoice};
 use crate::syntax::ast::{Constant, Expr, ExprKind, Lambda, Program, Var};
 use crate::syntax::expand;
 
-/// The list of forms whose value the interpreter takes for the program's.
-pub fn encode(program: &Program) -> Result<Constant> {
+/// The list of forms whose value the interpreter takes for the program's, and the operations in it that the language does not
+/// name.
+pub fn encode(program: &Program, settings: &SoftChoice) -> Result<(Constant, BTreeSet<Op>)> {
     let mut encoder = Encoder {
         program,
+        settings,
+        choices: 0,
+        draws: 0,
+        internal: BTreeSet::new(),
         names: names(program),
         loops: Vec::new(),
         loop_count: 0,
@@ -29,7 +35,7 @@ pub fn encode(program: &Program) -> Result<Constant> {
         _ => &program.body,
     };
     let form = encoder.expr(body)?;
-    Ok(list([form]))
+    Ok((list([form]), encoder.internal))
 }
 
 struct Encoder<'a> {
@@ -38,6 +44,11 @@ struct Encoder<'a> {
     /// The names of the loops around the expression at hand, innermost last.
     loops: Vec<Arc<str>>,
     loop_count: usize,
+    settings: &'a SoftChoice,
+    /// How many soft choices there were, and how much noise they use.
+    choices: usize,
+    draws: usize,
+    internal: BTreeSet<Op>,
 }
 
 /// A name for each variable that stands for nothing else in the program: an interpreted scope hides nothing by accident.
@@ -60,11 +71,11 @@ fn names(program: &Program) -> Vec<Arc<str>> {
     names
 }
 
-fn list(items: impl IntoIterator<Item = Constant>) -> Constant {
+pub fn list(items: impl IntoIterator<Item = Constant>) -> Constant {
     Constant::List(items.into_iter().collect(), None)
 }
 
-fn word(name: &str) -> Constant {
+pub fn word(name: &str) -> Constant {
     Constant::Symbol(Arc::from(name))
 }
 
@@ -109,9 +120,14 @@ impl Encoder<'_> {
                 let arguments = self.exprs(arguments)?;
                 list(head.into_iter().chain(arguments))
             }
-            ExprKind::SoftChoice(..) => {
-                let message = "\"soft-choice\" is not supported in this version";
-                return Err(Error::new(ErrorKind::Unsupported, message).at(expr.span));
+            ExprKind::SoftChoice(options, weights) => {
+                let options = self.exprs(options)?;
+                let weights = self.expr(weights)?;
+                let (index, draws) = (self.choices, self.draws);
+                self.choices += 1;
+                self.draws += options.len();
+                let internal = &mut self.internal;
+                write_out(options, weights, self.settings, index, draws, internal)
             }
         })
     }

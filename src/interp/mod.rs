@@ -1,52 +1,54 @@
 //! The interpreter: `bootstrap/interpreter.scm` compiled once to a general graph with the inputs `program` and `env`, and
 //! programs bound to it as data.
 
+mod bound;
+mod choice;
 mod encode;
 mod order;
 
 use std::sync::{Arc, LazyLock};
 
-use crate::compile::{self, Model};
+use crate::compile::{self, General, Model};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, Port, verify_numeric};
+use crate::graph::{Graph, Port, verify, verify_numeric};
 use crate::lower::lower;
+use crate::ops::SoftChoice;
 use crate::options::Options;
 use crate::specialize::{Given, Limits, Prepared, specialize_on};
-use crate::syntax::ast::Constant;
+use crate::syntax::ast::{Constant, Program};
+use crate::syntax::datum::Datum;
+use crate::syntax::reader;
+use bound::bind_inputs;
 
 /// The source text of the interpreter.
 pub const SOURCE: &str = include_str!("../../bootstrap/interpreter.scm");
 
+/// A procedure of this name tells that an interpreter takes programs of the core language.
+const CORE: &str = "interpret-core";
+
 /// How much deeper and longer an interpreted program runs than a compiled one.
 const INTERPRETATION: usize = 16;
 
-/// An interpreter that programs can be bound to.
+/// An interpreter that programs can be bound to. Copies share what is prepared.
+#[derive(Clone)]
 pub struct Interpreter {
-    prepared: Prepared,
+    prepared: Arc<Prepared>,
+    /// Whether it takes programs whose sugar is expanded; else it is given the forms of the source.
+    core: bool,
 }
 
 impl Interpreter {
     /// The interpreter of a graph with the inputs `program` and `env`.
     pub fn new(graph: Graph) -> Result<Interpreter> {
-        for name in ["program", "env"] {
-            if !graph.ports.iter().any(|port| &*port.name == name) {
-                let message = format!("this graph is no interpreter: it has no input \"{name}\"");
-                return Err(Error::new(ErrorKind::Argument, message));
-            }
-        }
-        if let Some(port) = graph
-            .ports
-            .iter()
-            .find(|port| !["program", "env"].contains(&&*port.name))
-        {
-            let message = format!(
-                "this graph is no interpreter: it has an input \"{}\"",
-                port.name
-            );
+        if !compile::is_interpreter(&graph) {
+            let message =
+                "this graph is no interpreter: its inputs are not \"program\" and \"env\"";
             return Err(Error::new(ErrorKind::Argument, message));
         }
+        verify(&graph)?;
         Ok(Interpreter {
-            prepared: Prepared::new(graph),
+            core: graph.functions.iter().any(|f| &*f.name == CORE),
+            prepared: Arc::new(Prepared::new(graph)),
         })
     }
 
@@ -54,80 +56,158 @@ impl Interpreter {
     pub fn graph(&self) -> &Graph {
         self.prepared.graph()
     }
+
+    /// The interpreter as a model: it runs nothing before a program is bound to it.
+    pub fn model(&self) -> Model {
+        Model::interpreter(self.graph().clone(), self.core.then(|| Arc::from(SOURCE)))
+    }
+
+    /// The numeric graph of the interpreter on a program and an environment. A name of the environment means what it is
+    /// given.
+    pub fn specialize(
+        &self,
+        program: &Constant,
+        env: &[(Arc<str>, Given)],
+        ports: &[Port],
+        limits: Limits,
+    ) -> Result<Graph> {
+        let limits = Limits {
+            depth: limits.depth.saturating_mul(INTERPRETATION),
+            steps: limits.steps.saturating_mul(INTERPRETATION),
+            calls: limits.calls.saturating_mul(INTERPRETATION),
+            pairs: limits.pairs.saturating_mul(INTERPRETATION),
+            interpreter: true,
+            ..limits
+        };
+        let graph = specialize_on(&self.prepared, ports, &self.given(program, env), limits)?;
+        verify_numeric(&graph)?;
+        Ok(graph)
+    }
+
+    /// The interpreter with a program and an environment in place of its inputs, as it is.
+    pub fn apply(&self, program: &Constant, env: &[(Arc<str>, Given)], ports: &[Port]) -> Graph {
+        bind_inputs(self.graph(), ports, &self.given(program, env))
+    }
+
+    fn given(&self, program: &Constant, env: &[(Arc<str>, Given)]) -> Vec<Given> {
+        let ports = self.graph().ports.iter();
+        let given = ports.map(|port| match &*port.name {
+            "program" => Given::Constant(program.clone()),
+            _ => Given::Association(env.to_vec()),
+        });
+        given.collect()
+    }
 }
 
-static OWN: LazyLock<Result<Interpreter>> = LazyLock::new(|| {
-    let (_, anf) = compile::program(SOURCE, &Options::new())?;
-    let mut graph = lower(&anf)?;
-    // places in the text of the interpreter say nothing about a program
-    for node in &mut graph.nodes {
-        node.span = Default::default();
-    }
-    Interpreter::new(graph)
-});
+static OWN: LazyLock<Result<Interpreter>> = LazyLock::new(|| compile_interpreter(SOURCE));
 
 /// The interpreter of this library: compiled once, when it is first asked for.
 pub fn interpreter() -> Result<&'static Interpreter> {
     OWN.as_ref().map_err(Clone::clone)
 }
 
-/// The model of a program that `interpreter` interprets, specialised: its free names are inputs, and its declarations and
-/// the settings `params`, `bind` and `literals` are honoured. Errors carry their place in the source.
+/// Compiles the source text of an interpreter, whose inputs are `program` and `env`.
+pub fn compile_interpreter(source: &str) -> Result<Interpreter> {
+    let graph = || {
+        let (_, anf) = compile::program(source, &Options::new())?;
+        let mut graph = lower(&anf)?;
+        // places in the text of an interpreter say nothing about a program
+        for node in &mut graph.nodes {
+            node.span = Default::default();
+        }
+        Interpreter::new(graph)
+    };
+    graph().map_err(|error: Error| error.locate(source))
+}
+
+/// A program as data, and what its free names mean.
+pub struct Bound {
+    /// The forms of the program.
+    pub program: Constant,
+    /// What its inputs and parameters are.
+    pub env: Vec<(Arc<str>, Given)>,
+    /// The ports of the model.
+    pub ports: Vec<Port>,
+}
+
+/// Reads a program for `interpreter`. Its free names become inputs; its declarations and the settings `params`, `bind` and
+/// `literals` are honoured.
+pub fn read_program(interpreter: &Interpreter, source: &str, options: &Options) -> Result<Bound> {
+    let read = || {
+        let (ast, anf) = compile::program(source, options)?;
+        let mut ports = anf.ports;
+        compile::name_parameters(&mut ports, options.str("params"))?;
+        let values = compile::bindings(&ports, options.str("bind"))?;
+        let (mut kept, mut env) = (Vec::new(), Vec::new());
+        for (index, port) in ports.into_iter().enumerate() {
+            let value = match values.iter().find(|(bound, _)| *bound == index) {
+                Some((_, value)) => Given::Constant(Constant::Int(*value)),
+                None => {
+                    kept.push(port.clone());
+                    Given::Port(kept.len() - 1)
+                }
+            };
+            env.push((port.name, value));
+        }
+        let program = match interpreter.core {
+            true => {
+                let (program, internal) = encode::encode(&ast, &SoftChoice::of(options))?;
+                let named = internal.into_iter();
+                env.extend(named.map(|op| (choice::internal_name(op), Given::Primitive(op))));
+                program
+            }
+            false => forms(&ast, source, options)?,
+        };
+        Ok(Bound {
+            program,
+            env,
+            ports: kept,
+        })
+    };
+    read().map_err(|error: Error| error.locate(source))
+}
+
+/// The forms of a source text as they are written, but for its declarations.
+fn forms(ast: &Program, source: &str, options: &Options) -> Result<Constant> {
+    if !options.str("literals").is_empty() {
+        let message =
+            "option \"literals\": this interpreter takes the forms of the source as they are";
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
+    let data = reader::read(source, reader::Limits::default())?;
+    let declares = |datum: &&Datum| {
+        !ast.declarations.is_empty()
+            && (datum.form("input").is_some() || datum.form("parameter").is_some())
+    };
+    let forms = data.iter().filter(|datum| !declares(datum));
+    Ok(Constant::List(forms.map(Constant::quote).collect(), None))
+}
+
+/// The model of a program that `interpreter` interprets: specialised to it where its structure does not hang on data, else
+/// the interpreter as it is with the program bound to it. Errors of the program carry their place in the source.
 pub fn bind_program(interpreter: &Interpreter, source: &str, options: &Options) -> Result<Model> {
-    let graph = bound(interpreter, source, options).map_err(|error| error.locate(source))?;
+    let Bound {
+        program,
+        env,
+        ports,
+    } = read_program(interpreter, source, options)?;
+    let numeric = interpreter.specialize(&program, &env, &ports, compile::limits(options));
+    let own = interpreter.clone();
+    let general: General = Arc::new(LazyLock::new(Box::new(move || {
+        own.apply(&program, &env, &ports)
+    })));
+    let (graph, refusal) = match numeric {
+        Ok(graph) => (graph, None),
+        Err(error) if error.kind == ErrorKind::Unsupported => {
+            ((**general).clone(), Some(Arc::new(error)))
+        }
+        Err(error) => return Err(error.locate(source)),
+    };
     Ok(Model {
         source: Some(Arc::from(source)),
         graph,
-        general: None,
-        refusal: None,
+        general: Some(general),
+        refusal,
         fit: None,
     })
-}
-
-fn bound(interpreter: &Interpreter, source: &str, options: &Options) -> Result<Graph> {
-    let (ast, anf) = compile::program(source, options)?;
-    let program = encode::encode(&ast)?;
-    let mut ports = anf.ports;
-    compile::name_parameters(&mut ports, options.str("params"))?;
-    let values = compile::bindings(&ports, options.str("bind"))?;
-    let mut kept = Vec::new();
-    let mut env = Vec::new();
-    for (index, port) in ports.into_iter().enumerate() {
-        let value = match values.iter().find(|(bound, _)| *bound == index) {
-            Some((_, value)) => Given::Constant(Constant::Int(*value)),
-            None => Given::Port(kept.len()),
-        };
-        env.push((port.name.clone(), value.clone()));
-        if let Given::Port(_) = value {
-            kept.push(port);
-        }
-    }
-    apply(interpreter, program, env, &kept, compile::limits(options))
-}
-
-/// The numeric graph of the interpreter on a program and an environment.
-pub fn apply(
-    interpreter: &Interpreter,
-    program: Constant,
-    env: Vec<(Arc<str>, Given)>,
-    ports: &[Port],
-    limits: Limits,
-) -> Result<Graph> {
-    let given: Vec<Given> = interpreter
-        .graph()
-        .ports
-        .iter()
-        .map(|port| match &*port.name {
-            "program" => Given::Constant(program.clone()),
-            _ => Given::Association(env.clone()),
-        })
-        .collect();
-    let limits = Limits {
-        depth: limits.depth.saturating_mul(INTERPRETATION),
-        steps: limits.steps.saturating_mul(INTERPRETATION),
-        ..limits
-    };
-    let graph = specialize_on(&interpreter.prepared, ports, &given, limits)?;
-    verify_numeric(&graph)?;
-    Ok(graph)
 }

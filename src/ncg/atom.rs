@@ -12,7 +12,7 @@ use crate::syntax::ast::Constant;
 use crate::syntax::reader;
 
 /// The constant that a node is; `None` for a node of another kind.
-pub fn constant(raw: &Raw) -> Result<Option<Constant>, String> {
+pub fn constant(raw: &Raw, extra: &Extra) -> Result<Option<Constant>, String> {
     if matches!(
         raw.op,
         "const" | "quote_const" | "input" | "func_param" | "loop_param"
@@ -24,6 +24,7 @@ pub fn constant(raw: &Raw) -> Result<Option<Constant>, String> {
         return Ok(raw.constant.clone());
     }
     let (constant, wanted) = match raw.op {
+        "const" if extra.whole => (atom(raw.value).map(whole), "number, boolean or character"),
         "const" => (atom(raw.value), "number, boolean or character"),
         "quote_const" => (quoted(raw.value), "quoted datum"),
         _ => return Ok(None),
@@ -34,16 +35,32 @@ pub fn constant(raw: &Raw) -> Result<Option<Constant>, String> {
     }
 }
 
-/// The operation that a node is.
-pub fn operation(raw: &Raw, extra: &Extra) -> Option<Op> {
-    if raw.operation.is_some() {
-        return raw.operation;
+/// The operation that a node is, and the nodes that it takes.
+pub fn operation<'a>(raw: &'a Raw, extra: &Extra) -> Result<(Op, &'a [u64]), String> {
+    let unknown = || format!("unknown operation \"{}\"", raw.op);
+    match (raw.operation, raw.op) {
+        // to version 1 it is an `if` whose test is true
+        (Some(Op::StraightThrough), "if") => {
+            return Ok((Op::StraightThrough, raw.edges.get(1..).unwrap_or_default()));
+        }
+        (Some(op), _) => return Ok((op, &raw.edges)),
+        (None, "soft_choice") => {
+            let (given, said) = (raw.edges.len().saturating_sub(1), raw.value.as_f64());
+            return match said.is_none_or(|said| said == given as f64) {
+                true => Ok((Op::SoftChoice, &raw.edges)),
+                false => Err(format!(
+                    "its \"value\" is not {given}, the number of its options"
+                )),
+            };
+        }
+        _ => {}
     }
-    match ops::find(raw.op)? {
-        Op::Modulo if extra.reference_division => Some(Op::Remainder),
-        Op::Remainder if extra.reference_division => Some(Op::Modulo),
-        op => Some(op),
-    }
+    let op = match ops::find(raw.op).ok_or_else(unknown)? {
+        Op::Modulo if extra.reference_division => Op::Remainder,
+        Op::Remainder if extra.reference_division => Op::Modulo,
+        op => op,
+    };
+    Ok((op, &raw.edges))
 }
 
 /// The constant that a `const` node holds.
@@ -58,6 +75,19 @@ fn atom(value: &Json) -> Option<Constant> {
             char::from_u32(code).map(Constant::Char)
         }
         value => json::number(value).map(Constant::Real),
+    }
+}
+
+/// A whole number as an exact one, up to where reals hold each.
+fn whole(constant: Constant) -> Constant {
+    const LIMIT: f64 = (1u64 << 53) as f64;
+    match constant {
+        Constant::Real(x)
+            if x.trunc() == x && x.abs() <= LIMIT && x.to_bits() != (-0.0f64).to_bits() =>
+        {
+            Constant::Int(x as i64)
+        }
+        other => other,
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Extra {
     pub numeric: bool,
     /// Whether `modulo` and `remainder` have the reference's meaning: each has that of R7RS's other.
     pub reference_division: bool,
+    /// Whether whole numbers are exact: version 1 cannot tell `42` from `42.0`, and counters, indices and sizes have to be exact.
+    pub whole: bool,
     /// Kind and bounds of the inputs that are parameters.
     parameters: Vec<(Arc<str>, PortKind)>,
     /// The names of the outputs.
@@ -60,6 +62,7 @@ impl Extra {
         let Some(extra) = document.get("ncg") else {
             return Ok(Extra {
                 reference_division: true,
+                whole: true,
                 ..Extra::default()
             });
         };
@@ -68,6 +71,7 @@ impl Extra {
             .ok_or_else(|| bad("its \"ncg\" is no object"))?;
         Ok(Extra {
             numeric: extra.get("numeric").is_some_and(|numeric| numeric == true),
+            whole: false,
             reference_division: extra.get("division").is_some_and(|d| d == "reference"),
             parameters: parameters(extra)?,
             outputs: match extra.get("outputs") {

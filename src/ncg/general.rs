@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{
     Builder, Function, FunctionId, Graph, NodeId, NodeKind, Port, RegionId, Type, verify,
 };
+use crate::ops::Op;
 
 /// The general graph of a document whose graph is `body`, with the bodies of its functions as they are written.
 pub fn read(
@@ -251,8 +252,8 @@ impl<'a> Reader<'a> {
                 .copied()
                 .ok_or_else(|| wrong(format!("node {of} has no value {index}")));
         }
-        let args: Vec<NodeId> = raw.edges.iter().map(|edge| nodes.nodes[edge]).collect();
-        if let Some(constant) = atom::constant(raw).map_err(wrong)? {
+        let mut args: Vec<NodeId> = raw.edges.iter().map(|edge| nodes.nodes[edge]).collect();
+        if let Some(constant) = atom::constant(raw, self.extra).map_err(wrong)? {
             return Ok(self.builder.constant(constant));
         }
         let kind = match raw.op {
@@ -266,12 +267,16 @@ impl<'a> Reader<'a> {
             "dynamic_call" if args.is_empty() => return Err(wrong("it calls nothing".into())),
             "dynamic_call" => NodeKind::Apply,
             "loop" => return self.repeat(id, args, body, scope, depth),
-            name => {
-                let op = atom::operation(raw, self.extra)
-                    .ok_or_else(|| wrong(format!("unknown operation \"{name}\"")))?;
+            _ => {
+                let (op, edges) = atom::operation(raw, self.extra).map_err(wrong)?;
+                args = edges.iter().map(|edge| nodes.nodes[edge]).collect();
                 let row = op.row();
                 if args.len() < row.min || row.max.is_some_and(|max| args.len() > max) {
                     return Err(wrong(crate::anf::arity_message(row, args.len())));
+                }
+                // the format has the number first
+                if op == Op::Scale {
+                    args.swap(0, 1);
                 }
                 NodeKind::Op(op)
             }

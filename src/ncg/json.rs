@@ -72,10 +72,13 @@ pub fn from_number(number: f64) -> Value {
     Value::from(format!("{MARK}{word}"))
 }
 
-/// Writes a document, indented by two blanks.
+/// Longest line of a value that is written on one.
+const LINE: usize = 240;
+
+/// Writes a document for people: indented by two blanks, a value that fits on a line of its own, such as a node, on one.
 pub fn write(value: &Value) -> Result<String> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| bad(error.to_string()))?;
-    let mut out = text;
+    let mut out = String::new();
+    lines(value, 0, &mut out);
     for word in WORDS {
         out = out.replace(&format!("\"{MARK}{word}\""), word);
     }
@@ -85,6 +88,81 @@ pub fn write(value: &Value) -> Result<String> {
         )),
         false => Ok(out),
     }
+}
+
+/// The values inside, with their keys.
+fn parts(value: &Value) -> Option<Vec<(Option<&String>, &Value)>> {
+    match value {
+        Value::Array(items) => Some(items.iter().map(|item| (None, item)).collect()),
+        Value::Object(entries) => Some(entries.iter().map(|(k, v)| (Some(k), v)).collect()),
+        _ => None,
+    }
+}
+
+/// Whether a value holds values that hold values no deeper than `levels`.
+fn is_flat(value: &Value, levels: usize) -> bool {
+    match parts(value) {
+        None => true,
+        Some(parts) => levels > 0 && parts.iter().all(|(_, part)| is_flat(part, levels - 1)),
+    }
+}
+
+/// A value on one line; nothing if that is too long.
+fn line(value: &Value) -> Option<String> {
+    let Some(parts) = parts(value) else {
+        return Some(value.to_string());
+    };
+    let mut out = Vec::with_capacity(parts.len());
+    let mut length = 0;
+    for (key, part) in &parts {
+        let part = line(part)?;
+        let part = match key {
+            Some(key) => format!("{}: {part}", quoted(key)),
+            None => part,
+        };
+        length += part.len() + 2;
+        if length > LINE {
+            return None;
+        }
+        out.push(part);
+    }
+    let inside = out.join(", ");
+    Some(match value {
+        Value::Array(_) => format!("[{inside}]"),
+        _ => format!("{{{inside}}}"),
+    })
+}
+
+fn quoted(key: &str) -> String {
+    Value::from(key).to_string()
+}
+
+fn lines(value: &Value, indent: usize, out: &mut String) {
+    let one = match is_flat(value, 2) {
+        true => line(value),
+        false => None,
+    };
+    let Some(parts) = parts(value).filter(|_| one.is_none()) else {
+        out.push_str(&one.unwrap_or_else(|| value.to_string()));
+        return;
+    };
+    let (open, close) = match value {
+        Value::Array(_) => ('[', ']'),
+        _ => ('{', '}'),
+    };
+    out.push(open);
+    for (i, (key, part)) in parts.into_iter().enumerate() {
+        out.push_str(if i > 0 { ",\n" } else { "\n" });
+        out.extend(std::iter::repeat_n(' ', indent + 2));
+        if let Some(key) = key {
+            out.push_str(&quoted(key));
+            out.push_str(": ");
+        }
+        lines(part, indent + 2, out);
+    }
+    out.push('\n');
+    out.extend(std::iter::repeat_n(' ', indent));
+    out.push(close);
 }
 
 #[cfg(test)]

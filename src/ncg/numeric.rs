@@ -167,7 +167,7 @@ impl Reader<'_> {
             let value = value.ok_or_else(|| wrong(format!("node {of} has no value {index}")))?;
             return Ok(Item::Node(*value));
         }
-        if let Some(constant) = atom::constant(raw).map_err(wrong)? {
+        if let Some(constant) = atom::constant(raw, self.extra).map_err(wrong)? {
             return Ok(match constant.as_real() {
                 Some(_) => Item::Node(self.builder.constant(constant)),
                 None => Item::Constant(constant),
@@ -216,16 +216,31 @@ impl Reader<'_> {
                 }
                 _ => return Err(wrong("it needs a square matrix".into())),
             },
+            ("inv", [matrix]) => {
+                let matrix = item(matrix)?;
+                let side = match &matrix {
+                    Item::Array(Some(n), _) if *n <= MAX_SIDE => *n,
+                    _ => return Err(wrong("it needs a square matrix".into())),
+                };
+                let (one, zero) = (self.builder.real(1.0), self.builder.real(0.0));
+                let identity = (0..side * side).map(|i| match i / side == i % side {
+                    true => one,
+                    false => zero,
+                });
+                let identity = Item::Array(Some(side), identity.collect());
+                let solved = self.solve(matrix, identity)?;
+                solved.ok_or_else(|| wrong("it needs a square matrix".into()))?
+            }
             ("solve", [left, right]) => {
                 let solved = self.solve(item(left)?, item(right)?)?;
                 solved.ok_or_else(|| wrong("its matrices do not fit".into()))?
             }
-            (name, edges) => {
-                let op = match (atom::operation(raw, self.extra), edges.len()) {
-                    (Some(Op::Sub), 1) => Op::Neg,
-                    (Some(Op::Atan), 2) => Op::Atan2,
-                    (Some(op), _) => op,
-                    (None, _) => return Err(wrong(format!("unknown operation \"{name}\""))),
+            _ => {
+                let (op, edges) = atom::operation(raw, self.extra).map_err(wrong)?;
+                let op = match (op, edges.len()) {
+                    (Op::Sub, 1) => Op::Neg,
+                    (Op::Atan, 2) => Op::Atan2,
+                    (op, _) => op,
                 };
                 let args = edges.iter().map(|edge| nodes.number(body, *edge));
                 let args = args.collect::<Result<Vec<NodeId>>>()?;

@@ -72,10 +72,11 @@ impl Signature {
 /// The signatures of the functions of a document, by name.
 pub type Registry<'a> = HashMap<&'a str, Signature>;
 
+/// The bodies of the functions of a document, with their names.
+pub type Bodies<'a> = Vec<(&'a str, &'a Map<String, Json>)>;
+
 /// Reads the signatures of the functions; their bodies as they are written, in order.
-pub fn registry<'a>(
-    graph: &'a Map<String, Json>,
-) -> Result<(Registry<'a>, Vec<(&'a str, &'a Map<String, Json>)>)> {
+pub fn registry(graph: &Map<String, Json>) -> Result<(Registry<'_>, Bodies<'_>)> {
     let functions = object_or_none(graph, "functions", "the graph")?;
     let (mut registry, mut bodies) = (HashMap::new(), Vec::new());
     for (name, written) in functions.into_iter().flatten() {

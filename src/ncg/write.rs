@@ -1,5 +1,8 @@
 //! Graph → `.ncg`: deterministic, formatted for people. Regions are flattened: arms are what hangs below an `if`.
 
+mod constants;
+mod procedures;
+
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json, json};
@@ -14,10 +17,7 @@ use crate::graph::{
 use crate::ops::linear::side;
 use crate::ops::{Op, Role};
 use crate::syntax::ast::Constant;
-use crate::syntax::reader;
-
-/// Deepest nesting of the JSON of a document, a few levels below what the reader takes.
-const MAX_JSON_DEPTH: usize = 120;
+use procedures::primitive_key;
 
 /// Writes a model.
 ///
@@ -237,8 +237,9 @@ impl<'a> Writer<'a> {
     fn node(&mut self, id: NodeId) -> Result<()> {
         let node = self.graph.node(id);
         let written = match &node.kind {
-            // written where they are first read, or by what they belong to
-            NodeKind::Port(_) | NodeKind::RegionParam | NodeKind::Get(_) => return Ok(()),
+            NodeKind::Port(_) => return self.id(id).map(|_| ()),
+            // written with what they belong to
+            NodeKind::RegionParam | NodeKind::Get(_) => return Ok(()),
             NodeKind::Constant(constant) => self.constant(constant)?,
             NodeKind::If(then, otherwise) => return self.branch(id, *then, *otherwise),
             NodeKind::Loop(head, next) => return self.repeat(id, *head, *next),
@@ -261,6 +262,8 @@ impl<'a> Writer<'a> {
                         let items = self.push("vec", &edges[1..]);
                         self.push("ref", &[items, edges[0]])
                     }
+                    // the format has the number first
+                    (Op::Scale, _) => self.push("scale", &[edges[1], edges[0]]),
                     _ => self.operation(*op, &edges),
                 }
             }
@@ -293,10 +296,28 @@ impl<'a> Writer<'a> {
         if let Role::Structural = op.row().role {
             self.sheet().tagged = true;
         }
-        let id = self.push(spelling(op), edges);
+        let id = match op {
+            Op::SoftChoice => {
+                let mark = Mark {
+                    value: json!(edges.len().saturating_sub(1)),
+                    ..Mark::default()
+                };
+                self.sheet().node("soft_choice", edges, mark)
+            }
+            // the value is the first argument's
+            Op::StraightThrough => {
+                let mark = Mark {
+                    value: json!(true),
+                    ..Mark::default()
+                };
+                let test = self.sheet().node("const", &[], mark);
+                self.push("if", &[test, edges[0], edges[1]])
+            }
+            op => self.push(spelling(op), edges),
+        };
         // `(- x)` and `(atan y x)` are what the variadic forms of general graphs become in numeric ones
         let told = match op {
-            Op::Select => false,
+            Op::Select | Op::StraightThrough => false,
             Op::Neg | Op::Atan2 => self.numeric,
             _ => true,
         };
@@ -324,17 +345,35 @@ impl<'a> Writer<'a> {
         Ok(self.push("ref", &[of, index]))
     }
 
-    /// The solution of a linear system: the operation of the format on a matrix and a vector, or two matrices.
+    fn is_identity(&self, items: &[NodeId], n: usize) -> bool {
+        let is = |node: NodeId, value: f64| match &self.graph.node(node).kind {
+            NodeKind::Constant(Constant::Real(x)) => x.to_bits() == value.to_bits(),
+            _ => false,
+        };
+        let mut items = items.iter().enumerate();
+        items.all(|(i, node)| is(*node, f64::from(u8::from(i / n == i % n))))
+    }
+
+    /// The solution of a linear system: the operation of the format on a matrix and a vector, or two matrices; where the
+    /// second is one, the inverse.
     fn solve(&mut self, id: NodeId, n: u32, m: u32) -> Result<()> {
         let (n, m) = (n as usize, m as usize);
-        let edges = self.ids(&self.graph.node(id).args)?;
+        let args = &self.graph.node(id).args;
+        let inverse = n == m && m > 1 && self.is_identity(&args[n * n..], n);
+        let edges = self.ids(args)?;
         let (left, right) = edges.split_at(n * n);
         let left = self.matrix(left, n);
-        let right = match m {
-            1 => self.push("vec", right),
-            _ => self.matrix(right, m),
+        let solution = match m {
+            _ if inverse => self.push("inv", &[left]),
+            1 => {
+                let right = self.push("vec", right);
+                self.push("solve", &[left, right])
+            }
+            _ => {
+                let right = self.matrix(right, m);
+                self.push("solve", &[left, right])
+            }
         };
-        let solution = self.push("solve", &[left, right]);
         let mut read: Vec<u32> = self.used.get(&id).into_iter().flatten().copied().collect();
         read.sort_unstable();
         for index in read {
@@ -349,54 +388,6 @@ impl<'a> Writer<'a> {
             self.sheet().ids.insert((id, index), written);
         }
         Ok(())
-    }
-
-    fn closure(&mut self, key: &str, edges: &[usize]) -> usize {
-        self.sheet().tagged = true;
-        let mark = Mark {
-            target: Some(key),
-            ..Mark::default()
-        };
-        self.sheet().node("make_closure", edges, mark)
-    }
-
-    /// A call. The reader finds what the function captures by name; where a name means something else already, the call goes
-    /// through a closure.
-    fn call(&mut self, function: FunctionId, edges: &[usize]) -> usize {
-        let key = self.keys[function.0 as usize].clone();
-        let names = self.captured_names(function);
-        let (captures, args) = edges.split_at(names.len().min(edges.len()));
-        let mut bound = true;
-        for (name, id) in names.iter().zip(captures) {
-            bound &= self.sheet().bind(name, *id);
-        }
-        if !bound {
-            let closure = self.closure(&key, captures);
-            let edges: Vec<usize> = std::iter::once(closure)
-                .chain(args.iter().copied())
-                .collect();
-            return self.push("dynamic_call", &edges);
-        }
-        let mark = Mark {
-            target: Some(&key),
-            ..Mark::default()
-        };
-        self.sheet().node("call", args, mark)
-    }
-
-    /// The names of what a function captures: its own, but for those that inputs have.
-    fn captured_names(&self, function: FunctionId) -> Vec<String> {
-        let captures = &self.graph.functions[function.0 as usize].captures;
-        captures.iter().map(|name| self.apart(name)).collect()
-    }
-
-    /// A name that no input has.
-    fn apart(&self, name: &str) -> String {
-        let mut name = name.to_string();
-        while self.graph.ports.iter().any(|port| *port.name == *name) {
-            name.push('~');
-        }
-        name
     }
 
     /// A branch: one `if` for each of its values.
@@ -504,159 +495,6 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// The body of a function, as the registry has it.
-    fn function(&mut self, id: FunctionId) -> Result<Json> {
-        let function = &self.graph.functions[id.0 as usize];
-        let key = self.keys[id.0 as usize].clone();
-        let region = self.graph.region(function.body);
-        let captures = self.captured_names(id);
-        let mut taken: HashSet<String> = captures.iter().cloned().collect();
-        let rest = function.rest.then_some("rest");
-        let given = function.params.iter().map(|name| &**name).chain(rest);
-        let mut params: Vec<String> = Vec::new();
-        for name in given {
-            let mut name = self.apart(name);
-            while !taken.insert(name.clone()) {
-                name.push('~');
-            }
-            params.push(name);
-        }
-        self.sheets = vec![Sheet {
-            depth: 1,
-            ..Sheet::default()
-        }];
-        let names = captures.iter().chain(&params);
-        for (i, (name, node)) in names.zip(&region.params).enumerate() {
-            let op = if i < captures.len() {
-                "input"
-            } else {
-                "func_param"
-            };
-            let written = self.sheet().named(op, name);
-            self.sheet().ids.insert((*node, 0), written);
-        }
-        self.region(function.body)?;
-        let root = self.id(region.results[0])?;
-        let mut extra = Map::new();
-        let same = |names: &[String], given: &[std::sync::Arc<str>]| {
-            names.len() == given.len() && names.iter().zip(given).all(|(a, b)| **a == **b)
-        };
-        let list = |given: &[std::sync::Arc<str>]| {
-            Json::from(given.iter().map(|name| &**name).collect::<Vec<&str>>())
-        };
-        if *key != *function.name {
-            extra.insert("name".into(), json!(&*function.name));
-        }
-        if !same(&captures, &function.captures) {
-            extra.insert("captures".into(), list(&function.captures));
-        }
-        if !same(&params[..function.params.len()], &function.params) {
-            extra.insert("params".into(), list(&function.params));
-        }
-        if function.rest {
-            extra.insert("rest".into(), json!(true));
-        }
-        if !extra.is_empty() {
-            self.functions.insert(key.clone(), Json::Object(extra));
-        }
-        Ok(self.body(&key, &params, &captures, root))
-    }
-
-    /// The function that stands for a primitive where it is passed as a value.
-    fn primitive(&mut self, op: Op) -> Result<Json> {
-        let key = primitive_key(op);
-        // version 1 has no functions of any number of arguments; most callers pass two
-        let row = op.row();
-        let count = row.max.unwrap_or(row.min.max(2)).min(row.min.max(2));
-        let params: Vec<String> = (0..count).map(|i| format!("{}{i}", self.prefix)).collect();
-        self.sheets = vec![Sheet {
-            depth: 1,
-            ..Sheet::default()
-        }];
-        let mut edges = Vec::new();
-        for name in &params {
-            edges.push(self.sheet().named("func_param", name));
-        }
-        let root = self.operation(op, &edges);
-        let extra = json!({"primitive": op.name()});
-        self.functions.insert(key.clone(), extra);
-        Ok(self.body(&key, &params, &[], root))
-    }
-
-    fn body(&mut self, key: &str, params: &[String], captures: &[String], root: usize) -> Json {
-        let mut sheet = std::mem::take(self.sheet());
-        self.whole.tagged |= sheet.tagged;
-        self.whole
-            .adopt(std::mem::take(&mut sheet.notes), &format!("{key}:"));
-        json!({
-            "name": key,
-            "params": params,
-            "captures": captures,
-            "body_graph": sheet.finish(root, params),
-        })
-    }
-
-    fn constant(&mut self, constant: &Constant) -> Result<usize> {
-        let value = match constant {
-            Constant::Bool(value) => json!(value),
-            Constant::Char(value) => {
-                self.sheet().tagged = true;
-                json!({"__char__": u32::from(*value)})
-            }
-            Constant::Int(value) => {
-                let id = self.sheet().next_id();
-                self.sheet().note("exact", id, json!(value));
-                json!(*value as f64)
-            }
-            Constant::Real(value) => json::from_number(*value),
-            other => {
-                self.sheet().tagged = true;
-                if has_dot(other) {
-                    let written = self.dotted(other)?;
-                    self.sheet().note("quotes", written, json!(text(other)));
-                    return Ok(written);
-                }
-                let room = MAX_JSON_DEPTH.saturating_sub(10 + 3 * self.sheet().depth);
-                let mark = Mark {
-                    value: quoted(other, room)?,
-                    ..Mark::default()
-                };
-                return Ok(self.sheet().node("quote_const", &[], mark));
-            }
-        };
-        let mark = Mark {
-            value,
-            ..Mark::default()
-        };
-        Ok(self.sheet().node("const", &[], mark))
-    }
-
-    /// A datum that has something behind a dot, which version 1 does not quote: the nodes that build it.
-    fn dotted(&mut self, constant: &Constant) -> Result<usize> {
-        let Constant::List(items, tail) = constant else {
-            return self.constant(constant);
-        };
-        if !has_dot(constant) {
-            return self.constant(constant);
-        }
-        let items = items
-            .iter()
-            .map(|item| self.dotted(item))
-            .collect::<Result<Vec<usize>>>()?;
-        Ok(match tail {
-            None => self.push("list", &items),
-            Some(tail) => {
-                let tail = self.dotted(tail)?;
-                self.chain(items, tail)
-            }
-        })
-    }
-
-    fn chain(&mut self, items: Vec<usize>, tail: usize) -> usize {
-        let items = items.into_iter().rev();
-        items.fold(tail, |tail, item| self.push("cons", &[item, tail]))
-    }
-
     /// The node of the model's value: an output, a constant, or a list built of them.
     fn value(&mut self, value: &Value) -> Result<usize> {
         match value {
@@ -709,57 +547,5 @@ fn spelling(op: Op) -> &'static str {
         Op::Modulo => "remainder",
         Op::Remainder => "modulo",
         op => op.name(),
-    }
-}
-
-/// The name of the function that stands for a primitive; a name of a program has no blank.
-fn primitive_key(op: Op) -> String {
-    format!("primitive {}", op.name())
-}
-
-fn has_dot(constant: &Constant) -> bool {
-    match constant {
-        Constant::List(items, tail) => tail.is_some() || items.iter().any(has_dot),
-        _ => false,
-    }
-}
-
-/// A quoted datum: lists as arrays, atoms as the text of their tokens. `room` is how deep it may nest.
-fn quoted(constant: &Constant, room: usize) -> Result<Json> {
-    match constant {
-        Constant::List(..) if room == 0 => Err(Error::new(
-            ErrorKind::Limit,
-            "a quoted list nests too deep for a .ncg document",
-        )),
-        Constant::List(items, _) => {
-            let items = items.iter().map(|item| quoted(item, room - 1));
-            Ok(Json::Array(items.collect::<Result<_>>()?))
-        }
-        other => Ok(Json::String(text(other))),
-    }
-}
-
-/// A datum as the reader of programs takes it.
-fn text(constant: &Constant) -> String {
-    match constant {
-        Constant::Symbol(name) => {
-            let data = reader::read(name, reader::Limits::default()).ok();
-            let plain = match data.as_deref() {
-                Some([datum]) => Constant::quote(datum) == *constant,
-                _ => false,
-            };
-            match plain {
-                true => name.to_string(),
-                false => format!("|{}|", name.replace('\\', "\\\\").replace('|', "\\|")),
-            }
-        }
-        Constant::List(items, tail) => {
-            let mut words: Vec<String> = items.iter().map(text).collect();
-            if let Some(tail) = tail {
-                words.extend([".".to_string(), text(tail)]);
-            }
-            format!("({})", words.join(" "))
-        }
-        other => other.to_string(),
     }
 }

@@ -65,14 +65,18 @@ pub fn import(bytes: &[u8]) -> Result<Imported> {
         }
     }
     let mut reader = Reader::new(graph, element, metadata.as_ref(), tensors)?;
-    for node in &graph.node {
-        reader.node(node)?;
-    }
-    let mut read = reader.finish(graph)?;
-    verify_numeric(&read)?;
-    if let Some(source) = metadata.as_ref().and_then(|m| source(m, &read, graph)) {
-        read = source;
-    }
+    let ports = &reader.builder.graph().ports;
+    let read = match metadata.as_ref().and_then(|m| source(m, ports, graph)) {
+        Some(source) => source,
+        None => {
+            for node in &graph.node {
+                reader.node(node)?;
+            }
+            let read = reader.finish(graph)?;
+            verify_numeric(&read)?;
+            read
+        }
+    };
     Ok(Imported {
         graph: read,
         element,
@@ -81,13 +85,13 @@ pub fn import(bytes: &[u8]) -> Result<Imported> {
 }
 
 /// The graph that the file was made from, with the parameters that were read: if it gives the very nodes of the file.
-fn source(metadata: &Metadata, read: &Graph, file: &GraphProto) -> Option<Graph> {
+fn source(metadata: &Metadata, ports: &[Port], file: &GraphProto) -> Option<Graph> {
     let mut source = parse(&metadata.graph).ok()?;
     verify_numeric(&source).ok()?;
-    if source.ports.len() != read.ports.len() {
+    if source.ports.len() != ports.len() {
         return None;
     }
-    source.ports.clone_from(&read.ports);
+    source.ports = ports.to_vec();
     let model = model_of(&source, metadata.element, &About::default()).ok()?;
     (model.graph.as_ref() == Some(file)).then_some(source)
 }

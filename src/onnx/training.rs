@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use super::export::{Names, add_ports, describe, model, write};
-use super::form::{Count, Element, onnx_form};
+use super::export::{Names, Target, add_ports, describe, model, write};
+use super::form::{Count, Element, MAX_STEPS, onnx_form};
 use super::metadata::About;
 use super::proto::{StringStringEntryProto, TrainingInfoProto};
 use crate::error::Result;
@@ -88,15 +88,16 @@ pub fn export_training(
     learning_rate: f64,
     about: &About,
 ) -> Result<Vec<u8>> {
-    let form = onnx_form(graph, element, Count::Size)?;
+    let form = onnx_form(graph, element, Count::Size, MAX_STEPS)?;
     let step = onnx_form(
         &training_step(graph, wrt, learning_rate),
         element,
         Count::Size,
+        MAX_STEPS,
     )?;
     let mut names = Names::default();
     let mut ports = names.ports(&form);
-    let written = write(&form, element, &ports, &mut names);
+    let written = write(&form, element, &ports, &mut names, MAX_STEPS, Target::File);
     let metadata = describe(&form, graph, &ports, &written, element, about);
     let mut main = written.graph;
     let listed: Vec<usize> = (0..ports.len()).collect();
@@ -106,7 +107,7 @@ pub fn export_training(
     for port in &own {
         ports.push(names.unique(&step.ports[*port].name));
     }
-    let written = write(&step, element, &ports, &mut names);
+    let written = write(&step, element, &ports, &mut names, MAX_STEPS, Target::File);
     let mut algorithm = written.graph;
     algorithm.name = Some("gradient descent".into());
     add_ports(&mut algorithm, &step, element, &ports, &own);

@@ -135,6 +135,8 @@ pub enum Part<V> {
     Nil,
     /// A text: what it says.
     Text(String),
+    /// A symbol.
+    Symbol(String),
     /// Another atom, or what it is in words.
     Atom(String),
     /// A pair.
@@ -147,6 +149,7 @@ impl<V> Part<V> {
         match constant {
             Constant::List(..) => Part::Nil,
             Constant::Str(text) => Part::Text(text.to_string()),
+            Constant::Symbol(name) => Part::Symbol(name.to_string()),
             atom => Part::Atom(atom.to_string()),
         }
     }
@@ -158,7 +161,10 @@ pub fn error<V>(args: &[V], part: impl Fn(&V) -> Part<V>) -> String {
     for arg in args {
         let mut text = String::new();
         // the second word says where in a list a value stands: whether it is the rest of one
-        let mut open = vec![(part(arg), false)];
+        let mut open = vec![match part(arg) {
+            Part::Symbol(name) => (Part::Atom(format!("\"{name}\"")), false),
+            other => (other, false),
+        }];
         while let Some((value, rest)) = open.pop() {
             if text.len() > MAX_WRITTEN {
                 text.push('…');
@@ -172,10 +178,12 @@ pub fn error<V>(args: &[V], part: impl Fn(&V) -> Part<V>) -> String {
                 }
                 (Part::Nil, true) => text.push(')'),
                 (Part::Nil, false) => text.push_str("()"),
-                (Part::Text(atom) | Part::Atom(atom), true) => {
+                (Part::Text(atom) | Part::Symbol(atom) | Part::Atom(atom), true) => {
                     text.push_str(&format!(" . {atom})"));
                 }
-                (Part::Text(atom) | Part::Atom(atom), false) => text.push_str(&atom),
+                (Part::Text(atom) | Part::Symbol(atom) | Part::Atom(atom), false) => {
+                    text.push_str(&atom)
+                }
             }
         }
         words.push(text);

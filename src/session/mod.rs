@@ -39,6 +39,7 @@ impl Engine {
             library: (!library.is_empty()).then(|| library.into()),
             device,
             threads: options.int("threads") as usize,
+            max_steps: options.int("max_steps").unsigned_abs(),
         };
         let general = wanted == "auto" && !model.is_numeric();
         if wanted != "tagged" && !general {
@@ -125,10 +126,10 @@ enum Derivatives {
 
 /// The graph that the tagged engine runs: the program as it was written, where its value is one number.
 fn literal(model: &Model) -> Cow<'_, Graph> {
-    match &model.general {
-        Some(general) if model.graph.value == Value::Output(0) => Cow::Owned(Graph {
+    match model.graph.value {
+        Value::Output(0) => Cow::Owned(Graph {
             ports: model.graph.ports.clone(),
-            ..(**general).clone()
+            ..model.literal().clone()
         }),
         _ => Cow::Borrowed(&model.graph),
     }

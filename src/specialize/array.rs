@@ -477,6 +477,6 @@ fn transposed(a: &Array) -> Vec<Val> {
 }
 
 fn identity(n: usize) -> Vec<Val> {
-    let entry = |place: usize| real(if place % (n + 1) == 0 { 1.0 } else { 0.0 });
+    let entry = |place: usize| real(f64::from(u8::from(place.is_multiple_of(n + 1))));
     (0..n * n).map(entry).collect()
 }

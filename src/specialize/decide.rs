@@ -3,9 +3,6 @@
 //! is how a loop of a program that an interpreter runs is found.
 
 use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
-use std::rc::Rc;
 
 use super::join::same_atom;
 use super::machine::{Activation, Machine, fail};
@@ -13,18 +10,13 @@ use super::shape::Shape;
 use super::value::Val;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{FunctionId, NodeId};
+use crate::syntax::ast::Constant;
 
 /// A chain of tail calls whose numbers fill the result with more nodes than this becomes a loop, if it can.
-const UNROLLED_NODES: usize = 2_000;
+pub const UNROLLED_NODES: usize = 2_000;
 
 /// A chain of fewer calls is never worth a loop.
-const UNROLLED_CALLS: usize = 8;
-
-/// A chain of more calls becomes a loop even if it leaves no nodes: it may have no end.
-const FOLLOWED_CALLS: usize = 100_000;
-
-/// How far back a chain is searched for the point that it has come to.
-const REMEMBERED_POINTS: usize = 256;
+pub const UNROLLED_CALLS: usize = 8;
 
 /// Where a function is called from outside, at the beginning of a chain of tail calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,46 +27,42 @@ pub struct Site {
     pub call: NodeId,
 }
 
+/// A function, and the arguments that are constants without numbers: for an interpreter, what it evaluates.
+#[derive(Clone, Debug)]
+pub struct Key {
+    function: FunctionId,
+    /// Nothing where another argument stands.
+    fixed: Vec<Option<Val>>,
+}
+
+impl Key {
+    pub fn is(&self, other: &Key) -> bool {
+        let same = |(a, b): (&Option<Val>, &Option<Val>)| match (a, b) {
+            (Some(a), Some(b)) => same_atom(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        self.function == other.function && self.fixed.iter().zip(&other.fixed).all(same)
+    }
+}
+
 /// A function, the structure of its arguments, and what in them is no number.
 #[derive(Clone, Debug)]
 pub struct Point {
-    pub function: FunctionId,
+    pub key: Key,
     shape: Shape,
     /// Nothing where a number stands.
     fixed: Vec<Option<Val>>,
 }
 
 impl Point {
-    pub fn new(function: FunctionId, shape: Shape, atoms: &[Val]) -> Point {
-        let fixed = atoms
-            .iter()
-            .map(|atom| (!atom.is_numeric()).then(|| atom.clone()));
-        Point {
-            function,
-            shape,
-            fixed: fixed.collect(),
-        }
-    }
-
     pub fn is(&self, other: &Point) -> bool {
         let same = |(a, b): (&Option<Val>, &Option<Val>)| match (a, b) {
             (Some(a), Some(b)) => same_atom(a, b),
             (a, b) => a.is_none() && b.is_none(),
         };
-        self.function == other.function
+        self.key.is(&other.key)
             && self.shape == other.shape
             && self.fixed.iter().zip(&other.fixed).all(same)
-    }
-
-    fn hash(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (self.function, &self.shape).hash(&mut hasher);
-        for fixed in self.fixed.iter().flatten() {
-            if let Val::Pair(address) = fixed {
-                address.hash(&mut hasher);
-            }
-        }
-        hasher.finish()
     }
 }
 
@@ -83,6 +71,7 @@ impl Point {
 pub enum Start {
     Site(Site),
     Point(Point),
+    Key(Key),
 }
 
 /// What becomes of a chain of tail calls.
@@ -101,6 +90,7 @@ pub enum Decision {
 pub struct Decisions {
     sites: HashMap<Site, Decision>,
     points: Vec<(Point, Decision)>,
+    keys: Vec<(Key, Decision)>,
 }
 
 impl Decisions {
@@ -113,6 +103,10 @@ impl Decisions {
                 Some((_, known)) => *known = decision,
                 None => self.points.push((point, decision)),
             },
+            Start::Key(key) => match self.keys.iter_mut().find(|(k, _)| k.is(&key)) {
+                Some((_, known)) => *known = decision,
+                None => self.keys.push((key, decision)),
+            },
         }
     }
 
@@ -120,33 +114,48 @@ impl Decisions {
         self.sites.get(site)
     }
 
-    fn point(&self, point: &Point) -> Option<&Decision> {
+    pub fn point(&self, point: &Point) -> Option<&Decision> {
         let found = self.points.iter().find(|(other, _)| other.is(point));
         found.map(|(_, decision)| decision)
     }
 
-    /// Whether there are points of this function.
-    pub fn has_points(&self, function: FunctionId) -> bool {
-        self.points
-            .iter()
-            .any(|(point, _)| point.function == function)
+    pub fn key(&self, key: &Key) -> Option<&Decision> {
+        let found = self.keys.iter().find(|(other, _)| other.is(key));
+        found.map(|(_, decision)| decision)
     }
-}
 
-/// The points that a chain of tail calls has passed, the last one first.
-pub struct Trail {
-    hash: u64,
-    point: Point,
-    /// How many branches on data were open.
-    branches: usize,
-    before: Option<Rc<Trail>>,
+    /// Whether something is known of points with this key.
+    fn has_points(&self, key: &Key) -> bool {
+        self.points.iter().any(|(point, _)| point.key.is(key))
+    }
 }
 
 impl Machine<'_> {
     /// The point of a call.
     pub fn point(&self, function: FunctionId, args: &[Val]) -> Result<(Point, Vec<Val>)> {
         let (shape, atoms) = Shape::of(args, &self.heap, self.limits.nodes)?;
-        Ok((Point::new(function, shape, &atoms), atoms))
+        let fixed = atoms
+            .iter()
+            .map(|atom| (!atom.is_numeric()).then(|| atom.clone()));
+        let point = Point {
+            key: self.key(function, args),
+            shape,
+            fixed: fixed.collect(),
+        };
+        Ok((point, atoms))
+    }
+
+    /// The key of a call.
+    pub fn key(&self, function: FunctionId, args: &[Val]) -> Key {
+        let fixed = args.iter().map(|arg| match arg {
+            Val::Pair(address) if self.heap.is_quoted(*address) => Some(arg.clone()),
+            Val::Constant(Constant::Symbol(_)) => Some(arg.clone()),
+            _ => None,
+        });
+        Key {
+            function,
+            fixed: fixed.collect(),
+        }
     }
 
     /// What a loop begins at, if the call of `function` at `call` begins one.
@@ -160,7 +169,11 @@ impl Machine<'_> {
         if let Some(decision @ (Decision::Repeat | Decision::Peel)) = self.decisions.site(&site) {
             return Ok(Some((Start::Site(site), decision.clone())));
         }
-        if self.decisions.has_points(function) {
+        if self.decisions.points.is_empty() && self.decisions.keys.is_empty() {
+            return Ok(None);
+        }
+        let key = self.key(function, args);
+        if self.decisions.has_points(&key) {
             let (point, _) = self.point(function, args)?;
             if let Some(decision @ (Decision::Repeat | Decision::Peel)) =
                 self.decisions.point(&point)
@@ -168,12 +181,18 @@ impl Machine<'_> {
                 return Ok(Some((Start::Point(point), decision.clone())));
             }
         }
-        Ok(None)
+        match self.decisions.key(&key) {
+            Some(decision @ (Decision::Repeat | Decision::Peel)) => {
+                Ok(Some((Start::Key(key), decision.clone())))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Begins again with a loop where a branch on data decides whether a procedure calls itself.
     pub fn must_repeat(&mut self, branch: NodeId) -> Result<()> {
-        if !self.tails.returns(branch) {
+        // what an interpreter repeats is found on the way
+        if self.limits.interpreter || !self.tails.returns(branch) {
             return Ok(());
         }
         let (Some(activation), loops) = self.tail_of(branch) else {
@@ -191,56 +210,28 @@ impl Machine<'_> {
 
     /// Begins again with a loop where a chain of tail calls has become too long.
     pub fn roll_up(&mut self, activation: &Activation) -> Result<()> {
-        if !self.is_long(activation) || self.decisions.site(&activation.site).is_some() {
+        if self.limits.interpreter
+            || !self.is_long(activation)
+            || self.decisions.site(&activation.site).is_some()
+        {
             return Ok(());
         }
         self.decide(Start::Site(activation.site))
     }
 
-    fn is_long(&self, activation: &Activation) -> bool {
+    pub fn is_long(&self, activation: &Activation) -> bool {
         let nodes = self.builder.graph().nodes.len() - activation.nodes;
         let long = activation.calls >= UNROLLED_CALLS && nodes >= UNROLLED_NODES;
-        long || activation.calls >= FOLLOWED_CALLS
-    }
-
-    /// Remembers the point that a chain of tail calls comes to, where the chain as a whole is no loop. Begins again where it
-    /// has been there before, and data decided or the chain is long.
-    pub fn remember(
-        &mut self,
-        around: &Activation,
-        function: FunctionId,
-        args: &[Val],
-    ) -> Result<Option<Rc<Trail>>> {
-        if !matches!(self.decisions.site(&around.site), Some(Decision::Follow(_))) {
-            return Ok(around.trail.clone());
-        }
-        let (point, _) = self.point(function, args)?;
-        let hash = point.hash();
-        let long = self.is_long(around);
-        let mut earlier = around.trail.as_ref();
-        for _ in 0..REMEMBERED_POINTS {
-            let Some(trail) = earlier else {
-                break;
-            };
-            if trail.hash == hash && trail.point.is(&point) {
-                let decided = self.decisions.point(&point).is_some();
-                if !decided && (long || self.branches > trail.branches) {
-                    self.decide(Start::Point(point.clone()))?;
-                }
-                break;
-            }
-            earlier = trail.before.as_ref();
-        }
-        Ok(Some(Rc::new(Trail {
-            hash,
-            point,
-            branches: self.branches,
-            before: around.trail.clone(),
-        })))
+        long || activation.calls >= self.limits.calls
     }
 
     fn decide(&mut self, start: Start) -> Result<()> {
-        self.decided = Some((start, Decision::Repeat));
+        self.begin_again(start, Decision::Repeat)
+    }
+
+    /// Ends the run, so that it begins again with this decided.
+    pub fn begin_again(&mut self, start: Start, decision: Decision) -> Result<()> {
+        self.decided = Some((start, decision));
         Err(fail("the run begins again".into()))
     }
 

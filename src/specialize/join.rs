@@ -19,6 +19,8 @@ impl Machine<'_> {
     ) -> Result<Vec<Val>> {
         let mut slots = Join {
             test,
+            arms: (then, otherwise),
+            choice: false,
             slots: Vec::new(),
             values: None,
         };
@@ -56,7 +58,7 @@ impl Machine<'_> {
             | (None, Some(Val::Pair(_))) => {
                 return self.merge_list(a, b, join);
             }
-            (Some(Val::Closure(f, x)), Some(Val::Closure(g, y))) if f == g => {
+            (Some(Val::Closure(f, x)), Some(Val::Closure(g, y))) if f == g && self.joins(x, y) => {
                 let pairs = x.iter().zip(y.iter());
                 let captures = pairs.map(|(x, y)| self.merge(Some(x), Some(y), join));
                 Val::Closure(*f, captures.collect::<Result<_>>()?)
@@ -80,10 +82,12 @@ impl Machine<'_> {
                 return self.merge_number(a, b, join);
             }
             (Some(a), Some(b)) if is_procedure(a) && is_procedure(b) => {
+                let outer = std::mem::replace(&mut join.choice, true);
                 let arms = (
                     self.merge(Some(a), None, join)?,
                     self.merge(None, Some(b), join)?,
                 );
+                join.choice = outer;
                 Val::Choice(join.test, Rc::new(arms))
             }
             (Some(Val::Closure(f, captures)), None) | (None, Some(Val::Closure(f, captures))) => {
@@ -132,6 +136,37 @@ impl Machine<'_> {
     }
 
     /// Along the list, so that long lists do not nest the machine stack.
+    /// Whether what two closures of one function capture can become one: not where they hold different constants, such as
+    /// what an interpreter's procedures evaluate.
+    fn joins(&self, first: &[Val], second: &[Val]) -> bool {
+        let mut open: Vec<(Val, Val)> = Vec::new();
+        let pairs = |x: &[Val], y: &[Val]| -> Vec<(Val, Val)> {
+            x.iter().cloned().zip(y.iter().cloned()).collect()
+        };
+        open.extend(pairs(first, second));
+        let mut count = 0;
+        while let Some((a, b)) = open.pop() {
+            count += 1;
+            match (&a, &b) {
+                _ if count > self.limits.nodes => return false,
+                (Val::Absent(_), _) | (_, Val::Absent(_)) => {}
+                (a, b) if same_atom(a, b) || (a.is_numeric() && b.is_numeric()) => {}
+                (Val::Pair(x), Val::Pair(y)) => {
+                    if self.heap.is_quoted(*x) || self.heap.is_quoted(*y) {
+                        return false;
+                    }
+                    let ((a, b), (c, d)) = (self.heap.pair(*x).clone(), self.heap.pair(*y).clone());
+                    open.extend([(a, c), (b, d)]);
+                }
+                (Val::Closure(f, x), Val::Closure(g, y)) if f == g => open.extend(pairs(x, y)),
+                (a, b) if is_procedure(a) && is_procedure(b) => {}
+                (Val::Array(_), Val::Array(_)) => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
     fn merge_list(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
         let (mut items, mut rest) = (Vec::new(), (a.cloned(), b.cloned()));
         loop {
@@ -157,6 +192,16 @@ impl Machine<'_> {
     }
 
     fn merge_number(&mut self, a: Option<&Val>, b: Option<&Val>, join: &mut Join) -> Result<Val> {
+        // what one of two procedures holds and is known outside its arm
+        match (a, b) {
+            (Some(a), None) if join.choice && self.is_outside(a, join.arms.0) => {
+                return Ok(a.clone());
+            }
+            (None, Some(b)) if join.choice && self.is_outside(b, join.arms.1) => {
+                return Ok(b.clone());
+            }
+            _ => {}
+        }
         if let Some(values) = &mut join.values {
             return values
                 .next()
@@ -180,9 +225,23 @@ impl Machine<'_> {
     }
 }
 
+impl Machine<'_> {
+    /// Whether a number is computed before this arm.
+    fn is_outside(&self, value: &Val, arm: RegionId) -> bool {
+        let first = self.builder.graph().region(arm).nodes.first();
+        match value {
+            Val::Node(node) => first.is_none_or(|first| node < first),
+            _ => true,
+        }
+    }
+}
+
 /// The numbers in which two arms differ: first gathered, then read from the branch in the same order.
 struct Join {
     test: NodeId,
+    arms: (RegionId, RegionId),
+    /// Whether what is merged belongs to one of two procedures.
+    choice: bool,
     slots: Vec<(NodeId, NodeId)>,
     values: Option<std::vec::IntoIter<NodeId>>,
 }

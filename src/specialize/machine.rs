@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::decide::{Decision, Decisions, Site, Start, Trail};
+use super::decide::{Decision, Decisions, Site, Start};
 use super::repeat::{Mode, Repeat};
 use super::tail::Tails;
+use super::trail::Trail;
 use super::value::{Heap, Val};
 use super::{Given, Limits, Prepared};
 use crate::error::{Error, ErrorKind, Result, Span};
@@ -76,6 +77,7 @@ pub fn run(prepared: &Prepared, ports: &[Port], given: &[Given], limits: Limits)
 fn input(given: &Given, heap: &mut Heap, builder: &Builder) -> Val {
     match given {
         Given::Port(port) => Val::Node(builder.port(*port)),
+        Given::Primitive(op) => Val::Primitive(*op),
         Given::Constant(constant) => heap.constant(constant),
         Given::Association(entries) => {
             let mut pairs = Vec::with_capacity(entries.len());
@@ -115,7 +117,9 @@ impl Environment {
     fn new((first, last): (usize, usize)) -> Environment {
         Environment {
             first,
-            values: vec![Val::Unset; last.saturating_sub(first)],
+            values: std::iter::repeat_with(|| Val::Unset)
+                .take(last.saturating_sub(first))
+                .collect(),
         }
     }
 }
@@ -211,7 +215,7 @@ pub struct Machine<'a> {
     pub heap: Heap,
     /// The values of the graph's inputs.
     inputs: Vec<Val>,
-    /// The constants so far: each is built once.
+    /// The lists of constants so far: each is built once.
     constants: HashMap<NodeId, Val>,
     pub environments: Vec<Environment>,
     pub frames: Vec<Frame>,
@@ -311,9 +315,11 @@ impl Machine<'_> {
             );
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        if self.builder.graph().nodes.len() > self.limits.nodes
-            || self.heap.len() > self.limits.nodes
-        {
+        if self.heap.len() > self.limits.pairs {
+            let message = format!("the program makes more than {} pairs", self.limits.pairs);
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        if self.builder.graph().nodes.len() > self.limits.nodes {
             let message = format!(
                 "the graph of the program has more than {} nodes",
                 self.limits.nodes
@@ -328,7 +334,7 @@ impl Machine<'_> {
         }
         let value = match &node.kind {
             NodeKind::RegionParam => return Ok(()),
-            NodeKind::Constant(constant) => match self.constants.get(&id) {
+            NodeKind::Constant(constant @ Constant::List(..)) => match self.constants.get(&id) {
                 Some(value) => value.clone(),
                 None => {
                     let value = self.heap.constant(constant);
@@ -336,6 +342,7 @@ impl Machine<'_> {
                     value
                 }
             },
+            NodeKind::Constant(constant) => Val::Constant(constant.clone()),
             NodeKind::Port(port) => self.inputs[*port as usize].clone(),
             NodeKind::Primitive(op) => Val::Primitive(*op),
             NodeKind::Closure(function) => Val::Closure(*function, args.into()),

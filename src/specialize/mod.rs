@@ -14,13 +14,14 @@ mod repeat;
 mod shape;
 mod structure;
 mod tail;
+mod trail;
 mod value;
 
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::graph::{Graph, Port, simplify, write_out_choices};
-use crate::ops::SoftChoice;
+use crate::ops::{Op, SoftChoice};
 use crate::syntax::ast::Constant;
 use tail::Tails;
 
@@ -35,6 +36,12 @@ pub struct Limits {
     pub nodes: usize,
     /// Deepest nesting of branches on data.
     pub branches: usize,
+    /// Most pairs that the program makes.
+    pub pairs: usize,
+    /// A longer chain of tail calls becomes a loop even if it leaves no nodes: it may have no end.
+    pub calls: usize,
+    /// Whether the graph is an interpreter: what is repeated is then known by the expression that it evaluates.
+    pub interpreter: bool,
     /// How soft choices are made.
     pub soft_choice: SoftChoice,
 }
@@ -46,6 +53,9 @@ impl Default for Limits {
             steps: 20_000_000,
             nodes: 1_000_000,
             branches: 200,
+            pairs: 1_000_000,
+            calls: 100_000,
+            interpreter: false,
             soft_choice: SoftChoice::default(),
         }
     }
@@ -84,6 +94,8 @@ pub enum Given {
     Port(usize),
     /// A value that is known.
     Constant(Constant),
+    /// An operation: a procedure.
+    Primitive(Op),
     /// An association list: pairs of a symbol and a value.
     Association(Vec<(Arc<str>, Given)>),
 }
@@ -94,14 +106,10 @@ pub enum Given {
 /// `Compile` for what the program does wrong whatever the data (a call with the wrong number of arguments, `car` of a
 /// number), `Limit` for a limit that it passes, `Unsupported` where its structure hangs on data.
 pub fn specialize(graph: &Graph, limits: Limits) -> Result<Graph> {
-    let written = write_out_choices(graph, &limits.soft_choice);
     let given: Vec<Given> = (0..graph.ports.len()).map(Given::Port).collect();
-    specialize_on(
-        &Prepared::new(written.into_owned()),
-        &graph.ports,
-        &given,
-        limits,
-    )
+    let graph = write_out_choices(graph, &limits.soft_choice).into_owned();
+    let ports = graph.ports.clone();
+    specialize_on(&Prepared::new(graph), &ports, &given, limits)
 }
 
 /// The numeric graph over `ports` that computes what the prepared graph computes where its inputs are `given`.

@@ -172,8 +172,10 @@ impl Machine<'_> {
             let again = match &self.repeats[*index].start {
                 Start::Site(site) => site.function == function,
                 Start::Point(point) => {
-                    point.function == function && self.point(function, args)?.0.is(point)
+                    point.key.is(&self.key(function, args))
+                        && self.point(function, args)?.0.is(point)
                 }
+                Start::Key(key) => key.is(&self.key(function, args)),
             };
             if again {
                 target = Some(i);

@@ -1,5 +1,7 @@
 //! Primitives on the evaluator's values: arithmetic becomes nodes, structure is computed here and now.
 
+use std::sync::Arc;
+
 use super::machine::{Machine, fail};
 use super::value::Val;
 use crate::error::{Error, ErrorKind, Result};
@@ -81,11 +83,11 @@ impl Machine<'_> {
             }
             (Op::Atan, [y, x]) => b.op(Op::Atan2, &[*y, *x]),
             (Op::Pow, [x, _]) => match (&args[0], &args[1]) {
-                (Val::Node(_), Val::Constant(Constant::Int(n)))
-                    if n.abs() <= MAX_PRODUCT_EXPONENT =>
-                {
-                    self.whole_power(*x, *n)
-                }
+                // of a constant too, so that folding changes no bit
+                (
+                    Val::Node(_) | Val::Constant(Constant::Real(_)),
+                    Val::Constant(Constant::Int(n)),
+                ) if n.abs() <= MAX_PRODUCT_EXPONENT => self.whole_power(*x, *n),
                 _ => b.op(op, nodes),
             },
             _ => b.op(op, nodes),
@@ -228,6 +230,11 @@ impl Machine<'_> {
         list: &Val,
         key_of: impl Fn(&Self, &Val) -> Result<Val>,
     ) -> Result<Val> {
+        if let (Op::Assq | Op::Memq, Val::Constant(Constant::Symbol(name))) = (op, key)
+            && let Some(found) = self.entry(op, name, list)
+        {
+            return Ok(found);
+        }
         let mut rest = list.clone();
         while let Val::Pair(address) = rest {
             let (item, tail) = self.heap.pair(address).clone();
@@ -255,6 +262,29 @@ impl Machine<'_> {
             }
         }
         Ok(Val::bool(false))
+    }
+
+    /// What `assq` and `memq` find for a symbol; nothing where they find nothing or fail.
+    fn entry(&self, op: Op, name: &Arc<str>, list: &Val) -> Option<Val> {
+        let mut rest = list;
+        while let Val::Pair(address) = rest {
+            let (item, tail) = self.heap.pair(*address);
+            let key = match (op, item) {
+                (Op::Memq, item) => item,
+                (_, Val::Pair(entry)) => &self.heap.pair(*entry).0,
+                _ => return None,
+            };
+            if let Val::Constant(Constant::Symbol(other)) = key
+                && (Arc::ptr_eq(name, other) || name == other)
+            {
+                return Some(match op {
+                    Op::Memq => rest.clone(),
+                    _ => item.clone(),
+                });
+            }
+            rest = tail;
+        }
+        None
     }
 
     fn iota(&mut self, args: &[Val]) -> Result<Val> {

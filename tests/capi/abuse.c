@@ -105,6 +105,41 @@ static void bad_options(void)
     ncg_options_free(NULL);
 }
 
+/* A program bound to the interpreter is the model of direct compilation; what is no interpreter is refused. */
+static void interpreted(void)
+{
+    ncg_error *err;
+    ncg_model *own, *bound = NULL;
+    ncg_options *o;
+    char direct[4096], text[4096];
+    int64_t n = sizeof SOURCE - 1, needed;
+
+    EXPECT(ARG, "\"out\" is NULL", ncg_model_interpreter(NULL, NULL, &err));
+    OK(ncg_model_interpreter(NULL, &own, &err));
+    HOLDS(ncg_model_index(own, NCG_INPUT, "program") >= 0 && ncg_model_index(own, NCG_INPUT, "env") >= 0);
+    EXPECT(NCG_ERR_UNSUPPORTED, "program", ncg_session_new(own, NULL, (ncg_session **)&bound, &err));
+    EXPECT(ARG, "\"interpreter\" is NULL", ncg_model_bind_program(NULL, SOURCE, n, NULL, &bound, &err));
+    EXPECT(ARG, "\"source\" is NULL", ncg_model_bind_program(own, NULL, 1, NULL, &bound, &err));
+    EXPECT(ARG, "\"length\"", ncg_model_bind_program(own, SOURCE, -1, NULL, &bound, &err));
+    EXPECT(ARG, "\"out\" is NULL", ncg_model_bind_program(own, SOURCE, n, NULL, NULL, &err));
+    EXPECT(ARG, "no interpreter", ncg_model_bind_program(model, SOURCE, n, NULL, &bound, &err));
+    EXPECT(NCG_ERR_PARSE, "", ncg_model_bind_program(own, "(", 1, NULL, &bound, &err));
+    EXPECT(NCG_ERR_COMPILE, "frobnicate", ncg_model_bind_program(own, "(frobnicate 1)", 14, NULL, &bound, &err));
+    HOLDS(bound == NULL);
+    OK(ncg_model_bind_program(own, SOURCE, n, NULL, &bound, &err));
+    OK(ncg_model_write(bound, "text", text, sizeof text, &needed, &err));
+    OK(ncg_model_write(model, "text", direct, sizeof direct, &needed, &err));
+    HOLDS(!strcmp(text, direct));
+    ncg_model_free(bound);
+    OK(ncg_options_new(&o, &err));
+    OK(ncg_options_set_str(o, "literals", "all", &err));
+    OK(ncg_model_bind_program(own, "(+ 2.5 x)", 9, o, &bound, &err));
+    HOLDS(ncg_model_index(bound, NCG_PARAMETER, "lit.0") == 0);
+    ncg_options_free(o);
+    ncg_model_free(own);
+    ncg_model_free(bound);
+}
+
 static void bad_models(const char *folder)
 {
     ncg_error *err = NULL;
@@ -576,6 +611,7 @@ int main(int argc, char **argv)
     OK(ncg_model_compile(SOURCE, sizeof SOURCE - 1, options, &model, &err));
     names_and_versions();
     bad_options();
+    interpreted();
     bad_models(argv[2]);
     bad_sessions();
     bad_fits();

@@ -3,6 +3,8 @@
 //! mode, which shares nothing with the reverse mode of the library but the values of the operations.
 #![allow(dead_code)]
 
+pub mod derivatives;
+
 use std::collections::HashMap;
 use std::f64::consts::FRAC_2_SQRT_PI;
 

@@ -12,6 +12,7 @@ use ort::value::{Outlet, TensorElementType, ValueType};
 use super::load::take_complaint;
 use super::{ElementType, TensorInfo};
 use crate::error::{Error, ErrorKind, Result};
+use crate::onnx::form::MAX_STEPS;
 
 /// Where a session computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -32,6 +33,8 @@ pub struct OrtConfig {
     pub device: Device,
     /// How many threads work inside one operation.
     pub threads: usize,
+    /// So many iterations a loop of a graph has at most; one that has not ended then is an error of kind `Limit`.
+    pub max_steps: u64,
 }
 
 impl Default for OrtConfig {
@@ -40,6 +43,7 @@ impl Default for OrtConfig {
             library: None,
             device: Device::Cpu,
             threads: 1,
+            max_steps: MAX_STEPS,
         }
     }
 }

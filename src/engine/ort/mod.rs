@@ -5,9 +5,11 @@
 
 mod config;
 mod load;
+mod logs;
 mod place;
 mod program;
 mod session;
+mod sums;
 
 pub use config::{Device, OrtConfig};
 pub use load::{Loaded, probe};

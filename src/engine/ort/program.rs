@@ -6,13 +6,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::logs::{chunk_of_logs, logged_numbers};
+use super::sums::{Sums, sums};
 use super::{Element as Tensor, Elements, OrtConfig, OrtSession, TensorMut, TensorRef};
 use crate::engine::{Inputs, Outputs, Program};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Elem, Graph, NodeId, NodeKind, Type};
-use crate::onnx::form::{Count, onnx_form};
+use crate::graph::{Elem, Graph, Type};
+use crate::onnx::form::{Count, onnx_form, used_ports};
 use crate::onnx::{Element, export_form};
-use crate::ops::Op;
 use crate::ops::real::Real;
 
 /// So many samples a chunk has unless another number is given: the values of a node then stay in the cache.
@@ -41,17 +42,13 @@ pub fn prepare<T: Real + Tensor>(
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
     };
-    let form = onnx_form(graph, element, Count::Port)?;
-    let mut used = vec![false; form.ports.len()];
-    let nodes = form.nodes.iter().flat_map(|node| &node.args);
-    for node in nodes.chain(form.outputs.iter().map(|output| &output.node)) {
-        if let NodeKind::Port(port) = form.node(*node).kind {
-            used[port as usize] = true;
-        }
-    }
-    let listed: Vec<usize> = (0..form.ports.len()).filter(|port| used[*port]).collect();
-    let session = OrtSession::new(&export_form(&form, element, &listed), config)?;
-    if session.inputs().len() != listed.len() || session.outputs().len() != form.outputs.len() {
+    let form = onnx_form(graph, element, Count::Port, config.max_steps)?;
+    let listed = used_ports(&form);
+    let bytes = export_form(&form, element, &listed, config.max_steps);
+    let session = OrtSession::new(&bytes, config)?;
+    // one more output says whether a loop was cut off
+    let more = session.outputs().len().checked_sub(form.outputs.len());
+    if session.inputs().len() != listed.len() || !matches!(more, Some(0 | 1)) {
         let message = "ONNX Runtime has lost inputs or outputs of the model";
         return Err(Error::new(ErrorKind::Engine, message));
     }
@@ -63,6 +60,8 @@ pub fn prepare<T: Real + Tensor>(
             false => Feed::Batched(*port),
         });
     let (declared, batched, sums) = (graph.batched(), form.batched(), sums(&form));
+    let size = std::mem::size_of::<T>();
+    let logged = size.saturating_mul(logged_numbers(&form, config.max_steps));
     let results = graph.outputs.iter().zip(&form.outputs);
     let results: Vec<Fetch> = results
         .map(|(source, output)| {
@@ -83,9 +82,11 @@ pub fn prepare<T: Real + Tensor>(
         direct: results.iter().position(direct),
         chunk: match (whole, chunk) {
             (true, _) => usize::MAX,
-            (false, 0) => DEFAULT_CHUNK,
-            (false, chunk) => chunk,
+            (false, 0) => DEFAULT_CHUNK.min(chunk_of_logs(logged)),
+            (false, chunk) => chunk.min(chunk_of_logs(logged)),
         },
+        cut: vec![false; more.unwrap_or(0)],
+        max_steps: config.max_steps,
         values: vec![Vec::new(); results.len()],
         truths: vec![Vec::new(); results.len()],
         totals: vec![0.0; results.len()],
@@ -117,47 +118,6 @@ struct Fetch {
     sums: Sums,
 }
 
-/// How a value depends on sums over the batch.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sums {
-    /// It is zero.
-    Zero,
-    /// Not at all.
-    Free,
-    /// It is a sum of such sums, each times something that does not depend on any.
-    Linear,
-    /// In some other way.
-    Other,
-}
-
-/// For each node of a graph without `if`, how it depends on sums over the batch.
-fn sums(form: &Graph) -> Vec<Sums> {
-    use Sums::{Free, Linear, Other, Zero};
-    let mut sums: Vec<Sums> = Vec::with_capacity(form.nodes.len());
-    let both = |a: Sums, b: Sums| match (a, b) {
-        (Zero, other) | (other, Zero) => other,
-        (Free, Free) => Free,
-        (Linear, Linear) => Linear,
-        _ => Other,
-    };
-    for node in &form.nodes {
-        let of = |i: usize| sums[node.args[i].index()];
-        let free = |id: &NodeId| matches!(sums[id.index()], Zero | Free);
-        sums.push(match &node.kind {
-            NodeKind::Constant(value) if value.as_real() == Some(0.0) => Zero,
-            NodeKind::Op(Op::BatchSum) if free(&node.args[0]) => Linear,
-            NodeKind::Op(Op::Add | Op::Sub) => both(of(0), of(1)),
-            NodeKind::Op(Op::Neg) => of(0),
-            NodeKind::Op(Op::Select) if free(&node.args[0]) => both(of(1), of(2)),
-            NodeKind::Op(Op::Mul) if free(&node.args[0]) && of(1) == Linear => Linear,
-            NodeKind::Op(Op::Mul | Op::Div) if free(&node.args[1]) && of(0) == Linear => Linear,
-            _ if node.args.iter().all(free) => Free,
-            _ => Other,
-        });
-    }
-    sums
-}
-
 struct OrtProgram<T> {
     session: OrtSession,
     feeds: Vec<Feed>,
@@ -173,6 +133,9 @@ struct OrtProgram<T> {
     truths: Vec<Vec<bool>>,
     /// For each output that is a sum, the sum so far.
     totals: Vec<f64>,
+    /// Whether a loop was cut off, if that can be.
+    cut: Vec<bool>,
+    max_steps: u64,
 }
 
 /// The program of a graph without outputs, which ONNX Runtime refuses.
@@ -283,21 +246,30 @@ impl<T: Real + Tensor> OrtProgram<T> {
             let dims: &[i64] = if result.batched { &dims } else { &[] };
             (result, dims, buffers)
         });
+        let results = self.results.len();
+        let count_of_fetches = results + self.cut.len();
+        let mut cut = &mut self.cut[..];
         let mut next = |i: usize| match places.next() {
             Some((_, dims, _)) if Some(i) == written => {
                 TensorMut::new(dims, direct.take().unwrap_or_default())
             }
             Some((result, dims, (_, truths))) if result.bool => TensorMut::new(dims, truths),
             Some((_, dims, (values, _))) => TensorMut::new(dims, values),
+            None if i == results => TensorMut::new(&[], std::mem::take(&mut cut)),
             None => TensorMut::new::<T>(&[], &mut []),
         };
-        if self.results.len() <= INLINE {
+        if count_of_fetches <= INLINE {
             let mut inline: [TensorMut; INLINE] = std::array::from_fn(&mut next);
-            let fetches = &mut inline[..self.results.len()];
+            let fetches = &mut inline[..count_of_fetches];
             self.session.run(feeds, fetches)?;
         } else {
-            let mut fetches: Vec<TensorMut> = (0..self.results.len()).map(&mut next).collect();
+            let mut fetches: Vec<TensorMut> = (0..count_of_fetches).map(&mut next).collect();
             self.session.run(feeds, &mut fetches)?;
+        }
+        if self.cut.contains(&true) {
+            let steps = self.max_steps;
+            let message = format!("a loop has run more than {steps} iterations (option max_steps)");
+            return Err(Error::new(ErrorKind::Limit, message));
         }
         for (i, result) in self.results.iter().enumerate() {
             let values = &mut self.values[i];

@@ -188,9 +188,10 @@ impl<T: Real> Machine<T> {
         mut item: impl FnMut(&mut Self, u32) -> Result<Value<T>>,
     ) -> Result<Value<T>> {
         let address = self.heap.next();
-        // the heap is full before a place overflows
-        for place in 0..shape.len() as u64 {
-            let item = item(self, place as u32)?;
+        self.check_work(shape.len())?;
+        self.charge(shape.len());
+        for place in 0..shape.len() as u32 {
+            let item = item(self, place)?;
             self.heap.push(item)?;
         }
         Ok(Value::Array(shape.at(address)))
@@ -335,6 +336,7 @@ impl<T: Real> Machine<T> {
     }
 
     fn sum(&mut self, items: Run) -> Result<Value<T>> {
+        self.charge(items.count as usize);
         let mut sum = None;
         for i in 0..items.count {
             let item = self.heap.get(items.at(i));
@@ -347,6 +349,7 @@ impl<T: Real> Machine<T> {
     }
 
     fn dot(&mut self, a: Run, b: Run) -> Result<Value<T>> {
+        self.charge(a.count as usize);
         let mut sum = None;
         for i in 0..a.count {
             let (x, y) = (self.heap.get(a.at(i)), self.heap.get(b.at(i)));
@@ -395,6 +398,7 @@ impl<T: Real> Machine<T> {
         if inner != right.rows {
             return Err(self.misfit(op, a, b));
         }
+        self.check_work(left.len().saturating_mul(columns as usize))?;
         self.make(Array::matrix(0, left.rows, columns), |this, place| {
             let column = Run {
                 first: right.address + place % columns,
@@ -407,6 +411,7 @@ impl<T: Real> Machine<T> {
 
     fn determinant(&mut self, op: Op, value: Value<T>, of: Op) -> Result<Value<T>> {
         let m = self.decomposable(op, value)?;
+        self.charge(m.len() * m.rows as usize);
         let items = self.heap.slice(m.address, m.len());
         self.numbers.apply(of, items)
     }
@@ -414,6 +419,7 @@ impl<T: Real> Machine<T> {
     /// The solution of a square system for the columns of `b`, those of the identity if there is none; of this shape.
     fn solve(&mut self, m: Array, shape: Array, b: Option<Array>) -> Result<Value<T>> {
         let n = m.rows;
+        self.charge(m.len() * n as usize);
         let mut args = std::mem::take(&mut self.items);
         args.clear();
         args.extend_from_slice(self.heap.slice(m.address, m.len()));

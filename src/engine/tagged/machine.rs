@@ -16,6 +16,9 @@ use crate::ops::{Op, wording};
 /// Steps of the program between two looks at whether to stop.
 const PATIENCE: usize = 1 << 16;
 
+/// So many cells that one operation goes over count as a step of the program.
+const CELLS_PER_STEP: usize = 32;
+
 /// A call that waits for its value.
 struct Frame {
     /// Where it goes on.
@@ -83,6 +86,11 @@ pub fn fail(message: String) -> Error {
 impl<T: Real> Machine<T> {
     /// A machine for `code` with so many ports.
     pub fn new(code: Code<T>, heap: Heap<T>, ports: usize, limits: Limits) -> Machine<T> {
+        // addresses are 32 bits wide
+        let limits = Limits {
+            heap: limits.heap.min(u32::MAX as usize),
+            ..limits
+        };
         Machine {
             numbers: Numbers::new(code.whole_powers, limits.heap),
             code,
@@ -321,6 +329,20 @@ impl<T: Real> Machine<T> {
         }
     }
 
+    /// Counts the cells that an operation goes over, so that long lists are no way around the limit on steps.
+    #[inline(always)]
+    pub(super) fn charge(&mut self, cells: usize) {
+        self.steps = self.steps.saturating_add(cells / CELLS_PER_STEP);
+    }
+
+    /// Refuses to go over more cells at once than the heap may have.
+    pub(super) fn check_work(&self, cells: usize) -> Result<()> {
+        match cells > self.limits.heap {
+            true => Err(heap::full(self.limits.heap)),
+            false => Ok(()),
+        }
+    }
+
     /// The same for a call, whose place is kept.
     #[inline(always)]
     fn count_call(&mut self, pause: &mut usize, cancel: Option<&AtomicBool>) -> Result<bool> {
@@ -413,6 +435,7 @@ impl<T: Real> Machine<T> {
     fn spread(&mut self) -> Result<()> {
         let last = self.args.pop().unwrap_or(Value::Nil);
         let end = self.heap.items(last, &mut self.args);
+        self.charge(self.args.len());
         match end {
             Value::Nil => Ok(()),
             _ => Err(fail(wording::not_an_argument_list(&self.describe(&last)))),
@@ -463,33 +486,42 @@ fn slots(operands: &[Slot], slots: Slots) -> &[Slot] {
     &operands[slots.start as usize..(slots.start + slots.count) as usize]
 }
 
-/// The commonest operations on two values of one kind that no derivative is asked of; `None` for all else.
+/// The commonest operations on two numbers that no derivative is asked of; `None` for all else.
 #[inline(always)]
 fn fast<T: Real>(op: Op, a: Value<T>, b: Value<T>) -> Option<Value<T>> {
-    match (a, b) {
-        (Value::Real(a, 0), Value::Real(b, 0)) => Some(match op {
-            Op::Add => Value::real(a + b),
-            Op::Sub => Value::real(a - b),
-            Op::Mul => Value::real(a * b),
-            Op::Div => Value::real(a / b),
-            Op::Less => Value::Bool(a < b),
-            Op::Greater => Value::Bool(a > b),
-            Op::LessEqual => Value::Bool(a <= b),
-            Op::GreaterEqual => Value::Bool(a >= b),
-            Op::Equal => Value::Bool(a == b),
-            _ => return None,
-        }),
-        (Value::Int(a), Value::Int(b)) => Some(match op {
-            Op::Add => Value::Int(a.checked_add(b)?),
-            Op::Sub => Value::Int(a.checked_sub(b)?),
-            Op::Mul => Value::Int(a.checked_mul(b)?),
-            Op::Less => Value::Bool(a < b),
-            Op::Greater => Value::Bool(a > b),
-            Op::LessEqual => Value::Bool(a <= b),
-            Op::GreaterEqual => Value::Bool(a >= b),
-            Op::Equal => Value::Bool(a == b),
-            _ => return None,
-        }),
-        _ => None,
-    }
+    let (a, b) = match (a, b) {
+        (Value::Int(a), Value::Int(b)) => return fast_exact(op, a, b),
+        (Value::Real(a, 0), Value::Real(b, 0)) => (a, b),
+        (Value::Real(a, 0), Value::Int(b)) => (a, T::of(b as f64)),
+        (Value::Int(a), Value::Real(b, 0)) => (T::of(a as f64), b),
+        _ => return None,
+    };
+    Some(match op {
+        Op::Add => Value::real(a + b),
+        Op::Sub => Value::real(a - b),
+        Op::Mul => Value::real(a * b),
+        Op::Div => Value::real(a / b),
+        Op::Less => Value::Bool(a < b),
+        Op::Greater => Value::Bool(a > b),
+        Op::LessEqual => Value::Bool(a <= b),
+        Op::GreaterEqual => Value::Bool(a >= b),
+        Op::Equal => Value::Bool(a == b),
+        _ => return None,
+    })
+}
+
+/// The same on exact integers.
+#[inline(always)]
+fn fast_exact<T: Real>(op: Op, a: i64, b: i64) -> Option<Value<T>> {
+    Some(match op {
+        Op::Add => Value::Int(a.checked_add(b)?),
+        Op::Sub => Value::Int(a.checked_sub(b)?),
+        Op::Mul => Value::Int(a.checked_mul(b)?),
+        Op::Less => Value::Bool(a < b),
+        Op::Greater => Value::Bool(a > b),
+        Op::LessEqual => Value::Bool(a <= b),
+        Op::GreaterEqual => Value::Bool(a >= b),
+        Op::Equal => Value::Bool(a == b),
+        _ => return None,
+    })
 }

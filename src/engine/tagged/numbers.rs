@@ -203,10 +203,9 @@ impl<T: Real> Numbers<T> {
         }
         let args = args.iter().map(|a| (real(*a), a.mark()));
         let results = out[first..].iter().map(|value| real(*value));
-        let mut place = self.tape.note_linear(linear, args, results)?;
-        for value in &mut out[first..] {
+        let place = self.tape.note_linear(linear, args, results)?;
+        for (value, place) in out[first..].iter_mut().zip(place..) {
             *value = Value::Real(real(*value), place);
-            place += 1;
         }
         Ok(())
     }

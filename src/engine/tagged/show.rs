@@ -10,7 +10,7 @@ use crate::syntax::ast::Constant;
 /// Deepest nesting of lists in a program's value.
 const MAX_DEPTH: usize = 1000;
 
-/// The value of a general graph, whose numbers are constants, for these values of its ports.
+/// The value of a graph, whose numbers are constants, for these values of its ports.
 ///
 /// # Errors
 /// What the program does wrong, and the limits that it passes.
@@ -31,9 +31,27 @@ pub fn evaluate_all(
     let mut machine = super::machine::<f64>(graph, limits)?;
     let values = samples.map(|ports| {
         run(&mut machine, ports.as_ref())?;
-        value(&machine, machine.result(0), 0)
+        filled(&machine, &graph.value)
     });
     values.collect()
+}
+
+/// A value of a graph with the values of its outputs in place.
+fn filled(machine: &Machine<f64>, of: &graph::Value) -> Result<graph::Value> {
+    let all = |items: &[graph::Value]| -> Result<Vec<graph::Value>> {
+        items.iter().map(|item| filled(machine, item)).collect()
+    };
+    Ok(match of {
+        graph::Value::Output(index) => value(machine, machine.result(*index), 0)?,
+        graph::Value::List(items, tail) => {
+            let tail = tail
+                .as_ref()
+                .map(|tail| filled(machine, tail).map(Box::new));
+            graph::Value::List(all(items)?, tail.transpose()?)
+        }
+        graph::Value::Array(shape, items) => graph::Value::Array(shape.clone(), all(items)?),
+        other => other.clone(),
+    })
 }
 
 fn run(machine: &mut Machine<f64>, ports: &[f64]) -> Result<()> {
@@ -100,8 +118,8 @@ pub struct Trace {
     pub cells: Vec<Cell>,
     /// How many of them hold the constants of the program.
     pub constants: usize,
-    /// The value of the program, as a cell would hold it; its address is behind the heap.
-    pub value: Cell,
+    /// The values of the outputs, as cells would hold them; their addresses are behind the heap.
+    pub values: Vec<Cell>,
 }
 
 /// Runs a graph once and shows its heap.
@@ -119,9 +137,12 @@ pub fn trace(graph: &Graph, ports: &[f64], limits: Limits) -> Result<Trace> {
     };
     let cells = machine.heap.cells().iter().enumerate();
     let cells: Vec<Cell> = cells.map(|(i, value)| cell(i, value)).collect();
+    let outputs = 0..graph.outputs.len();
     Ok(Trace {
         constants: machine.heap.constants(),
-        value: cell(cells.len(), &machine.result(0)),
+        values: outputs
+            .map(|i| cell(cells.len() + i, &machine.result(i)))
+            .collect(),
         cells,
     })
 }

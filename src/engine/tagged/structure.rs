@@ -57,11 +57,8 @@ impl<T: Real> Machine<T> {
             (Op::IsNull, [a]) => is(*a == Value::Nil),
             (Op::IsPair, [a]) => is(matches!(a, Value::Pair(_))),
             (Op::IsList, [a]) => {
-                let mut rest = *a;
-                while let Value::Pair(address) = rest {
-                    rest = self.heap.get(address + 1);
-                }
-                is(rest == Value::Nil)
+                let (_, end) = self.measure(*a);
+                is(end == Value::Nil)
             }
             (Op::IsNumber | Op::IsReal, [a]) => is(matches!(a, Value::Int(_) | Value::Real(..))),
             (Op::IsInteger, [Value::Real(x, _)]) => {
@@ -100,15 +97,21 @@ impl<T: Real> Machine<T> {
         }
     }
 
-    /// How many items a list has.
-    fn length(&self, op: Op, list: Value<T>) -> Result<i64> {
+    /// How many pairs there are along a list, and what stands behind the last.
+    fn measure(&mut self, list: Value<T>) -> (usize, Value<T>) {
         let (mut rest, mut length) = (list, 0);
         while let Value::Pair(address) = rest {
             rest = self.heap.get(address + 1);
             length += 1;
         }
-        match rest {
-            Value::Nil => Ok(length),
+        self.charge(length);
+        (length, rest)
+    }
+
+    /// How many items a list has.
+    fn length(&mut self, op: Op, list: Value<T>) -> Result<i64> {
+        match self.measure(list) {
+            (length, Value::Nil) => Ok(length as i64),
             _ => Err(fail(wording::needs(op, "a list", &self.describe(&list)))),
         }
     }
@@ -128,7 +131,7 @@ impl<T: Real> Machine<T> {
         result
     }
 
-    fn tail(&self, op: Op, list: Value<T>, index: Value<T>) -> Result<Value<T>> {
+    fn tail(&mut self, op: Op, list: Value<T>, index: Value<T>) -> Result<Value<T>> {
         let Value::Int(index) = index else {
             return Err(fail(wording::needs(
                 op,
@@ -146,12 +149,14 @@ impl<T: Real> Machine<T> {
             };
             rest = self.heap.get(address + 1);
         }
+        // no list is longer than the heap
+        self.charge(index as usize);
         Ok(rest)
     }
 
     /// The first tail of `list`, or for association lists its first pair, whose key equals `key`; else `#f`.
     fn search(&mut self, op: Op, key: Value<T>, list: Value<T>) -> Result<Value<T>> {
-        let mut rest = list;
+        let (mut rest, mut passed) = (list, 0);
         while let Value::Pair(address) = rest {
             let (item, tail) = self.heap.pair(address);
             let candidate = match op {
@@ -163,11 +168,14 @@ impl<T: Real> Machine<T> {
                 _ => self.equal(key, candidate),
             };
             if found {
+                self.charge(passed);
                 let whole = matches!(op, Op::Memq | Op::Member);
                 return Ok(if whole { rest } else { item });
             }
             rest = tail;
+            passed += 1;
         }
+        self.charge(passed);
         Ok(Value::Bool(false))
     }
 
@@ -208,13 +216,16 @@ impl<T: Real> Machine<T> {
         let mut open = std::mem::take(&mut self.items);
         open.clear();
         open.extend([a, b]);
-        let alike = self.all_alike(&mut open, structure);
+        let (alike, compared) = self.all_alike(&mut open, structure);
         self.items = open;
+        self.charge(compared);
         alike
     }
 
-    fn all_alike(&self, open: &mut Vec<Value<T>>, structure: Structure) -> bool {
+    /// Whether the pairs of values are alike, and how many have been compared.
+    fn all_alike(&self, open: &mut Vec<Value<T>>, structure: Structure) -> (bool, usize) {
         let deep = structure == Structure::Equal;
+        let mut compared = 0;
         while let (Some(b), Some(a)) = (open.pop(), open.pop()) {
             match (a, b) {
                 (Value::Pair(x), Value::Pair(y)) if deep && x != y => {
@@ -223,7 +234,7 @@ impl<T: Real> Machine<T> {
                 }
                 (Value::Array(x), Value::Array(y)) if deep => {
                     if !x.fits(y) {
-                        return false;
+                        return (false, compared);
                     }
                     let (x, y) = (self.heap.slice(x.address, x.len()), y.address);
                     let pairs = x.iter().zip(self.heap.slice(y, x.len()));
@@ -238,7 +249,7 @@ impl<T: Real> Machine<T> {
                         (x, y) => same_atom(*x, *y),
                     };
                     if !x.iter().zip(y).all(same) {
-                        return false;
+                        return (false, compared);
                     }
                     let closures = x.iter().zip(y);
                     let closures = closures.filter(|(x, _)| matches!(x, Value::Closure(..)));
@@ -246,12 +257,13 @@ impl<T: Real> Machine<T> {
                 }
                 (a, b) => {
                     if !same_atom(a, b) {
-                        return false;
+                        return (false, compared);
                     }
                 }
             }
+            compared += 1;
         }
-        true
+        (true, compared)
     }
 }
 

@@ -97,6 +97,11 @@ impl Array {
         self.rows as usize * self.columns().unwrap_or(1) as usize
     }
 
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
     /// Whether both have the same shape.
     pub fn fits(self, other: Array) -> bool {
         (self.rows, self.columns) == (other.rows, other.columns)

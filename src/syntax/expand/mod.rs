@@ -2,6 +2,7 @@
 
 mod binding;
 mod branch;
+mod declare;
 mod prelude;
 mod quasi;
 mod toplevel;
@@ -9,7 +10,7 @@ mod toplevel;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use prelude::is_prelude;
+pub use prelude::{is_prelude, prelude_names};
 
 use super::ast::{Constant, Declaration, Expr, ExprKind, Lambda, Program, Var};
 use super::datum::{Datum, DatumKind};
@@ -22,6 +23,7 @@ const MAX_DEPTH: usize = 1000;
 pub fn expand(data: &[Datum]) -> Result<Program> {
     let mut expander = Expander {
         declarations: Vec::new(),
+        arrays: Vec::new(),
         vars: Vec::new(),
         scope: HashMap::new(),
         prelude: HashMap::new(),
@@ -55,6 +57,8 @@ enum Bound {
 
 struct Expander {
     declarations: Vec<Declaration>,
+    /// The arrays among the declarations.
+    arrays: Vec<declare::DeclaredArray>,
     vars: Vec<Arc<str>>,
     /// What each name means here: the innermost binding is last.
     scope: HashMap<Arc<str>, Vec<Bound>>,
@@ -373,7 +377,7 @@ impl Expander {
             .filter(|options| options.len() >= 2)
             .ok_or_else(|| {
                 fail(
-                    options.span,
+                    whole.span,
                     "soft-choice needs a list of at least two options",
                 )
             })?;

@@ -57,6 +57,12 @@ pub fn is_prelude(name: &str) -> bool {
     PRELUDE.contains_key(name)
 }
 
+/// The names of these procedures, in no order.
+pub fn prelude_names() -> impl Iterator<Item = &'static str> {
+    let names = PRELUDE.keys().map(|name| &**name);
+    names.filter(|name| !name.starts_with('%'))
+}
+
 /// The names of the prelude that `data` mention, directly or through others, in order.
 fn mentioned(data: &[Datum]) -> Vec<Arc<str>> {
     let (mut names, mut seen) = (Vec::new(), HashSet::new());

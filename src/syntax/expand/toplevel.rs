@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Bound, Expander, fail, usage};
 use crate::error::{Result, Span};
-use crate::syntax::ast::{Constant, Declaration, Expr, ExprKind, Var};
+use crate::syntax::ast::{Expr, ExprKind, Var};
 use crate::syntax::datum::{Datum, DatumKind};
 
 /// One form of a body: a definition, or an expression.
@@ -53,81 +53,13 @@ impl Expander {
             ));
         }
         let end = rest[rest.len() - 1].span;
-        self.sequence(
+        let body = self.sequence(
             &rest,
             end,
             "the program ends with a definition: add an expression, which gives its value",
             Again::Allowed,
-        )
-    }
-
-    fn parameter(&mut self, form: &Datum) -> Result<()> {
-        let form_usage = "(parameter NAME INIT) or (parameter NAME INIT LOWER UPPER)";
-        let (name, initial, bounds) = match form.list().unwrap_or_default() {
-            [_, name, initial] => (name, initial, None),
-            [_, name, initial, lower, upper] => (name, initial, Some((lower, upper))),
-            _ => return Err(usage(form, form_usage)),
-        };
-        let initial_value = number(name, initial)?;
-        let (lower, upper) = match bounds {
-            None => (f64::NEG_INFINITY, f64::INFINITY),
-            Some((lower, upper)) => (number(name, lower)?, number(name, upper)?),
-        };
-        if !initial_value.is_finite() {
-            return Err(fail(
-                initial.span,
-                "the initial value of a parameter must be finite",
-            ));
-        }
-        if lower > upper || lower.is_nan() || upper.is_nan() {
-            return Err(fail(
-                form.span,
-                format!(
-                    "the lower bound {lower} of parameter {name} is not below its upper bound {upper}"
-                ),
-            ));
-        }
-        if !(lower..=upper).contains(&initial_value) {
-            return Err(fail(
-                initial.span,
-                format!(
-                    "the initial value {initial_value} of parameter {name} is outside its bounds {lower} and {upper}"
-                ),
-            ));
-        }
-        self.declare(name, Some(initial_value), lower, upper)
-    }
-
-    fn input(&mut self, form: &Datum) -> Result<()> {
-        match form.list().unwrap_or_default() {
-            [_, name] => self.declare(name, None, f64::NEG_INFINITY, f64::INFINITY),
-            _ => Err(usage(form, "(input NAME)")),
-        }
-    }
-
-    fn declare(
-        &mut self,
-        name: &Datum,
-        initial: Option<f64>,
-        lower: f64,
-        upper: f64,
-    ) -> Result<()> {
-        let symbol = self.binding_name(name, &[])?;
-        if self.is_bound(&symbol) {
-            return Err(fail(name.span, format!("\"{symbol}\" is declared twice")));
-        }
-        self.scope.insert(
-            symbol.clone(),
-            vec![Bound::Declared(self.declarations.len())],
-        );
-        self.declarations.push(Declaration {
-            name: symbol,
-            initial,
-            lower,
-            upper,
-            span: name.span,
-        });
-        Ok(())
+        )?;
+        Ok(self.with_arrays(body))
     }
 
     /// The body of a procedure or of a binding form.
@@ -178,13 +110,7 @@ impl Expander {
                         format!("\"{name}\" is defined twice here"),
                     ));
                 }
-                if let Some(Bound::Declared(index)) =
-                    self.scope.get(name).and_then(|stack| stack.last())
-                {
-                    let what = match self.declarations[*index].initial {
-                        Some(_) => "a parameter",
-                        None => "an input",
-                    };
+                if let Some(what) = self.declared_as(name) {
                     return Err(fail(
                         whole.span,
                         format!("\"{name}\" is declared as {what} already"),
@@ -283,24 +209,4 @@ impl Expander {
         };
         Ok(Item::Define { name, value, whole })
     }
-}
-
-/// The number that a declaration holds.
-fn number(name: &Datum, datum: &Datum) -> Result<f64> {
-    let value = match &datum.kind {
-        DatumKind::Int(_) | DatumKind::Real(_) => Constant::quote(datum).as_real(),
-        DatumKind::List(items, None) => match items.as_slice() {
-            [minus, value] if minus.symbol().is_some_and(|name| &**name == "-") => {
-                Constant::quote(value).as_real().map(|value| -value)
-            }
-            _ => None,
-        },
-        _ => None,
-    };
-    value.ok_or_else(|| {
-        fail(
-            datum.span,
-            format!("parameter {name} needs a number here, not {datum}"),
-        )
-    })
 }

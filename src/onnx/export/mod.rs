@@ -1,0 +1,181 @@
+//! Numeric graph → ONNX model, in operators of the default domain only.
+//!
+//! Inputs are tensors of shape `[N]`; parameters are scalars, listed as inputs with an initializer that holds their initial
+//! value, so that a runtime may give them others. An output has shape `[N]` if it differs from sample to sample and is a
+//! scalar otherwise. Names keep their spelling unless two things share one. Equal graphs give equal bytes.
+
+//!
+//! An `if` on a test that is one for the whole batch is an `If`. A loop is a `Scan` where the number of its iterations is
+//! known, else a `Loop` that keeps, with a mask, the states of samples that have ended. Files have no way to report a loop
+//! that does not end within so many iterations: all numbers that they give for its samples are then NaN.
+
+mod back;
+mod branch;
+mod counted;
+mod loops;
+mod messages;
+mod names;
+mod part;
+mod write;
+
+use std::sync::Arc;
+
+use prost::Message;
+
+use super::form::{Count, Element, MAX_STEPS, onnx_form};
+use super::metadata::{self, About, Entry};
+use super::proto::tensor_proto::DataType;
+use super::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
+use crate::error::Result;
+use crate::graph::{Elem, Graph, PortKind, Type};
+use messages::{scalar, value_info};
+pub(super) use names::Names;
+pub(super) use write::{Target, Written, write};
+
+/// The version of the file format that is written: the first with all that is used.
+const IR_VERSION: i64 = 9;
+/// The version of the default domain that is written: likewise.
+const OPSET: i64 = 20;
+
+impl Element {
+    pub(super) fn data_type(self) -> DataType {
+        match self {
+            Element::F64 => DataType::Double,
+            Element::F32 => DataType::Float,
+        }
+    }
+
+    /// The nearest value of the element type.
+    pub(super) fn nearest(self, value: f64) -> f64 {
+        match self {
+            Element::F64 => value,
+            Element::F32 => f64::from(value as f32),
+        }
+    }
+}
+
+/// The bytes of an ONNX file that computes the outputs of a numeric graph.
+///
+/// # Errors
+/// `Unsupported` for a graph that is not numeric.
+pub fn export(graph: &Graph, element: Element) -> Result<Vec<u8>> {
+    export_about(graph, element, &About::default())
+}
+
+/// The same, with what else is known of the model.
+pub(super) fn export_about(graph: &Graph, element: Element, about: &About) -> Result<Vec<u8>> {
+    Ok(model_of(graph, element, about)?.encode_to_vec())
+}
+
+pub(super) fn model_of(graph: &Graph, element: Element, about: &About) -> Result<ModelProto> {
+    let form = onnx_form(graph, element, Count::Size, MAX_STEPS)?;
+    let mut names = Names::default();
+    let ports = names.ports(&form);
+    let written = write(&form, element, &ports, &mut names, MAX_STEPS, Target::File);
+    let listed: Vec<usize> = (0..form.ports.len()).collect();
+    let metadata = describe(&form, graph, &ports, &written, element, about);
+    let mut graph_proto = written.graph;
+    add_ports(&mut graph_proto, &form, element, &ports, &listed);
+    Ok(model(graph_proto, metadata))
+}
+
+/// The bytes of a model for an engine: `form` is in ONNX form, parameters have no initial values, and only the ports of
+/// `listed` are inputs. If it has loops whose ends are not known, one more output says whether one was cut off after
+/// `max_steps` iterations.
+pub(crate) fn export_form(
+    form: &Graph,
+    element: Element,
+    listed: &[usize],
+    max_steps: u64,
+) -> Vec<u8> {
+    let mut names = Names::default();
+    let ports = names.ports(form);
+    let mut graph = write(form, element, &ports, &mut names, max_steps, Target::Engine).graph;
+    add_ports(&mut graph, form, element, &ports, listed);
+    graph.initializer.retain(|tensor| {
+        let name = tensor.name.as_deref();
+        listed.iter().all(|port| Some(&*ports[*port]) != name)
+    });
+    model(graph, String::new()).encode_to_vec()
+}
+
+/// Lists these ports as inputs, with the initial values of parameters.
+pub(super) fn add_ports(
+    graph: &mut GraphProto,
+    form: &Graph,
+    element: Element,
+    ports: &[String],
+    listed: &[usize],
+) {
+    for port in listed {
+        let kind = form.ports[*port].kind;
+        let dims: &[&str] = if kind == PortKind::Input { &["N"] } else { &[] };
+        let info = value_info(&ports[*port], element.data_type(), dims);
+        graph.input.push(info);
+        if let PortKind::Parameter { initial, .. } = kind {
+            let tensor = scalar(&ports[*port], element, initial);
+            graph.initializer.push(tensor);
+        }
+    }
+}
+
+/// The metadata of a graph: `source` knows the types of the outputs, which decompositions may have widened.
+pub(super) fn describe(
+    form: &Graph,
+    source: &Graph,
+    ports: &[String],
+    written: &Written,
+    element: Element,
+    about: &About,
+) -> String {
+    let ports = form.ports.iter().zip(ports).map(|(port, tensor)| Entry {
+        tensor: tensor.clone(),
+        name: port.name.clone(),
+        kind: port.kind,
+    });
+    let ports: Vec<Entry<PortKind>> = ports.collect();
+    let outputs = source.outputs.iter().zip(&written.outputs);
+    let outputs = outputs.map(|(output, tensor)| Entry {
+        tensor: tensor.clone(),
+        name: Arc::clone(&output.name),
+        kind: match source.node(output.node).ty {
+            Type::Scalar(elem) => elem,
+            _ => Elem::Real,
+        },
+    });
+    let outputs: Vec<Entry<Elem>> = outputs.collect();
+    let text = source.to_string();
+    metadata::write(
+        &ports,
+        &outputs,
+        &form.value,
+        &written.constants,
+        about,
+        element,
+        &text,
+    )
+}
+
+/// The model of a graph; without metadata where that is empty.
+pub(super) fn model(graph: GraphProto, metadata: String) -> ModelProto {
+    let entry = StringStringEntryProto {
+        key: Some(metadata::KEY.into()),
+        value: Some(metadata),
+    };
+    let metadata_props = match entry.value.as_deref() {
+        Some("") => vec![],
+        _ => vec![entry],
+    };
+    ModelProto {
+        ir_version: Some(IR_VERSION),
+        opset_import: vec![OperatorSetIdProto {
+            domain: Some(String::new()),
+            version: Some(OPSET),
+        }],
+        producer_name: Some("ncg".into()),
+        producer_version: Some(env!("CARGO_PKG_VERSION").into()),
+        graph: Some(graph),
+        metadata_props,
+        ..Default::default()
+    }
+}

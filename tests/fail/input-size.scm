@@ -1,0 +1,3 @@
+; error: COMPILE 2:10 size
+(input x 0)
+(vsum x)

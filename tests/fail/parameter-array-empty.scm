@@ -1,0 +1,3 @@
+; error: COMPILE 2:1 numbers
+(parameter w [])
+(vsum w)
