@@ -189,6 +189,7 @@ fn mean_squared_error(criterion: &mut Criterion) {
             device: Device::Cpu,
             max_steps: 1_000_000,
             threads: 1,
+            ..OrtConfig::default()
         };
         let chunk = Options::new().int("chunk") as usize;
         for (engine, _) in engines() {

@@ -59,7 +59,7 @@ fn laplace(n: usize, a: &[f64]) -> f64 {
         return 1.0;
     }
     let term = |j: usize| {
-        let sign = if j % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if j.is_multiple_of(2) { 1.0 } else { -1.0 };
         sign * a[j] * laplace(n - 1, &without(n, a, 0, j))
     };
     (0..n).map(term).sum()

@@ -6,8 +6,9 @@ use crate::ops::Op;
 
 /// Moves each live node of `region` into the innermost region that holds all its uses: what only one arm of an `if` needs is
 /// computed in that arm, so that its infinities reach no derivative outside (cf. Click, "Global code motion, global value
-/// numbering", 1995). A node never moves outwards, nor into what runs again and again; but constants stand outside of loops,
-/// wherever they were made. The live nodes of each region, in order. With an `inner` region, which stands in `region`, both count and `results` are seen from there.
+/// numbering", 1995). A node never moves outwards, nor into what runs again and again; but constants
+/// stand outside of all arms and loops, so that where they were made does not show. The live nodes of each region, in order.
+/// With an `inner` region, which stands in `region`, both count and `results` are seen from there.
 pub fn schedule(
     graph: &Graph,
     region: RegionId,
@@ -21,7 +22,6 @@ pub fn schedule(
         parent: vec![region; count],
         depth: vec![0; count],
         repeats: vec![false; count],
-        arm: vec![false; count],
         constant: graph.nodes.iter().map(is_constant).collect(),
     };
     tree.build(graph, region);
@@ -131,8 +131,6 @@ struct Tree {
     depth: Vec<u32>,
     /// Whether a region runs again and again.
     repeats: Vec<bool>,
-    /// Whether a region is an arm of an `if`.
-    arm: Vec<bool>,
     /// Whether a node is a constant.
     constant: Vec<bool>,
 }
@@ -159,7 +157,6 @@ impl Tree {
             self.parent[region.0 as usize] = around;
             self.depth[region.0 as usize] = self.depth[around.0 as usize] + 1;
             self.repeats[region.0 as usize] = repeats && i == 0;
-            self.arm[region.0 as usize] = !repeats;
             if repeats {
                 around = region;
             }
@@ -174,7 +171,7 @@ impl Tree {
         let mut user = user;
         let mut at = user;
         if self.constant[node.index()] {
-            while self.depth[user.0 as usize] > 0 && !self.arm[user.0 as usize] {
+            while self.depth[user.0 as usize] > 0 {
                 user = self.parent[user.0 as usize];
             }
             at = home;

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::flow::{Flow, Machine, Stop, cancelled};
-use super::item::{Row, Steps};
+use super::item::{Item, Row, Steps};
 use super::linear;
 use super::plan::{Pass, Plan};
 use super::scalar;
@@ -139,8 +139,15 @@ fn sections<T: Real>(
             flow.machine.start = start;
             flow.machine.count = BLOCK.min(end - start);
             flow.machine.gather(&pass.inputs, batch.inputs);
-            flow.items(&pass.items)?;
-            start += flow.machine.count;
+            if let [Item::Steps(steps)] = &pass.items[..] {
+                // without loops, all blocks of the section in one go
+                flow.machine
+                    .section(&steps.batched, pass, batch.inputs, end);
+                start = end;
+            } else {
+                flow.items(&pass.items)?;
+                start += flow.machine.count;
+            }
         }
         flow.machine.join(&pass.sums);
     }
@@ -186,6 +193,13 @@ impl<T: Real> Block<'_, T> {
         }
     }
 
+    /// Runs instructions on the block at hand and on those after it up to sample `end`.
+    fn section(&mut self, steps: &[Step], pass: &Pass, from: &dyn Inputs<T>, end: usize) {
+        let inputs = &pass.inputs;
+        let more = Some(More { inputs, from, end });
+        self.arch.dispatch(Batched(self, steps, more));
+    }
+
     /// Adds the sums of a section to the totals.
     fn join(&mut self, sums: &[Slot]) {
         for (lanes, slot) in self.lanes.iter_mut().zip(sums) {
@@ -218,7 +232,7 @@ impl<T: Real> Machine<T> for Block<'_, T> {
             self.fill(&steps.fills);
         }
         if !steps.batched.is_empty() {
-            self.arch.dispatch(Batched(self, &steps.batched));
+            self.arch.dispatch(Batched(self, &steps.batched, None));
         }
     }
 
@@ -316,38 +330,66 @@ fn tree<T: Real>(lanes: &[T; LANES]) -> T {
 // types rather than closures, since `pulp` compiles for an instruction set only what is inlined, and closures of this size
 // are not
 
-/// Runs instructions on a block.
-struct Batched<'m, 'a, T>(&'m mut Block<'a, T>, &'m [Step]);
+/// Runs instructions on the block at hand, and on more.
+struct Batched<'m, 'a, T>(&'m mut Block<'a, T>, &'m [Step], Option<More<'m, T>>);
+
+/// The blocks after the one at hand.
+struct More<'m, T> {
+    /// Positions of the inputs that are read.
+    inputs: &'m [usize],
+    from: &'m dyn Inputs<T>,
+    /// Behind the last sample.
+    end: usize,
+}
 
 impl<T: Real> WithSimd for Batched<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Batched(block, steps) = self;
-        let first = block.plan.first_block;
+        let Batched(block, steps, more) = self;
+        loop {
+            block.run(steps);
+            let Some(more) = &more else { break };
+            block.start += block.count;
+            if block.start >= more.end {
+                break;
+            }
+            block.count = BLOCK.min(more.end - block.start);
+            block.gather(more.inputs, more.from);
+        }
+    }
+}
+
+impl<T: Real> Block<'_, T> {
+    #[inline(always)]
+    fn run(&mut self, steps: &[Step]) {
         let views = Views {
-            first: block.plan.uniforms,
-            views: block.views,
-            start: block.start,
+            first: self.plan.uniforms,
+            views: self.views,
+            start: self.start,
         };
+        // in variables: what a step writes could be the machine itself, for all that the compiler knows
+        let (blocks, lanes) = (&mut *self.blocks, &mut *self.lanes);
+        let (first, uniforms) = (self.plan.first_block, self.plan.uniforms);
+        let (start, count) = (self.start, self.count);
         for step in steps {
-            let (low, rest) = block.blocks.split_at_mut(step.slot as usize - first);
+            let (low, rest) = blocks.split_at_mut(step.slot as usize - first);
             let (out, high) = rest.split_first_mut().expect("a slot of the plan");
             let [a, b, c] = step.args;
             let mut run = BlockRun {
                 step,
-                count: block.count,
+                count,
                 a: views.block(a, first, low, high),
                 b: views.block(b, first, low, high),
                 c: views.block(c, first, low, high),
                 out: &mut out.0,
-                start: block.start,
-                lanes: &mut *block.lanes,
-                kernels: &block.plan.kernels,
-                uniforms: block.plan.uniforms,
-                arch: block.arch,
-                outputs: &mut *block.outputs,
+                start,
+                lanes: &mut *lanes,
+                kernels: &self.plan.kernels,
+                uniforms,
+                arch: self.arch,
+                outputs: &mut *self.outputs,
             };
             step::run(step.code, &mut run);
         }

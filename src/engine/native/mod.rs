@@ -117,36 +117,35 @@ impl<T: Real> Native<T> {
             tapes,
             limit,
         } = self;
-        let single = samples == 1;
-        if single {
-            let first = plan.uniforms;
-            inputs.first(&plan.inputs, &mut values[first..first + plan.inputs.len()]);
-        }
         for slot in &plan.counts {
             values[*slot as usize] = T::of(samples as f64);
         }
         for (slot, port) in &plan.parameters {
             values[*slot as usize] = inputs.uniform(*port);
         }
+        if samples == 1 {
+            let first = plan.uniforms;
+            inputs.first(&plan.inputs, &mut values[first..first + plan.inputs.len()]);
+        }
+        let mut flow = Flow {
+            machine: scalar::Single {
+                values,
+                kernels: &plan.kernels,
+                row,
+                sums: &[],
+                matrices,
+            },
+            tapes,
+            limit: *limit,
+            cancel,
+        };
         for stage in &plan.stages {
-            let sums = stage.pass.as_ref().map_or(&[][..], |pass| &pass.sums);
-            let mut flow = Flow {
-                machine: scalar::Single {
-                    values: &mut *values,
-                    kernels: &plan.kernels,
-                    row: &mut *row,
-                    sums,
-                    matrices: &mut *matrices,
-                },
-                tapes: &mut *tapes,
-                limit: *limit,
-                cancel,
-            };
             flow.items(&stage.uniform)?;
             let Some(pass) = &stage.pass else {
                 continue;
             };
-            if single {
+            if samples == 1 {
+                flow.machine.sums = &pass.sums;
                 flow.items(&pass.items)?;
                 continue;
             }
@@ -156,12 +155,14 @@ impl<T: Real> Native<T> {
                 limit: *limit,
                 cancel,
             };
+            let (values, tapes) = (&mut *flow.machine.values, &mut *flow.tapes);
             block::pass(plan, pass, memory, values, tapes, batch, outputs)?;
             if cancelled(cancel) {
                 return Err(Stop::Cancelled);
             }
         }
-        if single {
+        let scalar::Single { values, row, .. } = flow.machine;
+        if samples == 1 {
             for (output, slot) in &plan.outputs {
                 row[*output] = values[*slot as usize];
             }

@@ -25,13 +25,16 @@ pub struct Single<'a, T> {
 impl<T: Real> Single<'_, T> {
     #[inline(always)]
     fn run(&mut self, steps: &[Step]) {
+        // in variables: what a step writes could be the machine itself, for all that the compiler knows
+        let (values, row) = (&mut *self.values, &mut *self.row);
+        let (kernels, sums) = (self.kernels, self.sums);
         for step in steps {
             let mut run = Scalar {
                 step,
-                values: &mut *self.values,
-                kernels: self.kernels,
-                row: &mut *self.row,
-                sums: self.sums,
+                values: &mut *values,
+                kernels,
+                row: &mut *row,
+                sums,
             };
             step::run(step.code, &mut run);
         }

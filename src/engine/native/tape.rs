@@ -7,7 +7,7 @@ use super::block::{Aligned, BLOCK};
 use crate::ops::real::Real;
 
 /// How large a stretch may be, in bytes: about what stays in the cache.
-const STRETCH_BYTES: usize = 1 << 18;
+const STRETCH_BYTES: usize = 1 << 19;
 /// Longest stretch, in iterations.
 const LONGEST_STRETCH: usize = 1 << 14;
 /// How large the checkpoints of one level may be, in bytes.
