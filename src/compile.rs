@@ -120,6 +120,17 @@ impl Model {
         warnings
     }
 
+    /// Refuses an interpreter, which waits for a program.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub fn check_bound(&self) -> Result<()> {
+        match &self.refusal {
+            Some(refusal) if is_interpreter(&self.graph) => Err((**refusal).clone()),
+            _ => Ok(()),
+        }
+    }
+
     /// The model of an interpreter, which waits for a program.
     pub fn interpreter(graph: Graph, source: Option<Arc<str>>) -> Model {
         let message = "an interpreter runs nothing before a program is bound to it";

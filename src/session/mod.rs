@@ -41,6 +41,7 @@ impl Engine {
             threads: options.int("threads") as usize,
             max_steps: options.int("max_steps").unsigned_abs(),
         };
+        model.check_bound()?;
         let general = wanted == "auto" && !model.is_numeric();
         if wanted != "tagged" && !general {
             model.check_numeric(&format!("the {wanted} engine"))?;

@@ -118,7 +118,7 @@ static void interpreted(void)
     OK(ncg_model_interpreter(NULL, &own, &err));
     HOLDS(ncg_model_index(own, NCG_INPUT, "program") >= 0 && ncg_model_index(own, NCG_INPUT, "env") >= 0);
     EXPECT(NCG_ERR_UNSUPPORTED, "program", ncg_session_new(own, NULL, (ncg_session **)&bound, &err));
-    EXPECT(ARG, "\"interpreter\" is NULL", ncg_model_bind_program(NULL, SOURCE, n, NULL, &bound, &err));
+    EXPECT(ARG, "\"model\" is NULL", ncg_model_bind_program(NULL, SOURCE, n, NULL, &bound, &err));
     EXPECT(ARG, "\"source\" is NULL", ncg_model_bind_program(own, NULL, 1, NULL, &bound, &err));
     EXPECT(ARG, "\"length\"", ncg_model_bind_program(own, SOURCE, -1, NULL, &bound, &err));
     EXPECT(ARG, "\"out\" is NULL", ncg_model_bind_program(own, SOURCE, n, NULL, NULL, &err));
