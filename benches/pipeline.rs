@@ -13,7 +13,7 @@ use batch::{Batch, Sums};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use ncg::compile::{Model, stages};
-use ncg::engine::ort::{self, Device, OrtConfig};
+use ncg::engine::ort::{self, OrtConfig};
 use ncg::engine::{Program, native};
 use ncg::fit::Monitor;
 use ncg::fit::fitter::Fitter;
@@ -184,13 +184,7 @@ fn mean_squared_error(criterion: &mut Criterion) {
     for source in [COULOMB, OSCILLATOR, LOTKA_VOLTERRA] {
         let graph = &model(source.text).graph;
         let graph = grad::training(graph, &graph.parameters());
-        let config = OrtConfig {
-            library: None,
-            device: Device::Cpu,
-            max_steps: 1_000_000,
-            threads: 1,
-            ..OrtConfig::default()
-        };
+        let config = OrtConfig::default();
         let chunk = Options::new().int("chunk") as usize;
         for (engine, _) in engines() {
             let mut program: Box<dyn Program<f64>> = match engine {
