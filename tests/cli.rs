@@ -213,6 +213,32 @@ fn an_input_can_be_bound_to_an_integer() {
 }
 
 #[test]
+fn settings_reach_the_compiler_and_the_session() {
+    let choice = [
+        "run",
+        "-e",
+        "(soft-choice (1. 3.) (vec a 0.))",
+        "--inputs",
+        r#"{"a": 2}"#,
+    ];
+    let with = |setting: &'static str| {
+        let found = answer(&[&choice[..], &["--set", setting]].concat());
+        found["value"].as_f64().unwrap()
+    };
+    // softmax of 2 and 0, and of 1 and 0
+    assert!((with("soft_choice_temperature=1") - 1.2384058440442).abs() < 1e-12);
+    assert!((with("soft_choice_temperature=2") - 1.5378828427399902).abs() < 1e-12);
+    assert_eq!(with("soft_choice_hard=true"), 1.0);
+    let endless = ["run", "-e", "(loop ((i x)) (if (< i 0) i (recur (+ i 1))))"];
+    let limited = ["--inputs", r#"{"x": 1}"#, "--set", "max_steps=50"];
+    assert!(message(&[&endless[..], &limited].concat(), 1).contains("more than 50 iterations"));
+    for (setting, said) in [("max_step=5", "max_steps"), ("max_steps", "NAME=VALUE")] {
+        let message = message(&[&choice[..], &["--set", setting]].concat(), 1);
+        assert!(message.contains(said), "{message}");
+    }
+}
+
+#[test]
 fn bad_inputs_are_named() {
     let run =
         |expression: &str, inputs: &str| message(&["run", "-e", expression, "--inputs", inputs], 1);

@@ -89,6 +89,9 @@ pub struct Source {
     /// Make an input a constant, so that loops over it have a known length; may be repeated
     #[arg(long = "bind", value_name = "NAME=INTEGER")]
     pub bind: Vec<String>,
+    /// A setting of the library, such as max_steps or soft_choice_temperature; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub settings: Vec<String>,
     /// Make numbers of the program parameters lit.0, lit.1, ... by their place: all, reals, or a list such as 0,3
     #[arg(long, value_name = "WHICH")]
     pub literals: Option<String>,

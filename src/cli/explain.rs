@@ -20,8 +20,7 @@ const GAP: &str = "  │  ";
 
 pub fn run(arguments: &args::Explain) -> Result<Reply> {
     let mut options = Options::new();
-    arguments.source.set(&mut options)?;
-    let model = arguments.source.plain(&options)?;
+    let model = arguments.source.plain(&mut options)?;
     if arguments.heap {
         return heap::show(&model, &arguments.inputs, &options);
     }

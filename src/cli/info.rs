@@ -14,7 +14,7 @@ use crate::session::Session;
 pub fn run(arguments: &args::Info) -> Result<Reply> {
     let mut options = Options::new();
     args::set(&mut options, "onnxruntime", &arguments.onnxruntime)?;
-    let model = Arc::new(arguments.source.plain(&options)?);
+    let model = Arc::new(arguments.source.plain(&mut options)?);
     let graph = &model.graph;
     let engines: Vec<Value> = ["native", "onnxruntime", "tagged"]
         .into_iter()

@@ -17,7 +17,7 @@ use crate::syntax::ast::Constant;
 pub fn run(arguments: &args::Run) -> Result<Reply> {
     let mut options = Options::new();
     arguments.engine.set(&mut options)?;
-    let model = Arc::new(arguments.source.plain(&options)?);
+    let model = Arc::new(arguments.source.plain(&mut options)?);
     let wanted = ports(&model.graph, &arguments.grad)?;
     let inputs = inputs::read(&arguments.inputs, &model.graph)?;
     let result = match options.str("dtype") {

@@ -86,6 +86,13 @@ impl Source {
     /// Sets the settings that were given.
     pub fn set(&self, options: &mut Options) -> Result<()> {
         super::args::set(options, "literals", &self.literals)?;
+        for setting in &self.settings {
+            let Some((name, value)) = setting.split_once('=') else {
+                let message = format!("--set {setting}: it is written NAME=VALUE");
+                return Err(Error::new(ErrorKind::Argument, message));
+            };
+            options.set(name.trim(), value.trim())?;
+        }
         match self.bind.is_empty() {
             true => Ok(()),
             false => options.set_str("bind", &self.bind.join(",")),
@@ -93,9 +100,9 @@ impl Source {
     }
 
     /// Reads the model as it is.
-    pub fn plain(&self, options: &Options) -> Result<Model> {
+    pub fn plain(&self, options: &mut Options) -> Result<Model> {
         let none = Parameters { parameters: vec![] };
-        self.load(&none, &mut options.clone())
+        self.load(&none, options)
     }
 
     /// Refuses an output that cannot be written, or that is the model itself.
