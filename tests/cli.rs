@@ -870,6 +870,77 @@ fn the_reference_page_is_current() {
 }
 
 #[test]
+fn programs_run_through_the_interpreter() {
+    let program = "(* a (exp (* (- 0 b) x)))";
+    let inputs = r#"{"a": 2.5, "b": 0.8, "x": [1.5, 2.0]}"#;
+    let run = |more: &[&str]| {
+        let base = ["run", "-e", program, "--inputs", inputs, "--grad", "a,b"];
+        let mut answer = answer(&[&base, more].concat());
+        let engine = answer["engine"].take();
+        (answer, engine)
+    };
+    let (direct, _) = run(&["--engine", "native"]);
+    assert_eq!(run(&["--engine", "native", "--interpret"]).0, direct);
+    assert_eq!(run(&["--engine", "native", "--specialize"]).0, direct);
+    let (literal, engine) = run(&["--interpret", "--engine", "tagged"]);
+    assert_eq!(
+        (&literal["value"], engine),
+        (&direct["value"], json!("tagged"))
+    );
+
+    let folder = folder("interpreter");
+    let file = |name: &str| path(&folder.join(name)).to_string();
+    let (interpreter, source) = (file("interpreter.ncg"), file("program.scm"));
+    let written = answer(&["compile", "--interpreter", "-o", &interpreter]);
+    assert_eq!(written["inputs"], json!(["program", "env"]));
+    std::fs::write(&source, program).unwrap();
+    let (bound, compiled) = (file("bound.ncg"), file("compiled.ncg"));
+    answer(&["bind", &interpreter, &source, "-o", &bound]);
+    answer(&["compile", &source, "-o", &compiled]);
+    let read = |file: &str| std::fs::read_to_string(file).unwrap();
+    assert_eq!(read(&bound), read(&compiled));
+    answer(&[
+        "bind",
+        &interpreter,
+        "-e",
+        "(* 3 x)",
+        "--literals",
+        "all",
+        "-o",
+        &bound,
+    ]);
+    let run = answer(&["run", &bound, "--inputs", r#"{"x": 2}"#, "--grad", "lit.0"]);
+    assert_eq!(
+        (&run["value"], &run["gradient"]["lit.0"]),
+        (&json!(6.0), &json!(2.0))
+    );
+
+    // an interpreter of one's own, whose programs are numbers
+    let own = file("own.scm");
+    std::fs::write(&own, "(+ (car program) (cdr (assq 'x env)))").unwrap();
+    answer(&["compile", &own, "--interpreter", "-o", &interpreter]);
+    answer(&["bind", &interpreter, "-e", "(input x) 4", "-o", &bound]);
+    let run = answer(&["run", &bound, "--inputs", r#"{"x": 2}"#]);
+    assert_eq!(run["value"], json!(6.0));
+
+    let said = |arguments: &[&str]| message(arguments, 1);
+    assert!(said(&["bind", &compiled, &source, "-o", &bound]).contains("no interpreter"));
+    assert!(said(&["bind", &interpreter, &compiled, "-o", &bound]).contains("source text"));
+    assert!(said(&["compile", &source, "--interpreter", "-o", &bound]).contains("no interpreter"));
+    assert!(said(&["run", "-e", "(oops x)", "--interpret"]).contains("oops"));
+    let loops = "(define (f n) (if (= n 0) 0 (+ 1 (f (- n 1))))) (f x)";
+    assert!(
+        said(&["run", "-e", loops, "--specialize", "--inputs", "{\"x\": 3}"])
+            .contains("--specialize")
+    );
+    let literal = answer(&["run", "-e", loops, "--interpret", "--inputs", r#"{"x": 3}"#]);
+    assert_eq!(
+        (&literal["value"], &literal["engine"]),
+        (&json!(3.0), &json!("tagged"))
+    );
+}
+
+#[test]
 fn warnings_stand_on_stderr_or_in_the_object() {
     let program = "(parameter k 2)\n(input z)\n(if (< x k) (* k x) x)";
     let inputs = r#"{"x": 1, "z": 0}"#;

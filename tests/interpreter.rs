@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ncg::compile::Model;
 use ncg::error::ErrorKind;
@@ -634,43 +634,83 @@ fn it_interprets_itself() {
     }
 }
 
+/// The shortest time of some runs.
+fn shortest(runs: usize, work: impl Fn()) -> Duration {
+    let times = (0..runs).map(|_| {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    });
+    times.min().unwrap_or_default()
+}
+
+/// Value and gradient of so many samples, one call.
+fn gradient_time(model: &Arc<Model>, engine: &str, samples: usize) -> Duration {
+    let mut session = Session::<f64>::new(model.clone(), &options(&[("engine", engine)])).unwrap();
+    let (inputs, parameters, _) = session.counts();
+    let x: Vec<f64> = (0..inputs * samples)
+        .map(|i| 1.0 + 0.5 * (i as f64).sin())
+        .collect();
+    let (mut y, mut dx, mut dp) = (
+        vec![0.0; samples],
+        vec![0.0; x.len()],
+        vec![0.0; parameters],
+    );
+    let session = std::cell::RefCell::new(&mut session);
+    let memory = std::cell::RefCell::new((&mut y, &mut dx, &mut dp));
+    shortest(20, || {
+        let mut memory = memory.borrow_mut();
+        let (y, dx, dp) = &mut *memory;
+        let into = Gradient {
+            y: Some(&mut StridedMut::rows(y, 1)),
+            dx: Some(&mut StridedMut::rows(dx, inputs)),
+            dp: Some(dp),
+        };
+        let table = Strided::rows(&x, inputs);
+        session
+            .borrow_mut()
+            .gradient(samples, &table, None, None, into, None)
+            .unwrap();
+    })
+}
+
 /// `cargo test --release --test interpreter figures -- --ignored --nocapture`
 #[test]
 #[ignore = "measures"]
 fn figures() {
-    let lotka = std::fs::read_to_string(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/models/lotka-volterra.scm"),
-    )
-    .ok();
-    let recursive = "(define (step n u v) (if (= n 0) u (step (- n 1) (+ u (* 0.01 (- (* a u) (* b u v)))) (+ v (* 0.01 (- (* d u v) (* c v))))))) (step 20 u v)";
-    let list = [
-        Some("(+ (* a x) b)".to_string()),
-        Some("(/ (* k (* q1 q2)) (* r r))".to_string()),
-        Some(recursive.to_string()),
-        lotka,
-    ];
-    for text in list.into_iter().flatten() {
-        let timed = |work: &dyn Fn()| {
-            let times = (0..100).map(|_| {
-                let start = Instant::now();
-                work();
-                start.elapsed()
-            });
-            times.min().unwrap_or_default()
-        };
+    let recursive = "(parameter a 1)(parameter b 0.5)(parameter c 1)(parameter d 0.5)\n\
+        (define (step n u v) (if (= n 0) u (step (- n 1) (+ u (* 0.01 (- (* a u) (* b u v)))) \
+        (+ v (* 0.01 (- (* d u v) (* c v))))))) (step 20 u v)";
+    let own = interpreter().unwrap();
+    println!(
+        "{:?} to compile the interpreter",
+        shortest(20, || {
+            interp::compile_interpreter(interp::SOURCE).unwrap();
+        })
+    );
+    for text in [
+        "(parameter a 1)(parameter b 1) (+ (* a x) b)",
+        "(parameter k 1) (/ (* k (* q1 q2)) (* r r))",
+        recursive,
+    ] {
         let options = Options::new();
-        let direct = timed(&|| {
-            Model::compile(&text, &options).unwrap();
+        let direct = shortest(200, || {
+            Model::compile(text, &options).unwrap();
         });
-        let bound = timed(&|| {
-            bind_program(interpreter().unwrap(), &text, &options).unwrap();
+        let bound = shortest(200, || {
+            bind_program(own, text, &options).unwrap();
         });
-        let read = timed(&|| {
-            read_program(interpreter().unwrap(), &text, &options).unwrap();
-        });
-        let first: &str = text.lines().last().unwrap_or_default();
-        println!(
-            "{first}\n  direct {direct:?}, bound and specialised {bound:?} (of which read {read:?})"
-        );
+        println!("{text}\n  compiled directly {direct:?}, bound and specialised {bound:?}");
+        let direct = Arc::new(Model::compile(text, &options).unwrap());
+        let bound = Arc::new(bind_program(own, text, &options).unwrap());
+        for samples in [1, 1024] {
+            println!(
+                "  {samples} samples, value and gradient: direct {:?}, specialised {:?}, literally {:?}, direct on the tagged engine {:?}",
+                gradient_time(&direct, "native", samples),
+                gradient_time(&bound, "native", samples),
+                gradient_time(&bound, "tagged", samples),
+                gradient_time(&direct, "tagged", samples),
+            );
+        }
     }
 }

@@ -74,7 +74,6 @@ impl Interpreter {
         let limits = Limits {
             depth: limits.depth.saturating_mul(INTERPRETATION),
             steps: limits.steps.saturating_mul(INTERPRETATION),
-            calls: limits.calls.saturating_mul(INTERPRETATION),
             pairs: limits.pairs.saturating_mul(INTERPRETATION),
             interpreter: true,
             ..limits

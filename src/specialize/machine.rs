@@ -452,15 +452,24 @@ impl Machine<'_> {
         };
         let around = self.tail_of(id).0;
         let around = around.filter(|around| self.tails.same_cycle(around.function, function));
-        if let Some(around) = &around {
-            activation.trail = self.remember(around, function, &args)?;
+        // of an interpreter, the calls of the program's procedures count
+        let counts =
+            !self.limits.interpreter || !matches!(self.graph.node(id).kind, NodeKind::Call(_));
+        let longer = around.as_ref().map(|around| Activation {
+            function,
+            calls: around.calls + usize::from(counts),
+            ..around.clone()
+        });
+        if let (Some(around), Some(longer)) = (&around, &longer) {
+            activation.trail = self.remember(around, longer, &args)?;
         }
         let mut call = id;
         if let Some((base, replaced)) = self.replaced(id) {
-            if let Some(around) = around {
-                activation.site = around.site;
-                activation.calls = around.calls + 1;
-                activation.nodes = around.nodes;
+            if let Some(longer) = longer {
+                activation = Activation {
+                    trail: activation.trail,
+                    ..longer
+                };
                 self.roll_up(&activation)?;
             }
             call = replaced;

@@ -27,6 +27,8 @@ pub struct Trail {
     call: Rc<Passed>,
     length: usize,
     before: Option<Rc<Trail>>,
+    /// The first calls of a chain that is longer than what is kept, in order.
+    origin: Option<Rc<[Rc<Passed>]>>,
 }
 
 /// One of them.
@@ -38,6 +40,8 @@ struct Passed {
     point: OnceCell<Point>,
     /// How many branches on data were open.
     branches: usize,
+    /// How many calls the chain has, this one included; of an interpreter those of procedures of the program.
+    calls: usize,
     /// How many nodes the result had.
     nodes: usize,
     /// How many it must have before the chain is searched for a long loop.
@@ -47,36 +51,39 @@ struct Passed {
 impl Trail {
     fn push(call: Passed, before: Option<Rc<Trail>>) -> Rc<Trail> {
         let call = Rc::new(call);
-        let length = before.as_ref().map_or(0, |trail| trail.length) + 1;
+        let (length, origin) = match &before {
+            None => (1, None),
+            Some(before) => (before.length + 1, before.origin.clone()),
+        };
         if length <= 2 * KEPT {
             return Rc::new(Trail {
                 call,
                 length,
                 before,
+                origin,
             });
         }
-        // what lies too far back is forgotten
-        let kept: Vec<Rc<Passed>> = calls(before.as_ref())
-            .take(KEPT)
+        // what lies between the first calls and the last is forgotten
+        let all: Vec<Rc<Passed>> = calls(before.as_ref())
             .map(|trail| trail.call.clone())
             .collect();
-        let length = kept.len() + 1;
-        let before = kept
-            .into_iter()
-            .rev()
-            .enumerate()
-            .fold(None, |before, (i, call)| {
-                let length = i + 1;
-                Some(Rc::new(Trail {
-                    call,
-                    length,
-                    before,
-                }))
-            });
-        Rc::new(Trail {
-            call,
-            length,
-            before,
+        let origin = origin.or_else(|| Some(all.iter().rev().take(KEPT).cloned().collect()));
+        let mut trail = None;
+        for (i, passed) in all[..KEPT].iter().rev().chain([&call]).enumerate() {
+            trail = Some(Rc::new(Trail {
+                call: passed.clone(),
+                length: i + 1,
+                before: trail,
+                origin: origin.clone(),
+            }));
+        }
+        trail.unwrap_or_else(|| {
+            Rc::new(Trail {
+                call,
+                length: 1,
+                before: None,
+                origin,
+            })
         })
     }
 }
@@ -92,7 +99,7 @@ impl Machine<'_> {
     pub fn remember(
         &mut self,
         around: &Activation,
-        function: FunctionId,
+        activation: &Activation,
         args: &[Val],
     ) -> Result<Option<Rc<Trail>>> {
         let followed = matches!(self.decisions.site(&around.site), Some(Decision::Follow(_)));
@@ -100,18 +107,20 @@ impl Machine<'_> {
             return Ok(around.trail.clone());
         }
         let mut call = Passed {
-            function,
+            function: activation.function,
             args: args.to_vec(),
             key: OnceCell::new(),
             point: OnceCell::new(),
             branches: self.branches,
+            calls: activation.calls,
             nodes: self.builder.graph().nodes.len(),
             quiet: around.trail.as_ref().map_or(0, |trail| trail.call.quiet),
         };
         if self.branches > 0 {
             self.search_branches(&call, around)?;
         }
-        if self.is_long(around) && (call.nodes >= call.quiet || around.calls >= self.limits.calls) {
+        let patient = call.nodes < call.quiet && call.calls < self.limits.calls;
+        if call.calls > around.calls && !patient && self.is_long(activation) {
             call.quiet = self.search_long(&call, around)?;
         }
         Ok(Some(Trail::push(call, around.trail.clone())))
@@ -120,7 +129,7 @@ impl Machine<'_> {
     /// Looks for where the chain was before data decided that it goes on.
     fn search_branches(&mut self, call: &Passed, around: &Activation) -> Result<()> {
         let (mut keys, mut branches) = (0, self.branches);
-        for trail in calls(around.trail.as_ref()).take(SEARCHED) {
+        for (i, trail) in calls(around.trail.as_ref()).take(SEARCHED).enumerate() {
             let other = &trail.call;
             if other.branches >= self.branches
                 || other.function != call.function
@@ -130,7 +139,12 @@ impl Machine<'_> {
             }
             let point = self.point_of(call)?;
             if self.point_of(other)?.is(point) && self.decisions.point(point).is_none() {
-                return self.begin_again(Start::Point(point.clone()), Decision::Repeat);
+                let start = self.point_of(self.start_of(call, around, i)?)?;
+                let start = match self.decisions.point(start) {
+                    None => start,
+                    Some(_) => point,
+                };
+                return self.begin_again(Start::Point(start.clone()), Decision::Repeat);
             }
             if other.branches < branches {
                 (keys, branches) = (keys + 1, other.branches);
@@ -143,41 +157,54 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Looks for a loop that has left many nodes. It begins where the chain first came to what it repeats. How many nodes the
-    /// result must have before the next search.
+    /// Looks for a loop that has left many nodes, or has no end in sight. How many nodes the result must have before the next
+    /// search.
     fn search_long(&mut self, call: &Passed, around: &Activation) -> Result<usize> {
         let later = call.nodes + PATIENCE;
-        let mut period = None;
         for (i, trail) in calls(around.trail.as_ref()).take(SEARCHED).enumerate() {
-            let other = &trail.call;
-            if other.function == call.function
-                && self.key_of(other).is(self.key_of(call))
-                && self.point_of(other)?.is(self.point_of(call)?)
-            {
-                period = Some(i + 1);
-                break;
+            if !self.is_same(&trail.call, call)? {
+                continue;
+            }
+            let start = self.start_of(call, around, i)?;
+            let calls = call.calls - start.calls.min(call.calls);
+            let long = calls >= UNROLLED_CALLS && call.nodes - start.nodes >= UNROLLED_NODES;
+            let point = self.point_of(start)?;
+            if (long || calls >= self.limits.calls) && self.decisions.point(point).is_none() {
+                self.begin_again(Start::Point(point.clone()), Decision::Repeat)?;
+            }
+            return Ok(later.min((start.nodes + UNROLLED_NODES).max(call.nodes + 1)));
+        }
+        Ok(later)
+    }
+
+    /// Where the chain first came to what it repeats; `earlier` calls lie between the two that are at the same point.
+    fn start_of<'a>(
+        &self,
+        call: &'a Passed,
+        around: &'a Activation,
+        earlier: usize,
+    ) -> Result<&'a Passed> {
+        let trail = around.trail.as_ref();
+        let mut chain: Vec<&Passed> = calls(trail).map(|trail| &*trail.call).collect();
+        let mut iteration = vec![call];
+        iteration.extend(&chain[..earlier]);
+        chain.reverse();
+        let origin = trail.and_then(|trail| trail.origin.as_ref());
+        let first = origin.into_iter().flat_map(|calls| calls.iter());
+        for passed in first.map(|call| &**call).chain(chain) {
+            for part in &iteration {
+                if self.is_same(passed, part)? {
+                    return Ok(passed);
+                }
             }
         }
-        let Some(period) = period else {
-            return Ok(later);
-        };
-        let chain: Vec<&Passed> = std::iter::once(call)
-            .chain(calls(around.trail.as_ref()).map(|trail| &*trail.call))
-            .collect();
-        let mut first = period;
-        while let (Some(a), Some(b)) = (chain.get(first + 1 - period), chain.get(first + 1)) {
-            if a.function != b.function || !self.point_of(a)?.is(self.point_of(b)?) {
-                break;
-            }
-            first += 1;
-        }
-        let start = chain[first];
-        let long = first / period >= UNROLLED_CALLS && call.nodes - start.nodes >= UNROLLED_NODES;
-        let point = self.point_of(start)?;
-        if (long || around.calls >= self.limits.calls) && self.decisions.point(point).is_none() {
-            self.begin_again(Start::Point(point.clone()), Decision::Repeat)?;
-        }
-        Ok(later.min((start.nodes + UNROLLED_NODES).max(call.nodes + 1)))
+        Ok(call)
+    }
+
+    /// Whether two calls are at the same point.
+    fn is_same(&self, a: &Passed, b: &Passed) -> Result<bool> {
+        let alike = a.function == b.function && self.key_of(a).is(self.key_of(b));
+        Ok(alike && self.point_of(a)?.is(self.point_of(b)?))
     }
 
     fn key_of<'a>(&self, call: &'a Passed) -> &'a Key {

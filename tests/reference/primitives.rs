@@ -10,7 +10,7 @@ use super::{linear, lists};
 
 const NAMES: &str = "+ - * / quotient remainder modulo abs min max square expt pow sqrt exp log sin cos tan asin acos \
     atan sinh cosh tanh floor ceiling round truncate sigmoid relu softplus erf = < > <= >= not zero? positive? \
-    negative? even? odd? number? integer? real? boolean? symbol? char? string? vector? procedure? eq? eqv? equal?";
+    negative? even? odd? number? integer? real? boolean? symbol? char? string? vector? procedure? eq? eqv? equal? error";
 
 /// What a primitive belongs to.
 #[derive(Clone, Copy, PartialEq)]
@@ -51,6 +51,15 @@ pub fn call(machine: &Machine, name: &str, arguments: Vec<Value>) -> Result<Step
 
 /// Applies a primitive other than `apply`.
 pub fn value(machine: &Machine, name: &str, arguments: Vec<Value>) -> Result<Value> {
+    if name == "error" {
+        let word = |value: &Value| match value {
+            Value::Str(text) => text.to_string(),
+            Value::Symbol(name) => format!("\"{name}\""),
+            other => other.to_string(),
+        };
+        let words: Vec<String> = arguments.iter().map(word).collect();
+        return Err(words.join(" "));
+    }
     match kind(name) {
         Some(Kind::List) => return lists::call(machine, name, &arguments),
         Some(Kind::Linear) => return linear::call(name, &arguments),
