@@ -91,24 +91,11 @@ fn compare(source: &str, options: &Options) -> Option<Result<(), String>> {
     )
 }
 
-/// Programs of a hundred thousand calls: to follow them through the interpreter takes more steps than specialisation may.
-const LONG: [&str; 6] = [
-    "divergent-untaken-arm.scm",
-    "tail-in-and-or.scm",
-    "tail-in-cond.scm",
-    "tail-in-when.scm",
-    "tail-mutual.scm",
-    "tail-self.scm",
-];
-
 #[test]
 fn every_program_of_the_contract_is_the_direct_graph() {
     let (mut failures, mut count) = (Vec::new(), 0);
     let models = files("../examples/models").into_iter();
     for path in files("run").into_iter().chain(models) {
-        if LONG.iter().any(|name| path.ends_with(name)) {
-            continue;
-        }
         let source = std::fs::read_to_string(&path).unwrap();
         let start = Instant::now();
         if let Some(result) = compare(&source, &Options::new()) {

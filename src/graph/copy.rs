@@ -218,6 +218,13 @@ impl<'a> Copier<'a> {
         if let Some(value) = builder.known(test) {
             return self.arm(builder, id, if value != 0.0 { then } else { otherwise });
         }
+        // (if (not test) a b) is (if test b a)
+        let opposite = builder.graph().node(test);
+        if opposite.kind == NodeKind::Op(Op::Not) {
+            let test = opposite.args[0];
+            self.dropped = true;
+            return self.branch(builder, id, test, otherwise, then);
+        }
         if self.selects(builder, id, then, otherwise) {
             let a = self.selected(builder, id, then, test);
             let not = builder.op(Op::Not, &[test]);
