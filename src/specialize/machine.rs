@@ -383,11 +383,13 @@ impl Machine<'_> {
                 let all = captures.iter().cloned().chain(args).collect();
                 self.call(id, function, all)
             }
-            Val::Primitive(Op::Apply) => self.apply_list(id, args),
             Val::Primitive(op) => {
                 let row = op.row();
                 if args.len() < row.min || row.max.is_some_and(|max| args.len() > max) {
                     return Err(fail(crate::anf::arity_message(row, args.len())));
+                }
+                if op == Op::Apply {
+                    return self.apply_list(id, args);
                 }
                 let value = self.primitive(op, &args)?;
                 self.set(id, value);
