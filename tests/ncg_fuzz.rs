@@ -182,7 +182,8 @@ proptest! {
             if let Ok(read) = ncg::ncg::read(&text, &options) {
                 // what loads can be saved, and loads again
                 if let Ok(again) = ncg::ncg::write(&read) {
-                    ncg::ncg::read(&again, &options).unwrap();
+                    let loaded = ncg::ncg::read(&again, &options);
+                    prop_assert!(loaded.is_ok(), "{:?}\n{text}\n{again}", loaded.err());
                 }
             }
         }

@@ -58,6 +58,8 @@ pub fn operation<'a>(raw: &'a Raw, extra: &Extra) -> Result<(Op, &'a [u64]), Str
     let op = match ops::find(raw.op).ok_or_else(unknown)? {
         Op::Modulo if extra.reference_division => Op::Remainder,
         Op::Remainder if extra.reference_division => Op::Modulo,
+        // a document has these of vectors and matrices: "ref", "det", "logdet"
+        Op::Pick | Op::DetOf | Op::LogDetOf => return Err(unknown()),
         op => op,
     };
     Ok((op, &raw.edges))
