@@ -532,3 +532,40 @@ proptest! {
         agree(&Choices::graph(&numbers), &[0, 1, 2, 129, 300], seed, "random");
     }
 }
+/// A state that becomes what hangs on a sum over the batch, though it begins with what does not.
+const LATER: &str = "\
+input x
+input y
+input n
+parameter m = 5.0 [-inf.0, +inf.0]
+parameter p = 0.75 [-inf.0, +inf.0]
+%0 = port 0 real
+%1 = port 1 real
+%5 = const 1.0 real
+%6 = * %0 %0 real
+%39 = const 5.0 real
+%65 = batch-sum %6 real
+%66 = * %65 %0 real
+%69 = loop %5 %6 %66 %1 real
+  %70 = param real
+  %71 = param real
+  %72 = param real
+  %73 = param real
+  %74 = < %70 %39 bool
+  %75 = exp %73 real
+  %76 = and %74 %75 bool
+  yield %76
+do
+  %78 = + %70 %5 real
+  yield %78 %72 %72 %72
+end
+%80 = get %69 1 real
+output a %80
+value $0
+";
+
+#[test]
+fn a_loop_waits_for_the_sums_that_its_next_states_read() {
+    let graph = ncg::graph::parse(LATER).unwrap();
+    agree(&graph, &[1, 2, 129, 300], 923, "later");
+}

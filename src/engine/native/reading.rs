@@ -170,7 +170,8 @@ impl<'a> Reading<'a> {
             .map(|p| self.values.list[*p].batched)
             .collect();
         let all_batched = results.iter().any(|b| *b) || self.values.list[flag].batched;
-        let from = inits.clone();
+        // the next states, and the test, may be values from around the loop
+        let from = [&inits[..], &nexts, &[flag]].concat();
         let source = Source::Loop(Loop {
             inits,
             params,
@@ -201,17 +202,20 @@ impl<'a> Reading<'a> {
             .map(|c| self.values.list[*c].batched)
             .collect();
         let all_batched = results.iter().any(|b| *b) || self.masked[back];
+        let nexts = self.all(&region.results);
+        // the next carries may be values from around it
+        let from = [&args[..], &nexts].concat();
         let source = Source::Reverse(Reverse {
             of: *of,
             inits: inits.to_vec(),
             states,
             carries,
-            nexts: self.all(&region.results),
+            nexts,
             body: back,
             mask: self.masks.get(&back).copied(),
         });
         let home = self.homes[node];
-        let from = args.iter().copied();
+        let from = from.into_iter();
         let value = self.values.control(source, home, from, &[back], &results);
         self.values.list[value].batched = all_batched;
         Ok(value)
