@@ -569,3 +569,88 @@ fn a_loop_waits_for_the_sums_that_its_next_states_read() {
     let graph = ncg::graph::parse(LATER).unwrap();
     agree(&graph, &[1, 2, 129, 300], 923, "later");
 }
+
+/// A value that is the next state of a loop and stands on a way back inside that loop too.
+const SHARED: &str = "\
+input x
+input y
+input n
+parameter m = 5.0 [-inf.0, +inf.0]
+parameter p = 0.75 [-inf.0, +inf.0]
+%0 = port 0 real
+%4 = port 4 real
+%5 = const 1.0 real
+%6 = loop %5 %4 %0 %4 real
+  %7 = param real
+  %8 = param real
+  %9 = param real
+  %10 = param real
+  %11 = < %7 %0 bool
+  yield %11
+do
+  %12 = + %7 %5 real
+  %13 = loop %5 real
+    %14 = param real
+    %15 = < %14 %5 bool
+    yield %15
+  do
+    %16 = + %14 %5 real
+    yield %16
+  end
+  %17 = get %13 0 real
+  %19 = + %8 %0 real
+  %20 = reverse %13 %19 %19 real
+    %21 = param real
+    %22 = param real
+    %23 = param real
+    yield %19 %22
+  end
+  %24 = get %20 0 real
+  %25 = get %20 1 real
+  yield %12 %25 %19 %24
+end
+%26 = get %6 0 real
+%27 = get %6 1 real
+%28 = get %6 2 real
+%29 = get %6 3 real
+%30 = reverse %6 %28 real
+  %31 = param real
+  %32 = param real
+  %33 = param real
+  %34 = param real
+  %35 = param real
+  %36 = loop %5 %34 real
+    %37 = param real
+    %38 = param real
+    %39 = < %37 %0 bool
+    yield %39
+  do
+    %40 = + %37 %5 real
+    %41 = loop %5 %38 real
+      %42 = param real
+      %43 = param real
+      %44 = < %42 %5 bool
+      yield %44
+    do
+      %45 = + %42 %5 real
+      %46 = sin %0 real
+      yield %45 %46
+    end
+    %47 = get %41 0 real
+    %48 = get %41 1 real
+    yield %40 %48
+  end
+  %49 = get %36 0 real
+  %50 = get %36 1 real
+  yield %50
+end
+%51 = get %30 0 real
+output a %51
+value $0
+";
+
+#[test]
+fn a_way_back_leaves_the_registers_of_what_is_around_it_alone() {
+    let graph = ncg::graph::parse(SHARED).unwrap();
+    agree(&graph, &[1, 2, 129], 1, "shared");
+}

@@ -224,13 +224,14 @@ impl Places<'_> {
     /// Ends the scope: gives back the registers of values that were read until its end.
     fn close<'v>(&mut self, always: impl Iterator<Item = &'v usize>, params: &[usize]) {
         for value in always {
-            let own = self.in_scope(*value) && !params.contains(value);
-            if self.target[*value].take().is_none() && own && self.last[*value] == ALWAYS {
+            // what comes from around the scope is the business of its own
+            if !self.in_scope(*value) || params.contains(value) {
+                continue;
+            }
+            if self.target[*value].take().is_none() && self.last[*value] == ALWAYS {
                 self.give_back(self.slot[*value]);
             }
-            if own {
-                self.last[*value] = GONE;
-            }
+            self.last[*value] = GONE;
         }
     }
 
