@@ -50,7 +50,9 @@ impl Sweep<'_> {
         let graph = self.graph;
         let results = &graph.region(arm).results;
         self.builder.open_region(&[]);
-        let inside = Copier::new(graph, arm, results, Arms::Keep);
+        // what has no seed may hang on what nothing else needs
+        let needed: Vec<NodeId> = seeds.iter().map(|seed| results[seed.index]).collect();
+        let inside = Copier::new(graph, arm, &needed, Arms::Keep);
         let seeds = seeds
             .iter()
             .map(|seed| (results[seed.index], seed.node, seed.batched));

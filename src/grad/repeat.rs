@@ -2,7 +2,7 @@
 
 use super::activity::captures;
 use super::sweep::{Adjoints, Seed, Sweep};
-use crate::graph::{Copier, NodeId, RegionId, Type};
+use crate::graph::{NodeId, RegionId, Type};
 use crate::ops::{Emit, Op};
 
 impl Sweep<'_> {
@@ -20,7 +20,7 @@ impl Sweep<'_> {
         let inits = &graph.node(id).args;
         let (params, nexts) = (&graph.region(head).params, &graph.region(next).results);
         let carried: Vec<usize> = (0..params.len())
-            .filter(|i| self.active[params[*i].index()])
+            .filter(|i| self.active[params[*i].index()] && self.copier.uses(id, *i))
             .collect();
         let types: Vec<Type> = carried
             .iter()
@@ -39,7 +39,7 @@ impl Sweep<'_> {
             }
             return;
         };
-        let mut inside = Copier::iteration(graph, head, next);
+        let mut inside = self.copier.iteration(id, head, next);
         for (param, state) in params.iter().zip(&back.states) {
             if let Some(state) = state {
                 inside.set(*param, *state);

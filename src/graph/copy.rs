@@ -54,10 +54,18 @@ impl<'a> Copier<'a> {
         Copier::of(source, region, None, results, arms)
     }
 
-    /// A copy of one iteration of a loop, its head and its `next`. The caller maps what stands outside and the states.
-    pub fn iteration(source: &'a Graph, head: RegionId, next: RegionId) -> Copier<'a> {
-        let results = [head, next].map(|region| source.region(region).results.as_slice());
-        Copier::of(source, head, Some(next), &results.concat(), Arms::Keep)
+    /// A copy of one iteration of the loop `id`, its head and what `self` needs of its `next`. The caller maps what stands
+    /// outside and the states.
+    pub fn iteration(&self, id: NodeId, head: RegionId, next: RegionId) -> Copier<'a> {
+        let source = self.source;
+        let mut results = self.live.keep(id, &source.region(next).results);
+        results.extend(&source.region(head).results);
+        Copier::of(source, head, Some(next), &results, Arms::Keep)
+    }
+
+    /// Whether value `index` of a node of several values is needed.
+    pub fn uses(&self, id: NodeId, index: usize) -> bool {
+        self.live.used(id).get(index).copied().unwrap_or(false)
     }
 
     fn of(
