@@ -475,14 +475,15 @@ fn systems_are_solved_in_loops() {
 }
 
 #[test]
-fn onnx_runtime_agrees_up_to_its_limit() {
+fn onnx_runtime_agrees() {
     if let Err(error) = ncg::engine::ort::probe(None) {
         assert!(std::env::var_os("NCG_REQUIRE_ALL").is_none(), "{error}");
         println!("skipped: {error}");
         return;
     }
     let mut random = Random(8);
-    for n in [1, 2, 5, 8] {
+    // from 9 on, elimination is a loop
+    for n in [1, 2, 5, 8, 9, 16] {
         let matrix = written(n, n, |i, j| format!("x{}", i * n + j));
         let x: Vec<f64> = (0..n * n * 40).map(|_| random.real()).collect();
         for body in ["(det m)", "(logdet m)", "(vsum (* (inv m) (inv m)))"] {
@@ -504,12 +505,5 @@ fn onnx_runtime_agrees_up_to_its_limit() {
                 }
             }
         }
-    }
-    let matrix = written(9, 9, |i, j| format!("x{}", i * 9 + j));
-    let text = format!("{}(det {matrix})", declared(81));
-    let model = Arc::new(Model::compile(&text, &Options::new()).unwrap());
-    let error = ncg::onnx::write(&model, &Options::new()).unwrap_err();
-    for word in ["det", "9 by 9", "native", "8"] {
-        assert!(error.to_string().contains(word), "{error}");
     }
 }

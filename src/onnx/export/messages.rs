@@ -10,13 +10,22 @@ use crate::onnx::proto::{
 };
 
 pub fn scalar(name: &str, element: Element, value: f64) -> TensorProto {
+    numbers(name, &[], element, &[value])
+}
+
+/// A constant tensor of numbers.
+pub fn numbers(name: &str, dims: &[i64], element: Element, values: &[f64]) -> TensorProto {
+    let values = values.iter();
     let bytes = match element {
-        Element::F64 => value.to_le_bytes().to_vec(),
-        Element::F32 => (value as f32).to_le_bytes().to_vec(),
+        Element::F64 => values.flat_map(|value| value.to_le_bytes()).collect(),
+        Element::F32 => values
+            .flat_map(|value| (*value as f32).to_le_bytes())
+            .collect(),
     };
     TensorProto {
         name: Some(name.into()),
         data_type: Some(element.data_type() as i32),
+        dims: dims.to_vec(),
         raw_data: Some(bytes),
         ..Default::default()
     }
@@ -35,19 +44,33 @@ pub fn truths(name: &str, dims: &[i64], value: bool) -> TensorProto {
 
 /// A constant whole number.
 pub fn whole(name: &str, value: i64) -> TensorProto {
+    wholes(name, &[], &[value])
+}
+
+/// A constant tensor of whole numbers.
+pub fn wholes(name: &str, dims: &[i64], values: &[i64]) -> TensorProto {
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes());
     TensorProto {
         name: Some(name.into()),
         data_type: Some(DataType::Int64 as i32),
-        raw_data: Some(value.to_le_bytes().to_vec()),
+        dims: dims.to_vec(),
+        raw_data: Some(bytes.collect()),
         ..Default::default()
     }
 }
 
 /// A tensor of these free dimensions.
 pub fn value_info(name: &str, data_type: DataType, dims: &[&str]) -> ValueInfoProto {
-    let dim = dims.iter().map(|name| Dimension {
+    let dims = dims.iter();
+    let dims = dims.map(|name| dimension::Value::DimParam((*name).into()));
+    sized(name, data_type, dims.collect())
+}
+
+/// A tensor of these dimensions.
+pub fn sized(name: &str, data_type: DataType, dims: Vec<dimension::Value>) -> ValueInfoProto {
+    let dim = dims.into_iter().map(|value| Dimension {
         denotation: None,
-        value: Some(dimension::Value::DimParam((*name).into())),
+        value: Some(value),
     });
     let tensor = type_proto::Tensor {
         elem_type: Some(data_type as i32),

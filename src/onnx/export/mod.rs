@@ -12,7 +12,10 @@
 mod back;
 mod branch;
 mod counted;
+mod eliminate;
+mod linear;
 mod loops;
+mod matrices;
 mod messages;
 mod names;
 mod part;

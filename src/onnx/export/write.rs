@@ -8,7 +8,7 @@ use super::part::Part;
 use crate::graph::{Elem, Graph, NodeId, NodeKind, RegionId, Type};
 use crate::onnx::form::{Element, counted, used_ports};
 use crate::onnx::proto::tensor_proto::DataType;
-use crate::onnx::proto::{GraphProto, TensorProto};
+use crate::onnx::proto::{AttributeProto, GraphProto, TensorProto};
 use crate::ops::{OnnxForm, Op};
 use crate::syntax::ast::Constant;
 
@@ -110,6 +110,8 @@ pub struct Writer<'a> {
     pub used: Vec<bool>,
     /// For each loop that is gone back over, which states are read then.
     pub read: HashMap<NodeId, Vec<bool>>,
+    /// For each node of linear algebra, which of its values are read.
+    pub values_read: HashMap<NodeId, Vec<u32>>,
     /// The names of nodes that outputs have named.
     given: HashMap<NodeId, String>,
     /// The tensors of constants as numbers and as truth values.
@@ -138,7 +140,14 @@ impl<'a> Writer<'a> {
         args.chain(results)
             .for_each(|node| used[node.index()] = true);
         let mut read: HashMap<NodeId, Vec<bool>> = HashMap::new();
+        let mut values_read: HashMap<NodeId, Vec<u32>> = HashMap::new();
         for node in &form.nodes {
+            if let NodeKind::Get(index) = node.kind
+                && matches!(form.node(node.args[0]).kind, NodeKind::Linear(_))
+            {
+                let indices = values_read.entry(node.args[0]).or_default();
+                indices.push(index);
+            }
             let NodeKind::Reverse(back) = node.kind else {
                 continue;
             };
@@ -158,6 +167,7 @@ impl<'a> Writer<'a> {
             batched: form.batched(),
             used,
             read,
+            values_read,
             given: HashMap::new(),
             numbers: HashMap::new(),
             truths: HashMap::new(),
@@ -286,7 +296,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The shape of what differs from sample to sample.
-    fn shape(&mut self) -> String {
+    pub fn shape(&mut self) -> String {
         if let Some(name) = self.shared.get("shape") {
             return name.clone();
         }
@@ -330,11 +340,21 @@ impl<'a> Writer<'a> {
 
     /// An operator on constants, which is written once.
     pub fn once(&mut self, word: &str, operator: &str, input: Vec<String>) -> String {
+        self.once_with(word, operator, input, vec![])
+    }
+
+    pub fn once_with(
+        &mut self,
+        word: &str,
+        operator: &str,
+        input: Vec<String>,
+        attribute: Vec<AttributeProto>,
+    ) -> String {
         if let Some(name) = self.shared.get(word) {
             return name.clone();
         }
         let name = self.names.numbered(operator);
-        self.parts[0].push(operator, input, name.clone());
+        self.parts[0].push_with(operator, input, vec![name.clone()], attribute);
         self.shared.insert(word.into(), name.clone());
         name
     }
@@ -447,7 +467,9 @@ impl<'a> Writer<'a> {
     pub fn node(&mut self, id: NodeId) {
         match self.form.node(id).kind {
             NodeKind::Port(port) => self.bind(id, self.ports[port as usize].clone()),
+            NodeKind::Op(op @ (Op::DetOf | Op::LogDetOf)) => self.determinant(id, op),
             NodeKind::Op(op) => self.op(id, op),
+            NodeKind::Linear(linear) => self.linear(id, linear),
             NodeKind::If(then, otherwise) => self.branch(id, then, otherwise),
             NodeKind::Loop(head, next) => self.repeat(id, head, next),
             NodeKind::Reverse(back) => self.reverse(id, back),
@@ -458,6 +480,14 @@ impl<'a> Writer<'a> {
             }
             // constants are written where they are used first; parameters stand for inputs
             _ => {}
+        }
+    }
+
+    /// The name of the tensor of a node: that of an output, or one of its own.
+    pub fn name_for(&mut self, id: NodeId, operator: &str) -> String {
+        match self.given.get(&id) {
+            Some(name) => name.clone(),
+            None => self.names.numbered(operator),
         }
     }
 
@@ -490,10 +520,7 @@ impl<'a> Writer<'a> {
             }
             _ => {}
         }
-        let name = match self.given.get(&id) {
-            Some(name) => name.clone(),
-            None => self.names.numbered(operator),
-        };
+        let name = self.name_for(id, operator);
         self.part()
             .push_with(operator, input, vec![name.clone()], attribute);
         self.bind(id, name);

@@ -2,12 +2,12 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId, NodeKind, RegionId};
-use crate::ops::{MAX_WRITTEN_SIDE, Op, Role, linear};
+use crate::ops::{Op, Role};
 
 /// So many graphs stand within each other at most: protobuf messages nest 100 deep, three for each.
 const MAX_NESTED: usize = 31;
 
-/// Refuses a graph that is not numeric, and large matrices.
+/// Refuses a graph that is not numeric.
 pub fn check(graph: &Graph) -> Result<()> {
     for (i, node) in graph.nodes.iter().enumerate() {
         let numeric = match &node.kind {
@@ -29,18 +29,6 @@ pub fn check(graph: &Graph) -> Result<()> {
         if !numeric {
             return refuse(format!(
                 "node {i} of the graph is not numeric; ONNX takes graphs of numbers only"
-            ));
-        }
-        let side = match node.kind {
-            NodeKind::Linear(linear) => Some((linear.name(), linear.side())),
-            NodeKind::Op(op @ (Op::DetOf | Op::LogDetOf)) => {
-                linear::side(node.args.len()).map(|n| (op.name(), n))
-            }
-            _ => None,
-        };
-        if let Some((name, n)) = side.filter(|(_, n)| *n > MAX_WRITTEN_SIDE) {
-            return refuse(format!(
-                "{name} of a {n} by {n} matrix: in ONNX linear algebra is written out, for sides up to {MAX_WRITTEN_SIDE}; the native engine runs it"
             ));
         }
     }
@@ -72,9 +60,15 @@ pub fn check_form(form: &Graph) -> Result<()> {
                 }
                 open.push((inner, depth + 1));
             }
-            if form.regions_of(*id).next().is_some() && depth > MAX_NESTED {
+            // what stays linear algebra is written as a loop
+            let nests = form.regions_of(*id).next().is_some()
+                || matches!(
+                    node.kind,
+                    NodeKind::Linear(_) | NodeKind::Op(Op::DetOf | Op::LogDetOf)
+                );
+            if nests && depth > MAX_NESTED {
                 return refuse(format!(
-                    "loops and branches stand more than {MAX_NESTED} deep within each other, more than ONNX Runtime reads"
+                    "loops, linear algebra and branches stand more than {MAX_NESTED} deep within each other, more than ONNX Runtime reads"
                 ));
             }
         }

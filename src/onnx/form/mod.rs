@@ -1,6 +1,7 @@
 //! Brings a numeric graph to the form in which each operation is one operator of ONNX: both arms of an `if` on a test that
 //! differs from sample to sample are computed and selected, operations without an operator are decomposed, and tests are
-//! truth values. Loops stay loops; those of a known number of iterations have it whatever a sample's own test says.
+//! truth values. Linear algebra on large matrices stays what it is. Loops stay loops; those of a known number of iterations
+//! have it whatever a sample's own test says.
 
 mod check;
 mod counted;
@@ -179,7 +180,12 @@ impl Form<'_> {
             NodeKind::Reverse(back) => return self.reverse(id, *back),
             NodeKind::Linear(linear) => {
                 let args: Vec<NodeId> = node.args.iter().map(|arg| self.get(*arg)).collect();
-                let values = linear_values(self, *linear, &args);
+                let values = match linear.side() > MAX_WRITTEN_SIDE {
+                    true => self
+                        .builder
+                        .linear_values(*linear, &args, 0..linear.values()),
+                    false => linear_values(self, *linear, &args),
+                };
                 self.values.insert(id, values);
                 return;
             }

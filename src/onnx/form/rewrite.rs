@@ -2,7 +2,7 @@
 
 use super::{Element, Form, LARGEST_PRODUCT};
 use crate::graph::{Elem, NodeId, Type};
-use crate::ops::{Emit, Linear, OnnxForm, Op, Role, linear_values};
+use crate::ops::{Emit, Linear, MAX_WRITTEN_SIDE, OnnxForm, Op, Role, linear_values};
 use crate::syntax::ast::Constant;
 
 impl Form<'_> {
@@ -125,13 +125,22 @@ impl Emit for Form<'_> {
             _ => {}
         }
         match row.onnx {
+            // a large matrix stays one
+            _ if matches!(op, Op::DetOf | Op::LogDetOf)
+                && args.len() > MAX_WRITTEN_SIDE * MAX_WRITTEN_SIDE =>
+            {
+                self.builder.op(op, args)
+            }
             OnnxForm::Decomposed(definition) => definition(self, args),
             _ => self.builder.op(op, args),
         }
     }
 
     fn linear(&mut self, linear: Linear, args: &[NodeId], index: usize) -> NodeId {
-        linear_values(self, linear, args)[index]
+        match linear.side() > MAX_WRITTEN_SIDE {
+            true => self.builder.linear(linear, args, index),
+            false => linear_values(self, linear, args)[index],
+        }
     }
 
     fn real(&mut self, value: f64) -> NodeId {
