@@ -299,12 +299,18 @@ fn write_all<T: Scalar>(folder: &Path, element: Element, suffix: &str) {
             loop_in_arm("%24 = const 9.0 real\n%7 = < %1 %24 bool", true),
         ),
     ];
+    let mut graphs = Vec::new();
     for (name, text) in loops {
         // rounding decides how often a loop runs that tests what it computes
         if element == Element::F32 && matches!(name, "parameter" | "sample" | "nested" | "arm") {
             continue;
         }
-        let graph = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let parsed = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        graphs.push((name, parsed));
+    }
+    // elimination on a side that is not written out
+    graphs.push(("linear", compiled(&linear(9))));
+    for (name, graph) in graphs {
         let wrt = graph.parameters();
         let all: Vec<usize> = (0..graph.ports.len()).collect();
         for (kind, graph) in [
@@ -341,6 +347,27 @@ fn write_all<T: Scalar>(folder: &Path, element: Element, suffix: &str) {
     let bytes = export_training(&graph, &[3], element, 0.01, &About::default()).unwrap();
     let name = format!("coulomb-file-{suffix}");
     write::<T>(folder, &name, &graph, &bytes, Some(training));
+}
+
+/// A determinant and a system of this side: one matrix for each sample, and one for all.
+fn linear(n: usize) -> String {
+    let matrix = |name: &str| {
+        let element = |i: usize, j: usize| match i.abs_diff(j) {
+            0 => format!("(+ 2 {name})"),
+            1 => format!("(* {name} 0.{})", i + 1),
+            _ => format!("0.{}", (i * 3 + j * 5) % 7),
+        };
+        let row = |i| (0..n).map(|j| element(i, j)).collect::<Vec<_>>().join(" ");
+        let rows: Vec<String> = (0..n).map(|i| format!("[{}]", row(i))).collect();
+        format!("(mat {})", rows.join(" "))
+    };
+    let right = vec!["x"; n].join(" ");
+    format!(
+        "(input x) (parameter k 0.7) (+ (logdet {}) (det (* 0.5 {})) (vsum (solve {} [{right}])))",
+        matrix("x"),
+        matrix("x"),
+        matrix("k")
+    )
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! Linear algebra written in terms of scalar operations, for ONNX Runtime. Branches become selections: a row comes up by
+//! Linear algebra on small matrices in terms of scalar operations, for ONNX Runtime. Branches become selections: a row comes up by
 //! exchanges that each element decides for itself.
 
 use super::{Emit, Linear, NodeId, Op, linear};
 
-/// Largest side of a matrix that is written out.
+/// Largest side of a matrix that is written out; an ONNX file does larger ones in a loop over the columns.
 pub const MAX_WRITTEN_SIDE: usize = 8;
 
 /// `pick`: from the first number to the last, the one whose place is the index.

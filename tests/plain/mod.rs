@@ -10,7 +10,7 @@ use std::f64::consts::FRAC_2_SQRT_PI;
 
 use ncg::graph::{Graph, NodeId, NodeKind, RegionId};
 use ncg::ops::kernel::Kernel;
-use ncg::ops::{Op, Role};
+use ncg::ops::{Linear, Op, Role, linear};
 
 /// Most iterations of one loop.
 const MAX_ITERATIONS: usize = 100_000;
@@ -20,6 +20,11 @@ pub trait Number: Copy {
     fn of(value: f64) -> Self;
     fn value(self) -> f64;
     fn apply(op: Op, args: &[Self]) -> Self;
+
+    /// Linear algebra of several values.
+    fn linear(_: Linear, _: &[Self]) -> Vec<Self> {
+        panic!("linear algebra on other numbers than plain ones");
+    }
 }
 
 /// The value of an operation by its kernel.
@@ -47,7 +52,28 @@ impl Number for f64 {
     }
 
     fn apply(op: Op, args: &[f64]) -> f64 {
-        kernel(op, args)
+        let n = || linear::side(args.len()).unwrap();
+        match op {
+            Op::DetOf => linear::det(n(), &mut args.to_vec()),
+            Op::LogDetOf => linear::logdet(n(), &mut args.to_vec()),
+            _ => kernel(op, args),
+        }
+    }
+
+    fn linear(system: Linear, args: &[f64]) -> Vec<f64> {
+        let n = system.side();
+        let (a, b) = args.split_at(n * n);
+        let (mut a, mut b) = (a.to_vec(), b.to_vec());
+        match system {
+            Linear::Solve { .. } => {
+                linear::solve(n, &mut a, &mut b);
+                b
+            }
+            Linear::Cofactors { .. } => {
+                linear::cofactors(n, &mut a, &mut vec![0.0; 2 * n * n + 4 * n]);
+                a
+            }
+        }
     }
 }
 
@@ -205,6 +231,10 @@ impl<T: Number> Sample<'_, T> {
                 self.set(id, self.get(node.args[taken]));
             }
             NodeKind::Op(op) => self.set(id, T::apply(*op, &self.all(&node.args))),
+            NodeKind::Linear(system) => {
+                let values = T::linear(*system, &self.all(&node.args));
+                self.values.insert(id, values);
+            }
             NodeKind::Get(index) => self.set(id, self.values[&node.args[0]][*index as usize]),
             NodeKind::If(then, otherwise) => {
                 let arm = if self.test(node.args[0]) {

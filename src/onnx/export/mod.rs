@@ -7,7 +7,8 @@
 //!
 //! An `if` on a test that is one for the whole batch is an `If`. A loop is a `Scan` where the number of its iterations is
 //! known, else a `Loop` that keeps, with a mask, the states of samples that have ended. Files have no way to report a loop
-//! that does not end within so many iterations: all numbers that they give for its samples are then NaN.
+//! that does not end within so many iterations: all numbers that they give for its samples are then NaN. Linear algebra on
+//! matrices too large to be written out is a `Loop` over their columns.
 
 mod back;
 mod branch;
