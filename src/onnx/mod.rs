@@ -25,7 +25,7 @@ pub(crate) use export::export_form;
 
 pub use decode::{DecodeLimits, decode, decode_within};
 pub use document::{read, write};
-pub use export::export;
+pub use export::{export, export_population};
 pub use form::Element;
 pub use import::{Imported, import};
 pub use metadata::About;

@@ -36,18 +36,35 @@ pub fn truths(name: &str, dims: &[i64], value: bool) -> TensorProto {
 /// A constant whole number.
 pub fn whole(name: &str, value: i64) -> TensorProto {
     TensorProto {
+        dims: vec![],
+        ..wholes(name, &[value])
+    }
+}
+
+/// A constant of whole numbers, side by side.
+pub fn wholes(name: &str, values: &[i64]) -> TensorProto {
+    TensorProto {
         name: Some(name.into()),
         data_type: Some(DataType::Int64 as i32),
-        raw_data: Some(value.to_le_bytes().to_vec()),
+        dims: vec![values.len() as i64],
+        raw_data: Some(
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        ),
         ..Default::default()
     }
 }
 
-/// A tensor of these free dimensions.
+/// A tensor of these dimensions: free ones have names.
 pub fn value_info(name: &str, data_type: DataType, dims: &[&str]) -> ValueInfoProto {
     let dim = dims.iter().map(|name| Dimension {
         denotation: None,
-        value: Some(dimension::Value::DimParam((*name).into())),
+        value: Some(match name.parse() {
+            Ok(size) => dimension::Value::DimValue(size),
+            Err(_) => dimension::Value::DimParam((*name).into()),
+        }),
     });
     let tensor = type_proto::Tensor {
         elem_type: Some(data_type as i32),
