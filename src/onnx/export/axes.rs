@@ -139,17 +139,27 @@ impl Writer<'_> {
         if let Some(name) = self.shared.get(&word) {
             return name.clone();
         }
-        let port = match members {
-            true => self.members.iter().position(|has| *has).unwrap_or(0),
-            false => self.sampled_port().unwrap_or(0),
-        };
-        let attribute = match (members, self.members[port]) {
-            (true, _) => vec![int_attribute("end", 1)],
-            (false, true) => vec![int_attribute("start", -1)],
-            (false, false) => vec![],
+        let (tensor, attribute) = match members {
+            true => {
+                // parameters that are left at their default have one value
+                let ports = (0..self.ports.len())
+                    .filter(|port| self.members[*port] && self.form.ports[*port].is_parameter());
+                let all = ports.map(|port| self.ports[port].clone()).collect();
+                let sum = self.names.numbered("Sum");
+                self.parts[0].push("Sum", all, sum.clone());
+                (sum, vec![int_attribute("end", 1)])
+            }
+            false => {
+                let port = self.sampled_port().unwrap_or(0);
+                let attribute = match self.members[port] {
+                    true => vec![int_attribute("start", -1)],
+                    false => vec![],
+                };
+                (self.ports[port].clone(), attribute)
+            }
         };
         let name = self.names.numbered("Shape");
-        let input = vec![self.ports[port].clone()];
+        let input = vec![tensor];
         self.parts[0].push_with("Shape", input, vec![name.clone()], attribute);
         self.shared.insert(word, name.clone());
         name

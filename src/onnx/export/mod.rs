@@ -17,6 +17,7 @@ mod axes;
 mod back;
 mod branch;
 mod counted;
+mod lines;
 mod loops;
 mod messages;
 mod names;
@@ -33,8 +34,9 @@ use super::proto::tensor_proto::DataType;
 use super::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, Graph, PortKind, Type};
-use axes::Axes;
-use messages::{scalar, value_info};
+pub(super) use axes::Axes;
+pub(super) use lines::Lines;
+pub(super) use messages::{graph_attribute, int_attribute, scalar, truths, value_info, whole};
 pub(super) use names::Names;
 pub(super) use write::{Target, Written, write};
 
@@ -48,6 +50,14 @@ impl Element {
         match self {
             Element::F64 => DataType::Double,
             Element::F32 => DataType::Float,
+        }
+    }
+
+    /// The smallest number that does not lose digits.
+    pub(super) fn smallest(self) -> f64 {
+        match self {
+            Element::F64 => f64::MIN_POSITIVE,
+            Element::F32 => f64::from(f32::MIN_POSITIVE),
         }
     }
 
@@ -99,12 +109,17 @@ pub(super) fn model_of(graph: &Graph, element: Element, about: &About) -> Result
 ///
 /// # Errors
 /// `Unsupported` for a graph that is not numeric, or that has no parameter.
-pub fn export_population(graph: &Graph, shared: usize, element: Element) -> Result<Vec<u8>> {
+pub fn export_population(
+    graph: &Graph,
+    shared: usize,
+    element: Element,
+    max_steps: u64,
+) -> Result<Vec<u8>> {
     if graph.parameters().is_empty() {
         let message = "a population has values of its own for parameters, and the model has none: name inputs that are parameters, as --parameter does";
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
-    let form = population_form(graph, element, MAX_STEPS)?;
+    let form = population_form(graph, element, max_steps)?;
     let mut names = Names::default();
     let ports = names.ports(&form);
     let members = form.ports.iter().enumerate();
@@ -117,7 +132,7 @@ pub fn export_population(graph: &Graph, shared: usize, element: Element) -> Resu
         &ports,
         &members,
         &mut names,
-        MAX_STEPS,
+        max_steps,
         Target::File,
     );
     let listed: Vec<usize> = (0..form.ports.len()).collect();

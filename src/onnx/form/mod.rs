@@ -38,6 +38,15 @@ impl Element {
     }
 }
 
+/// How many values a parameter has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameters {
+    /// One.
+    One,
+    /// One for each member of a population.
+    Population,
+}
+
 /// Where the number of samples comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Count {
