@@ -217,6 +217,9 @@ impl Body {
             }
         };
         let history = lines.op("Where", &[&state.active, loss, &state.best_loss]);
+        // rows of one dimension: the reference evaluator of ONNX joins others the wrong way
+        let axis = lines.wholes(&[1]);
+        let history = lines.op("Squeeze", &[&history, &axis]);
 
         let changing: HashSet<String> = inputs.iter().cloned().collect();
         let (before, node) = split(std::mem::take(&mut lines.nodes), changing);
@@ -237,7 +240,7 @@ impl Body {
         let mut output = vec![value_info(&again, DataType::Bool, &[])];
         let states = next.into_list().into_iter().enumerate();
         output.extend(states.map(|(place, name)| info(&name, place)));
-        output.push(value_info(&history, number, &["M", "1"]));
+        output.push(value_info(&history, number, &["M"]));
         let mut initializers = written.graph.initializer;
         initializers.append(&mut lines.initializers);
         let graph = GraphProto {
@@ -360,11 +363,14 @@ impl Lines<'_> {
         let states = state.into_list();
         let mut input = vec![&*trips, &*yes];
         input.extend(states.iter().map(String::as_str));
-        let mut output = vec![String::new(); states.len() + 1];
-        let [best, loss, iterations, history] = [3, 4, 8, 10].map(|place| {
-            output[place] = self.names.numbered("Loop");
-            output[place].clone()
-        });
+        // the runtime crashes on outputs without a name
+        let mut output: Vec<String> = states.iter().map(|_| self.names.numbered("Loop")).collect();
+        let [best, loss, iterations] = [3, 4, 8].map(|place| output[place].clone());
+        let rows = match one {
+            true => self.names.numbered("Loop"),
+            false => results.history.clone(),
+        };
+        output.push(rows.clone());
         let attribute = vec![graph_attribute("body", body.clone())];
         self.into("Loop", &input, output, attribute);
 
@@ -387,14 +393,6 @@ impl Lines<'_> {
             vec![int_attribute("to", DataType::Int64 as i64)],
         );
         let least = self.op("Min", &[&iterations, &limit]);
-        let axes = if one { vec![1, 2] } else { vec![2] };
-        let axes = self.wholes(&axes);
-        self.into(
-            "Squeeze",
-            &[&history, &axes],
-            vec![results.history.clone()],
-            vec![],
-        );
         let last = match one {
             true => "Squeeze",
             false => "Identity",
@@ -402,6 +400,13 @@ impl Lines<'_> {
         self.into(last, &[&loss], vec![results.loss.clone()], vec![]);
         self.into(last, &[&least], vec![results.iterations.clone()], vec![]);
         if one {
+            let axis = self.wholes(&[1]);
+            self.into(
+                "Squeeze",
+                &[&rows, &axis],
+                vec![results.history.clone()],
+                vec![],
+            );
             for (column, name) in fitted.iter().zip(&results.fitted) {
                 self.into("Squeeze", &[column], vec![name.clone()], vec![]);
             }
