@@ -227,8 +227,14 @@ pub static TABLE: &[Setting] = &[
     choice(
         "gradient",
         "none",
-        "Export: none, training (one file that infers and trains), or a graph of its own: loss, vjp or jacobian.",
-        &["none", "training", "loss", "vjp", "jacobian"],
+        "Export: none, training (one file that infers and trains), or a graph of its own: loss, vjp, jacobian, or fit, a whole fit by Adam.",
+        &["none", "training", "loss", "vjp", "jacobian", "fit"],
+    ),
+    choice(
+        "population",
+        "false",
+        "Export: true gives parameters the shape [M, 1], for M parameter sets on N samples in one call.",
+        &["false", "true"],
     ),
 ];
 

@@ -2,6 +2,7 @@
 
 mod loop_texts;
 mod numeric;
+mod onnx_fits;
 mod plain;
 
 use std::fs;
@@ -377,6 +378,8 @@ fn python_agrees() {
     fs::create_dir_all(&folder).unwrap();
     write_all::<f64>(&folder, Element::F64, "f64");
     write_all::<f32>(&folder, Element::F32, "f32");
+    onnx_fits::write_populations(&folder);
+    onnx_fits::write_fits(&folder);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/onnx_models.py");
     for (packages, reference) in [(NEWEST, true), (OLDEST, false)] {
         let python = match environment(packages) {

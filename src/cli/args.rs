@@ -55,7 +55,7 @@ pub enum Command {
     Bind(Box<Bind>),
     /// Write a model as ONNX
     #[command(
-        after_help = "Example:\n  ncg export examples/models/coulomb.scm -o coulomb.onnx --training"
+        after_help = "Examples:\n  ncg export examples/models/coulomb.scm -o coulomb.onnx --training\n  ncg export examples/models/misra1a.scm -o fit.onnx --fit --population"
     )]
     Export(Box<Export>),
     /// Show a model: inputs, parameters, size, what can run it
@@ -245,13 +245,19 @@ pub struct Export {
     /// One file that infers and trains; the same as --gradient training
     #[arg(long, conflicts_with = "gradient")]
     pub training: bool,
+    /// A whole fit by Adam in one call: data and number of epochs in, fitted parameters out; the same as --gradient fit
+    #[arg(long, conflicts_with_all = ["gradient", "training"])]
+    pub fit: bool,
+    /// Parameters of shape [M, 1]: M parameter sets, or starts of a fit, on N samples in one call
+    #[arg(long, conflicts_with = "training")]
+    pub population: bool,
     /// Which derivatives the file computes
     #[arg(long, value_name = "NAME", value_parser = words("gradient"))]
     pub gradient: Option<String>,
     /// Precision of every number
     #[arg(long, value_name = "NAME", value_parser = words("dtype"))]
     pub dtype: Option<String>,
-    /// Step size of the update in a training file
+    /// Step size of the update in a training file, or of Adam in a fit
     #[arg(long, value_name = "X", value_parser = setting("learning_rate"))]
     pub learning_rate: Option<String>,
     #[command(flatten)]

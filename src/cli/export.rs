@@ -48,11 +48,14 @@ pub fn bind(arguments: &args::Bind) -> Result<Reply> {
 pub fn run(arguments: &args::Export) -> Result<Reply> {
     arguments.source.check_output(&arguments.output)?;
     let mut options = Options::new();
-    let gradient = match arguments.training {
-        true => Some("training".to_string()),
-        false => arguments.gradient.clone(),
+    let gradient = match (arguments.training, arguments.fit) {
+        (true, _) => Some("training".to_string()),
+        (_, true) => Some("fit".to_string()),
+        _ => arguments.gradient.clone(),
     };
     args::set(&mut options, "gradient", &gradient)?;
+    let population = arguments.population.then(|| "true".to_string());
+    args::set(&mut options, "population", &population)?;
     args::set(&mut options, "dtype", &arguments.dtype)?;
     args::set(&mut options, "learning_rate", &arguments.learning_rate)?;
     let model = arguments.source.load(&arguments.parameters, &mut options)?;

@@ -1,19 +1,12 @@
 //! Adam (Kingma and Ba 2015) on a scalar loss, kept within box bounds by projection.
 
 use super::{Bounds, Monitor, Objective, Outcome, Progress, Settings, Stop, seconds_since};
+use crate::onnx::adam::{self as constants, BETA1, BETA2, EPSILON, PATIENCE, SMALLEST_RATE};
 use crate::{Error, ErrorKind, Result};
 use std::time::Instant;
 
 /// Iterations allowed when the settings name no limit.
-pub const MAX_ITERATIONS: u64 = 20_000;
-
-const BETA1: f64 = 0.9;
-const BETA2: f64 = 0.999;
-const EPSILON: f64 = 1e-8;
-/// Iterations without a new best after which the rate is halved.
-const PATIENCE: u64 = 50;
-/// The fit ends when the rate has fallen by this factor.
-const SMALLEST_RATE: f64 = 1e-12;
+pub const MAX_ITERATIONS: u64 = constants::MAX_ITERATIONS;
 
 /// How far a fit has come: everything that [`minimize`] needs to go on with the same bits.
 #[derive(Clone, Debug, PartialEq)]

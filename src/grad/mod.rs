@@ -71,6 +71,22 @@ pub fn jacobian(graph: &Graph, wrt: &[usize]) -> Graph {
 /// Ports: those of `graph`, then one input `target.NAME` for each output. Outputs: `loss`, the mean over samples and outputs
 /// of the squared differences, then `d.NAME` for each port of `wrt`.
 pub fn training(graph: &Graph, wrt: &[usize]) -> Graph {
+    squared_errors(graph, wrt, Squares::Mean)
+}
+
+/// The same with the sum of the squared differences in place of their mean.
+pub fn squares(graph: &Graph, wrt: &[usize]) -> Graph {
+    squared_errors(graph, wrt, Squares::Sum)
+}
+
+/// What is made of squared differences.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Squares {
+    Mean,
+    Sum,
+}
+
+fn squared_errors(graph: &Graph, wrt: &[usize], squares: Squares) -> Graph {
     let graph = &simplify(graph);
     let targets = graph.outputs.iter().map(|output| Port {
         name: Arc::from(format!("target.{}", output.name)),
@@ -80,9 +96,11 @@ pub fn training(graph: &Graph, wrt: &[usize]) -> Graph {
     ports.extend(targets);
     let mut sweep = Sweep::new(graph, ports, Reduction::Sum, wrt);
     let b = &mut sweep.builder;
-    let samples = b.op(Op::BatchCount, &[]);
-    let outputs = b.real(graph.outputs.len() as f64);
-    let count = b.op(Op::Mul, &[samples, outputs]);
+    let count = (squares == Squares::Mean).then(|| {
+        let samples = b.op(Op::BatchCount, &[]);
+        let outputs = b.real(graph.outputs.len() as f64);
+        b.op(Op::Mul, &[samples, outputs])
+    });
     let (mut total, mut seeds) = (None, Vec::new());
     for (i, output) in sweep.outputs.iter().enumerate() {
         let target = b.port(graph.ports.len() + i);
@@ -96,7 +114,7 @@ pub fn training(graph: &Graph, wrt: &[usize]) -> Graph {
     }
     let total = total.unwrap_or_else(|| b.real(0.0));
     let sum = b.op(Op::BatchSum, &[total]);
-    let loss = b.op(Op::Div, &[sum, count]);
+    let loss = count.map_or(sum, |count| b.op(Op::Div, &[sum, count]));
     // adjoints are linear in the seeds: the factor `2 / count` comes last, once instead of sample by sample
     let adjoints = sweep.adjoints(&seeds);
     let mut outputs = vec![Output {
@@ -109,7 +127,7 @@ pub fn training(graph: &Graph, wrt: &[usize]) -> Graph {
             Some(_) => adjoint,
             None => {
                 let twice = b.op(Op::Add, &[adjoint, adjoint]);
-                b.op(Op::Div, &[twice, count])
+                count.map_or(twice, |count| b.op(Op::Div, &[twice, count]))
             }
         };
         outputs.push(Output {

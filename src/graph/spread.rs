@@ -7,14 +7,30 @@ impl Graph {
     /// For each node, whether its value differs from sample to sample. A state of a loop does where its first value does,
     /// where its next value does, and where the number of iterations does.
     pub fn batched(&self) -> Vec<bool> {
-        let mut batched = vec![false; self.nodes.len()];
+        self.differing(&|port| !self.ports[port].is_parameter(), false)
+    }
+
+    /// For each node, whether its value differs between members of a population that each have values of their own for
+    /// these ports. Unlike samples, members are not summed over.
+    pub fn populated(&self, ports: &[bool]) -> Vec<bool> {
+        self.differing(&|port| ports[port], true)
+    }
+
+    /// For each node, whether its value differs where these ports do; `through_sums` says whether sums over the batch do.
+    fn differing(&self, port: &dyn Fn(usize) -> bool, through_sums: bool) -> Vec<bool> {
+        let mut differing = vec![false; self.nodes.len()];
         // a state that turns out to differ may make others differ: from false upwards until nothing changes
-        while self.spread(&mut batched) {}
-        batched
+        while self.spread(&mut differing, port, through_sums) {}
+        differing
     }
 
     /// One pass over the nodes; whether it changed anything.
-    fn spread(&self, batched: &mut [bool]) -> bool {
+    fn spread(
+        &self,
+        batched: &mut [bool],
+        port: &dyn Fn(usize) -> bool,
+        through_sums: bool,
+    ) -> bool {
         let mut changed = false;
         let mut set = |batched: &mut [bool], node: NodeId, value: bool| {
             let slot = &mut batched[node.index()];
@@ -27,8 +43,8 @@ impl Graph {
             let any = |nodes: &[NodeId], batched: &[bool]| nodes.iter().any(|n| batched[n.index()]);
             let results = |region: RegionId| &self.region(region).results[..];
             let value = match node.kind {
-                NodeKind::Port(port) => !self.ports[port as usize].is_parameter(),
-                NodeKind::Op(Op::BatchSum) => false,
+                NodeKind::Port(index) => port(index as usize),
+                NodeKind::Op(Op::BatchSum) => through_sums && any(&node.args, batched),
                 NodeKind::If(then, otherwise) => {
                     any(&node.args, batched)
                         || any(results(then), batched)

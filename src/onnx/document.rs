@@ -1,12 +1,13 @@
 //! Models as `.onnx` files.
 
-use super::export::export_about;
-use super::form::Element;
+use super::export::{export_about, export_population};
+use super::form::{Element, Parameters};
 use super::import::import;
 use super::metadata::About;
 use super::training::export_training;
+use super::whole_fit::{FitDefaults, export_fit};
 use crate::compile::{Model, settle_ports};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::grad;
 use crate::graph::simplify;
 use crate::options::Options;
@@ -42,11 +43,44 @@ pub fn write(model: &Model, options: &Options) -> Result<Vec<u8>> {
         "f32" => Element::F32,
         _ => Element::F64,
     };
+    let max_steps = options.int("max_steps").unsigned_abs();
     let about = About {
         source: model.source.clone(),
         fit: model.fit.clone(),
     };
     let all: Vec<usize> = (0..graph.ports.len()).collect();
+    let population = options.str("population") == "true";
+    if options.str("gradient") == "fit" {
+        let parameters = match population {
+            true => Parameters::Population,
+            false => Parameters::One,
+        };
+        let defaults = FitDefaults {
+            epochs: options.int("max_iterations").unsigned_abs(),
+            learning_rate: options.real("learning_rate"),
+            gtol: options.real("gtol"),
+            xtol: options.real("xtol"),
+        };
+        return export_fit(graph, element, parameters, &defaults, max_steps);
+    }
+    if population {
+        let derived = match options.str("gradient") {
+            "training" => {
+                let message = "a training file has one set of parameters; population goes with the gradients none, loss, vjp, jacobian and fit";
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            "loss" => grad::training(graph, &graph.parameters()),
+            "vjp" => grad::vjp(graph, &all),
+            "jacobian" => grad::jacobian(graph, &all),
+            _ => graph.clone(),
+        };
+        // targets are those of all members, seeds are not
+        let shared = match options.str("gradient") {
+            "vjp" => graph.ports.len(),
+            _ => derived.ports.len(),
+        };
+        return export_population(&derived, shared, element, max_steps);
+    }
     let derived = match options.str("gradient") {
         "training" => {
             let rate = options.real("learning_rate");

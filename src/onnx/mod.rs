@@ -15,6 +15,10 @@ mod export;
 
 mod training;
 
+pub(crate) mod adam;
+
+mod whole_fit;
+
 mod operators;
 
 mod import;
@@ -25,8 +29,9 @@ pub(crate) use export::export_form;
 
 pub use decode::{DecodeLimits, decode, decode_within};
 pub use document::{read, write};
-pub use export::export;
-pub use form::Element;
+pub use export::{export, export_population};
+pub use form::{Element, Parameters};
 pub use import::{Imported, import};
 pub use metadata::About;
 pub use training::{export_training, training_step};
+pub use whole_fit::{FitDefaults, export_fit};

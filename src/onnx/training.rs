@@ -97,20 +97,50 @@ pub fn export_training(
     )?;
     let mut names = Names::default();
     let mut ports = names.ports(&form);
-    let written = write(&form, element, &ports, &mut names, MAX_STEPS, Target::File);
+    let written = write(
+        &form,
+        element,
+        &ports,
+        &vec![false; ports.len()],
+        &mut names,
+        MAX_STEPS,
+        Target::File,
+    );
     let metadata = describe(&form, graph, &ports, &written, element, about);
     let mut main = written.graph;
     let listed: Vec<usize> = (0..ports.len()).collect();
-    add_ports(&mut main, &form, element, &ports, &listed);
+    add_ports(
+        &mut main,
+        &form,
+        element,
+        &ports,
+        &vec![false; ports.len()],
+        &listed,
+    );
 
     let own: Vec<usize> = (ports.len()..step.ports.len()).collect();
     for port in &own {
         ports.push(names.unique(&step.ports[*port].name));
     }
-    let written = write(&step, element, &ports, &mut names, MAX_STEPS, Target::File);
+    let written = write(
+        &step,
+        element,
+        &ports,
+        &vec![false; ports.len()],
+        &mut names,
+        MAX_STEPS,
+        Target::File,
+    );
     let mut algorithm = written.graph;
     algorithm.name = Some("gradient descent".into());
-    add_ports(&mut algorithm, &step, element, &ports, &own);
+    add_ports(
+        &mut algorithm,
+        &step,
+        element,
+        &ports,
+        &vec![false; ports.len()],
+        &own,
+    );
     let news = &written.outputs[1 + wrt.len()..];
     let update_binding = wrt
         .iter()

@@ -26,22 +26,23 @@ impl Writer<'_> {
         let inits: Vec<String> = args[1..]
             .iter()
             .zip(&kinds)
-            .map(|(init, one)| self.shaped(*init, one.bool, one.batched))
+            .map(|(init, one)| self.shaped(*init, one.bool, one.axes))
             .collect();
         let (count, last) = self.rows(&log);
         let mut input = vec![count, self.known_truth(true)];
         input.extend(inits);
 
-        self.open(None);
+        self.open();
         let iteration = self.input(DataType::Int64, &[]);
         let going = self.input(DataType::Bool, &[]);
         let old = self.inputs(&kinds);
         self.bind_all(carries, &old);
         let row = self.push("Sub", vec![last, iteration]);
-        let mask = log.mask.as_ref().map(|rows| self.gather(rows, &row));
-        if mask.is_some() {
-            self.part().mask.clone_from(&mask);
-        }
+        let mask = log.mask.as_ref().map(|(rows, axes)| {
+            let mask = self.gather(rows, &row);
+            self.count_where(mask.clone(), *axes);
+            mask
+        });
         for (state, rows) in states.iter().zip(&log.states) {
             if let Some(rows) = rows.as_ref().filter(|_| self.used[state.index()]) {
                 let tensor = self.gather(rows, &row);
@@ -56,7 +57,7 @@ impl Writer<'_> {
                     let new = self.typed(*result, one.bool);
                     self.masked(mask, new, old, one.bool)
                 }
-                None => self.shaped(*result, one.bool, one.batched),
+                None => self.shaped(*result, one.bool, one.axes),
             });
         }
         self.output(going, DataType::Bool, &[]);
@@ -66,9 +67,9 @@ impl Writer<'_> {
 
         let tensors: Vec<String> = kinds.iter().map(|_| self.names.numbered("Loop")).collect();
         let mut output = tensors.clone();
-        if let Some(differs) = cut {
+        if let Some(axes) = cut {
             let name = self.names.numbered("Loop");
-            self.part().overruns.push((name.clone(), differs));
+            self.part().overruns.push((name.clone(), axes));
             output.push(name);
         }
         let attribute = vec![graph_attribute("body", body)];
@@ -84,7 +85,12 @@ impl Writer<'_> {
             let count = counted.trips as i64;
             return (self.whole(count), self.whole(count - 1));
         }
-        let rows = log.states.iter().flatten().chain(&log.mask).next();
+        let rows = log
+            .states
+            .iter()
+            .flatten()
+            .chain(log.mask.iter().map(|(rows, _)| rows))
+            .next();
         let rows = rows.cloned().unwrap_or_default();
         let count = self.names.numbered("Shape");
         let attribute = vec![int_attribute("end", 1)];

@@ -1,5 +1,6 @@
 //! Branches on tests that are the same for the whole batch.
 
+use super::axes::Axes;
 use super::messages::graph_attribute;
 use super::part::Values;
 use super::write::Writer;
@@ -12,8 +13,7 @@ impl Writer<'_> {
         let form = self.form;
         let test = self.truth(form.node(id).args[0]);
         // values of both arms have one shape
-        let batched = self.batched[id.index()];
-        let dims: &[&str] = if batched { &["N"] } else { &[] };
+        let axes = self.axes[id.index()];
         let arms = [then, otherwise].map(|arm| &form.region(arm).results);
         let bools: Vec<bool> = arms[0]
             .iter()
@@ -21,32 +21,32 @@ impl Writer<'_> {
             .map(|(a, b)| form.node(*a).ty.join(form.node(*b).ty) == Type::Scalar(Elem::Bool))
             .collect();
         let written = [then, otherwise].map(|arm| {
-            self.open(None);
+            self.open();
             self.region(arm);
             for (result, bool) in form.region(arm).results.iter().zip(&bools) {
-                let tensor = self.shaped(*result, *bool, batched);
+                let tensor = self.shaped(*result, *bool, axes);
                 let data_type = self.data_type(*bool);
-                self.output(tensor, data_type, dims);
+                self.output(tensor, data_type, axes.dims());
             }
             let cut = self.overrun();
             (self.close(), cut)
         });
         let cuts = written.iter().filter_map(|(_, cut)| cut.as_ref());
-        let cut = cuts.map(|(_, differs)| *differs).reduce(|a, b| a || b);
+        let cut = cuts.map(|(_, axes)| *axes).reduce(Axes::join);
         let mut attributes = Vec::new();
         for (word, (part, own)) in ["then_branch", "else_branch"].into_iter().zip(written) {
             self.parts.push(part);
-            if let Some(differs) = cut {
-                self.cut_output(own, differs);
+            if let Some(axes) = cut {
+                self.cut_output(own, axes);
             }
             let graph = self.close().into_graph(word.into());
             attributes.push(graph_attribute(word, graph));
         }
         let tensors: Vec<String> = bools.iter().map(|_| self.names.numbered("If")).collect();
         let mut output = tensors.clone();
-        if let Some(differs) = cut {
+        if let Some(axes) = cut {
             let name = self.names.numbered("If");
-            self.part().overruns.push((name.clone(), differs));
+            self.part().overruns.push((name.clone(), axes));
             output.push(name);
         }
         if output.is_empty() {
@@ -57,20 +57,19 @@ impl Writer<'_> {
         self.part().values.insert(id, Values { tensors, log });
     }
 
-    /// Makes it the next output whether loops were cut off, `differs` saying whether that has one value for each sample.
-    pub fn cut_output(&mut self, cut: Option<(String, bool)>, differs: bool) {
+    /// Makes it the next output whether loops were cut off, along these axes.
+    pub fn cut_output(&mut self, cut: Option<(String, Axes)>, axes: Axes) {
         let (tensor, own) = match cut {
             Some(cut) => cut,
-            None => (self.known_truth(false), false),
+            None => (self.known_truth(false), Axes::NONE),
         };
-        let tensor = match differs && !own {
-            true => {
+        let tensor = match own == axes {
+            true => tensor,
+            false => {
                 let innermost = self.parts.len() - 1;
-                self.spread(innermost, tensor)
+                self.spread(innermost, tensor, axes)
             }
-            false => tensor,
         };
-        let dims: &[&str] = if differs { &["N"] } else { &[] };
-        self.output(tensor, DataType::Bool, dims);
+        self.output(tensor, DataType::Bool, axes.dims());
     }
 }

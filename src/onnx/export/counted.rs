@@ -19,10 +19,10 @@ impl Writer<'_> {
         let mut input: Vec<String> = inits
             .iter()
             .zip(&states)
-            .map(|(init, state)| self.shaped(*init, state.bool, state.batched))
+            .map(|(init, state)| self.shaped(*init, state.bool, state.axes))
             .collect();
 
-        self.open(None);
+        self.open();
         let old = self.inputs(&states);
         self.bind_all(&of(params), &old);
         // the counter is an input behind what is carried, but its name is needed now
@@ -35,7 +35,7 @@ impl Writer<'_> {
         let new: Vec<String> = of(nexts)
             .iter()
             .zip(&states)
-            .map(|(next, state)| self.shaped(*next, state.bool, state.batched))
+            .map(|(next, state)| self.shaped(*next, state.bool, state.axes))
             .collect();
         self.outputs(new, &states);
         let cut = self.carry_overrun(&mut input);
@@ -63,9 +63,9 @@ impl Writer<'_> {
         for i in &others {
             tensors[*i] = name(self);
         }
-        if let Some(differs) = cut {
+        if let Some(axes) = cut {
             let name = name(self);
-            self.part().overruns.push((name, differs));
+            self.part().overruns.push((name, axes));
         }
         let mut rows = vec![None; params.len()];
         for (i, log) in others.iter().zip(&log) {
@@ -105,10 +105,10 @@ impl Writer<'_> {
         let mut input: Vec<String> = inits
             .iter()
             .zip(&kinds)
-            .map(|(init, one)| self.shaped(*init, one.bool, one.batched))
+            .map(|(init, one)| self.shaped(*init, one.bool, one.axes))
             .collect();
 
-        self.open(None);
+        self.open();
         let old = self.inputs(&kinds);
         self.bind_all(carries, &old);
         let mut slices = Vec::new();
@@ -129,13 +129,17 @@ impl Writer<'_> {
         let new: Vec<String> = results
             .iter()
             .zip(&kinds)
-            .map(|(result, one)| self.shaped(*result, one.bool, one.batched))
+            .map(|(result, one)| self.shaped(*result, one.bool, one.axes))
             .collect();
         self.outputs(new, &kinds);
         let cut = self.carry_overrun(&mut input);
         for (slice, sequence, state) in &slices {
             let one = &self.carried(&[*state])[0];
-            let dims = if sequence.is_some() { one.dims() } else { &[] };
+            let dims = if sequence.is_some() {
+                one.axes.dims()
+            } else {
+                &[]
+            };
             let data_type = self.data_type(one.bool && sequence.is_some());
             self.named_input(slice, data_type, dims);
         }
@@ -143,9 +147,9 @@ impl Writer<'_> {
 
         let tensors: Vec<String> = kinds.iter().map(|_| self.names.numbered("Scan")).collect();
         let mut output = tensors.clone();
-        if let Some(differs) = cut {
+        if let Some(axes) = cut {
             let name = self.names.numbered("Scan");
-            self.part().overruns.push((name.clone(), differs));
+            self.part().overruns.push((name.clone(), axes));
             output.push(name);
         }
         let count = slices.len() as i64;

@@ -1,6 +1,8 @@
-//! Gaussian elimination on a tensor of matrices, B by rows by columns, where B is the number of samples or 1.
+//! Gaussian elimination on a tensor of matrices, B by rows by columns, where B is the number of samples, of members of a
+//! population, their product, or 1.
 
-use super::messages::{graph_attribute, int_attribute, sized, wholes};
+use super::axes::Axes;
+use super::messages::{graph_attribute, int_attribute, sized, whole_tensor};
 use super::write::Writer;
 use crate::onnx::proto::tensor_proto::DataType;
 use crate::onnx::proto::tensor_shape_proto::dimension::Value as Dim;
@@ -37,10 +39,11 @@ fn side(size: usize) -> Dim {
     Dim::DimValue(size as i64)
 }
 
-fn samples(batched: bool) -> Dim {
-    match batched {
-        true => Dim::DimParam("N".into()),
-        false => Dim::DimValue(1),
+/// How many matrices there are.
+fn matrices(axes: Axes) -> Dim {
+    match axes == Axes::NONE {
+        true => Dim::DimValue(1),
+        false => Dim::DimParam("B".into()),
     }
 }
 
@@ -52,16 +55,16 @@ impl Writer<'_> {
         goal: Goal,
         n: usize,
         width: usize,
-        batched: bool,
+        axes: Axes,
         start: String,
     ) -> Eliminated {
-        let (number, one) = (self.data_type(false), vec![samples(batched), side(1)]);
-        let shape = vec![samples(batched), side(n), side(width)];
+        let (number, one) = (self.data_type(false), vec![matrices(axes), side(1)]);
+        let shape = vec![matrices(axes), side(n), side(width)];
         let mut states: Vec<State> = vec![(start, number, shape)];
         if goal != Goal::Solve {
             let first = if goal == Goal::LogDet { 0.0 } else { 1.0 };
             let first = self.numerals(&[1, 1], &[first]);
-            states.push((self.each(first, 2, batched), number, one.clone()));
+            states.push((self.each(first, 2, axes), number, one.clone()));
         }
         let trips = match goal {
             Goal::Cofactors => n - 1,
@@ -69,10 +72,10 @@ impl Writer<'_> {
         };
         if goal == Goal::Cofactors {
             let no = self.truths_of(&[1, 1], false);
-            states.push((self.each(no, 2, batched), DataType::Bool, one));
+            states.push((self.each(no, 2, axes), DataType::Bool, one));
             let places = self.wholes_of(&[1, n as i64], (0..n as i64).collect());
-            let places = self.each(places, 2, batched);
-            let shape = vec![samples(batched), side(n)];
+            let places = self.each(places, 2, axes);
+            let shape = vec![matrices(axes), side(n)];
             states.push((places, DataType::Int64, shape));
         }
         let last = self.count_up("eliminate", trips, states, |writer, k, states| {
@@ -98,7 +101,7 @@ impl Writer<'_> {
     ) -> Vec<String> {
         let mut input = vec![self.whole(trips as i64), self.known_truth(true)];
         input.extend(states.iter().map(|(start, ..)| start.clone()));
-        self.open(None);
+        self.open();
         let k = self.input(DataType::Int64, &[]);
         let going = self.input(DataType::Bool, &[]);
         let inside = states.iter().map(|(_, data_type, dims)| {
@@ -214,9 +217,9 @@ impl Writer<'_> {
         right: String,
         n: usize,
         m: usize,
-        batched: bool,
+        axes: Axes,
     ) -> String {
-        let shape = vec![samples(batched), side(n), side(m)];
+        let shape = vec![matrices(axes), side(n), side(m)];
         let state = (right, self.data_type(false), shape);
         let last = self.count_up("substitute", n, vec![state], |writer, k, states| {
             let right = states.into_iter().next().unwrap_or_default();
@@ -317,7 +320,7 @@ impl Writer<'_> {
     /// A constant tensor of whole numbers.
     fn wholes_of(&mut self, dims: &[i64], values: Vec<i64>) -> String {
         self.shared(&format!("wholes {dims:?} {values:?}"), |name| {
-            wholes(name, dims, &values)
+            whole_tensor(name, dims, &values)
         })
     }
 

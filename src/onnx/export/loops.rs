@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::axes::Axes;
 use super::messages::graph_attribute;
 use super::part::{Log, Values};
 use super::write::Writer;
@@ -12,13 +13,7 @@ use crate::onnx::proto::tensor_proto::DataType;
 /// What a body carries from one iteration to the next: its shape and type.
 pub struct Carried {
     pub bool: bool,
-    pub batched: bool,
-}
-
-impl Carried {
-    pub fn dims(&self) -> &'static [&'static str] {
-        if self.batched { &["N"] } else { &[] }
-    }
+    pub axes: Axes,
 }
 
 impl Writer<'_> {
@@ -31,7 +26,8 @@ impl Writer<'_> {
         let form = self.form;
         let (params, nexts) = (&form.region(head).params, &form.region(next).results);
         let flag = form.region(head).results[0];
-        let differs = self.batched[flag.index()];
+        let axes = self.axes[flag.index()];
+        let differs = axes != Axes::NONE;
         let states = self.carried(params);
         let shared: Vec<NodeId> = needed(form, head, next)
             .into_iter()
@@ -40,19 +36,13 @@ impl Writer<'_> {
 
         let inits = form.node(id).args.iter().zip(&states);
         let inits: Vec<String> = inits
-            .map(|(init, state)| self.shaped(*init, state.bool, state.batched))
+            .map(|(init, state)| self.shaped(*init, state.bool, state.axes))
             .collect();
         self.bind_all(params, &inits);
         self.region(head);
-        let mut going = self.truth(flag);
-        if let Some(mask) = self.part().mask.clone().filter(|_| differs) {
-            going = self.push("And", vec![mask, going]);
-        }
-        let first = if differs {
-            self.any(going.clone())
-        } else {
-            going.clone()
-        };
+        let going = self.truth(flag);
+        let going = self.where_counted(going, axes);
+        let first = self.any_along(going.clone(), axes, Axes::NONE);
         let more: Vec<String> = shared
             .iter()
             .map(|node| self.typed(*node, self.is_bool(*node)))
@@ -66,14 +56,13 @@ impl Writer<'_> {
         input.push(going);
         input.extend(more);
 
-        self.open(None);
+        self.open();
         self.input(DataType::Int64, &[]);
         self.input(DataType::Bool, &[]);
         let old = self.inputs(&states);
-        let flags: &[&str] = if differs { &["N"] } else { &[] };
-        let active = self.input(DataType::Bool, flags);
+        let active = self.input(DataType::Bool, axes.dims());
         if differs {
-            self.part().mask = Some(active.clone());
+            self.count_where(active.clone(), axes);
         }
         let kinds = self.carried(&shared);
         let more = self.inputs(&kinds);
@@ -88,7 +77,7 @@ impl Writer<'_> {
                     let new = self.typed(*result, state.bool);
                     self.masked(&active, new, old.clone(), state.bool)
                 }
-                false => self.shaped(*result, state.bool, state.batched),
+                false => self.shaped(*result, state.bool, state.axes),
             });
         }
         self.part().tensors.remove(&flag);
@@ -104,14 +93,10 @@ impl Writer<'_> {
             .iter()
             .map(|node| self.typed(*node, self.is_bool(*node)))
             .collect();
-        let again = if differs {
-            self.any(going.clone())
-        } else {
-            going.clone()
-        };
+        let again = self.any_along(going.clone(), axes, Axes::NONE);
         self.output(again, DataType::Bool, &[]);
         self.outputs(new, &states);
-        self.output(going, DataType::Bool, flags);
+        self.output(going, DataType::Bool, axes.dims());
         self.outputs(more, &kinds);
         let cut = self.carry_overrun(&mut input);
 
@@ -128,7 +113,7 @@ impl Writer<'_> {
         self.log_rows(&log, &old);
         let masks = differs && self.read.contains_key(&id);
         if masks {
-            self.output(active, DataType::Bool, flags);
+            self.output(active, DataType::Bool, axes.dims());
         }
         let body = self.close().into_graph("body".into());
 
@@ -140,14 +125,14 @@ impl Writer<'_> {
         };
         let tensors = states.iter().map(|_| name(self)).collect();
         let overrun = name(self);
-        self.part().overruns.push((overrun, differs));
+        self.part().overruns.push((overrun, axes));
         kinds.iter().for_each(|_| drop(name(self)));
-        if let Some(differs) = cut {
+        if let Some(axes) = cut {
             let name = name(self);
-            self.part().overruns.push((name, differs));
+            self.part().overruns.push((name, axes));
         }
         let rows = log.iter().map(|log| log.map(|_| name(self))).collect();
-        let mask = masks.then(|| name(self));
+        let mask = masks.then(|| (name(self), axes));
         let attribute = vec![graph_attribute("body", body)];
         self.part().push_with("Loop", input, output, attribute);
         let log = self.read.contains_key(&id).then_some(Log {
@@ -164,7 +149,7 @@ impl Writer<'_> {
         nodes
             .map(|node| Carried {
                 bool: self.is_bool(*node),
-                batched: self.batched[node.index()],
+                axes: self.axes[node.index()],
             })
             .collect()
     }
@@ -187,31 +172,27 @@ impl Writer<'_> {
     pub fn inputs(&mut self, carried: &[Carried]) -> Vec<String> {
         let carried = carried.iter();
         carried
-            .map(|one| self.input(self.data_type(one.bool), one.dims()))
+            .map(|one| self.input(self.data_type(one.bool), one.axes.dims()))
             .collect()
     }
 
     pub fn outputs(&mut self, tensors: Vec<String>, carried: &[Carried]) {
         for (tensor, one) in tensors.into_iter().zip(carried) {
             let data_type = self.data_type(one.bool);
-            self.output(tensor, data_type, one.dims());
+            self.output(tensor, data_type, one.axes.dims());
         }
     }
 
-    /// Carries whether a loop in this body was cut off in any iteration so far, whether that differs from sample to sample.
-    /// It is the last of what is carried; `input` are the first values.
-    pub fn carry_overrun(&mut self, input: &mut Vec<String>) -> Option<bool> {
-        let (cut, differs) = self.overrun()?;
-        let dims: &[&str] = if differs { &["N"] } else { &[] };
-        let before = self.input(DataType::Bool, dims);
+    /// Carries whether a loop in this body was cut off in any iteration so far; the axes along which that differs. It is the
+    /// last of what is carried; `input` are the first values.
+    pub fn carry_overrun(&mut self, input: &mut Vec<String>) -> Option<Axes> {
+        let (cut, axes) = self.overrun()?;
+        let before = self.input(DataType::Bool, axes.dims());
         let cut = self.push("Or", vec![before, cut]);
-        self.output(cut, DataType::Bool, dims);
+        self.output(cut, DataType::Bool, axes.dims());
         let no = self.known_truth(false);
-        input.push(match differs {
-            true => self.spread(0, no),
-            false => no,
-        });
-        Some(differs)
+        input.push(self.spread(0, no, axes));
+        Some(axes)
     }
 
     /// Adds the states before the iteration as outputs.
@@ -219,7 +200,7 @@ impl Writer<'_> {
         for (log, old) in log.iter().zip(old) {
             if let Some(state) = log {
                 let data_type = self.data_type(state.bool);
-                self.output(old.clone(), data_type, state.dims());
+                self.output(old.clone(), data_type, state.axes.dims());
             }
         }
     }

@@ -1,7 +1,8 @@
-//! Tensors of matrices, from the nodes of their elements: B by rows by columns, where B is the number of samples or 1.
+//! Tensors of matrices, from the nodes of their elements: B by rows by columns, where B is how many matrices there are.
 
 use std::collections::HashMap;
 
+use super::axes::Axes;
 use super::messages::{int_attribute, ints_attribute, numbers, truths};
 use super::write::Writer;
 use crate::graph::{NodeId, NodeKind};
@@ -11,9 +12,9 @@ use crate::onnx::proto::AttributeProto;
 #[derive(Default)]
 struct Elements {
     constants: Vec<NodeId>,
-    /// One for the whole batch, each.
+    /// One for all matrices, each.
     uniform: Vec<NodeId>,
-    /// One for each sample, each.
+    /// One for each matrix, each.
     differing: Vec<NodeId>,
 }
 
@@ -24,32 +25,32 @@ impl Writer<'_> {
         nodes: &[NodeId],
         height: usize,
         width: usize,
-        batched: bool,
+        axes: Axes,
     ) -> String {
         let (elements, order) = self.elements(nodes);
         let mut parts = Vec::new();
         if !elements.constants.is_empty() {
             let column = self.constants(&elements.constants);
-            parts.push(self.spread_column(column, batched));
+            parts.push(self.spread_column(column, axes));
         }
         if !elements.uniform.is_empty() {
-            let axes = self.row(&[0, 1]);
+            let new = self.row(&[0, 1]);
             let rows = elements.uniform.iter().map(|node| {
                 let number = self.number(*node);
-                self.push("Unsqueeze", vec![number, axes.clone()])
+                self.push("Unsqueeze", vec![number, new.clone()])
             });
             let rows = rows.collect();
-            let column = self.joined(rows);
-            parts.push(self.spread_column(column, batched));
+            let column = self.stacked(rows);
+            parts.push(self.spread_column(column, axes));
         }
         if !elements.differing.is_empty() {
-            let numbers = elements.differing.iter().map(|node| self.number(*node));
+            let numbers = elements.differing.iter().map(|node| self.flat(*node, axes));
             let numbers = numbers.collect();
-            let numbers = self.joined(numbers);
+            let numbers = self.stacked(numbers);
             let shape = self.row(&[elements.differing.len() as i64, -1]);
             parts.push(self.push("Reshape", vec![numbers, shape]));
         }
-        let mut all = self.joined(parts);
+        let mut all = self.stacked(parts);
         if !order.iter().copied().eq(0..order.len() as i64) {
             let order = self.row(&order);
             all = self.on_axis("Gather", 0, vec![all, order]);
@@ -67,7 +68,7 @@ impl Writer<'_> {
         for node in nodes {
             let kind = match self.form.node(*node).kind {
                 NodeKind::Constant(_) => &mut elements.constants,
-                _ if self.batched[node.index()] => &mut elements.differing,
+                _ if self.axes[node.index()] != Axes::NONE => &mut elements.differing,
                 _ => &mut elements.uniform,
             };
             places.entry(*node).or_insert_with(|| {
@@ -79,13 +80,32 @@ impl Writer<'_> {
         let order = nodes.iter().map(|node| {
             let first = match self.form.node(*node).kind {
                 NodeKind::Constant(_) => 0,
-                _ if self.batched[node.index()] => constants + uniform,
+                _ if self.axes[node.index()] != Axes::NONE => constants + uniform,
                 _ => constants,
             };
             (first + places[node]) as i64
         });
         let order = order.collect();
         (elements, order)
+    }
+
+    /// A node with a value of its own along these axes, as a row.
+    fn flat(&mut self, node: NodeId, axes: Axes) -> String {
+        if !axes.members {
+            return self.number(node);
+        }
+        let tensor = self.shaped(node, false, axes);
+        let row = self.row(&[-1]);
+        self.push("Reshape", vec![tensor, row])
+    }
+
+    /// How many values there are along these axes, as a row of one.
+    pub fn flat_size(&mut self, axes: Axes) -> String {
+        let shape = self.shape(axes);
+        match axes.members {
+            true => self.once(&format!("product {axes:?}"), "ReduceProd", vec![shape]),
+            false => shape,
+        }
     }
 
     fn constants(&mut self, nodes: &[NodeId]) -> String {
@@ -98,18 +118,16 @@ impl Writer<'_> {
         self.numerals(&[values.len() as i64, 1], &values)
     }
 
-    /// A column with one more axis: that of the samples.
-    fn spread_column(&mut self, column: String, batched: bool) -> String {
-        match batched {
-            true => {
-                let shape = self.shape();
-                self.push("Expand", vec![column, shape])
-            }
-            false => column,
+    /// A column with one more axis: that of the matrices.
+    fn spread_column(&mut self, column: String, axes: Axes) -> String {
+        if axes == Axes::NONE {
+            return column;
         }
+        let size = self.flat_size(axes);
+        self.push("Expand", vec![column, size])
     }
 
-    fn joined(&mut self, mut parts: Vec<String>) -> String {
+    fn stacked(&mut self, mut parts: Vec<String>) -> String {
         match parts.len() {
             1 => parts.remove(0),
             _ => self.on_axis("Concat", 0, parts),
@@ -117,13 +135,13 @@ impl Writer<'_> {
     }
 
     /// A tensor of this rank whose first axis has the size 1, for each of the B matrices.
-    pub fn each(&mut self, tensor: String, rank: usize, batched: bool) -> String {
-        if !batched {
+    pub fn each(&mut self, tensor: String, rank: usize, axes: Axes) -> String {
+        if axes == Axes::NONE {
             return tensor;
         }
-        let input = vec![self.shape(), self.row(&vec![1; rank - 1])];
+        let input = vec![self.flat_size(axes), self.row(&vec![1; rank - 1])];
         let axis = vec![int_attribute("axis", 0)];
-        let shape = self.once_with(&format!("shape {rank}"), "Concat", input, axis);
+        let shape = self.once_with(&format!("shape {rank} {axes:?}"), "Concat", input, axis);
         self.push("Expand", vec![tensor, shape])
     }
 

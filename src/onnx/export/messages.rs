@@ -44,11 +44,16 @@ pub fn truths(name: &str, dims: &[i64], value: bool) -> TensorProto {
 
 /// A constant whole number.
 pub fn whole(name: &str, value: i64) -> TensorProto {
-    wholes(name, &[], &[value])
+    whole_tensor(name, &[], &[value])
+}
+
+/// A constant of whole numbers, side by side.
+pub fn wholes(name: &str, values: &[i64]) -> TensorProto {
+    whole_tensor(name, &[values.len() as i64], values)
 }
 
 /// A constant tensor of whole numbers.
-pub fn wholes(name: &str, dims: &[i64], values: &[i64]) -> TensorProto {
+pub fn whole_tensor(name: &str, dims: &[i64], values: &[i64]) -> TensorProto {
     let bytes = values.iter().flat_map(|value| value.to_le_bytes());
     TensorProto {
         name: Some(name.into()),
@@ -59,10 +64,12 @@ pub fn wholes(name: &str, dims: &[i64], values: &[i64]) -> TensorProto {
     }
 }
 
-/// A tensor of these free dimensions.
+/// A tensor of these dimensions: free ones have names.
 pub fn value_info(name: &str, data_type: DataType, dims: &[&str]) -> ValueInfoProto {
-    let dims = dims.iter();
-    let dims = dims.map(|name| dimension::Value::DimParam((*name).into()));
+    let dims = dims.iter().map(|name| match name.parse() {
+        Ok(size) => dimension::Value::DimValue(size),
+        Err(_) => dimension::Value::DimParam((*name).into()),
+    });
     sized(name, data_type, dims.collect())
 }
 

@@ -3,18 +3,23 @@
 //! Inputs are tensors of shape `[N]`; parameters are scalars, listed as inputs with an initializer that holds their initial
 //! value, so that a runtime may give them others. An output has shape `[N]` if it differs from sample to sample and is a
 //! scalar otherwise. Names keep their spelling unless two things share one. Equal graphs give equal bytes.
-
 //!
 //! An `if` on a test that is one for the whole batch is an `If`. A loop is a `Scan` where the number of its iterations is
 //! known, else a `Loop` that keeps, with a mask, the states of samples that have ended. Files have no way to report a loop
 //! that does not end within so many iterations: all numbers that they give for its samples are then NaN. Linear algebra on
 //! matrices too large to be written out is a `Loop` over their columns.
+//!
+//! With a population, a parameter has the shape `[M, 1]`: one value for each of `M` members, which all see the same `N`
+//! samples. Outputs are then `[M, N]`, or `[M, 1]` where they do not differ from sample to sample; the seeds of a
+//! vector-Jacobian product are `[M, N]`. Nothing that one member or one sample decides is decided for the others.
 
+mod axes;
 mod back;
 mod branch;
 mod counted;
 mod eliminate;
 mod linear;
+mod lines;
 mod loops;
 mod matrices;
 mod messages;
@@ -26,13 +31,15 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use super::form::{Count, Element, MAX_STEPS, onnx_form};
+use super::form::{Count, Element, MAX_STEPS, onnx_form, population_form};
 use super::metadata::{self, About, Entry};
 use super::proto::tensor_proto::DataType;
 use super::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, Graph, PortKind, Type};
-use messages::{scalar, value_info};
+pub(super) use axes::Axes;
+pub(super) use lines::Lines;
+pub(super) use messages::{graph_attribute, int_attribute, scalar, truths, value_info, whole};
 pub(super) use names::Names;
 pub(super) use write::{Target, Written, write};
 
@@ -46,6 +53,14 @@ impl Element {
         match self {
             Element::F64 => DataType::Double,
             Element::F32 => DataType::Float,
+        }
+    }
+
+    /// The smallest number that does not lose digits.
+    pub(super) fn smallest(self) -> f64 {
+        match self {
+            Element::F64 => f64::MIN_POSITIVE,
+            Element::F32 => f64::from(f32::MIN_POSITIVE),
         }
     }
 
@@ -75,12 +90,58 @@ pub(super) fn model_of(graph: &Graph, element: Element, about: &About) -> Result
     let form = onnx_form(graph, element, Count::Size, MAX_STEPS)?;
     let mut names = Names::default();
     let ports = names.ports(&form);
-    let written = write(&form, element, &ports, &mut names, MAX_STEPS, Target::File);
+    let members = vec![false; ports.len()];
+    let written = write(
+        &form,
+        element,
+        &ports,
+        &members,
+        &mut names,
+        MAX_STEPS,
+        Target::File,
+    );
     let listed: Vec<usize> = (0..form.ports.len()).collect();
     let metadata = describe(&form, graph, &ports, &written, element, about);
     let mut graph_proto = written.graph;
-    add_ports(&mut graph_proto, &form, element, &ports, &listed);
+    add_ports(&mut graph_proto, &form, element, &ports, &members, &listed);
     Ok(model(graph_proto, metadata))
+}
+
+/// The bytes of an ONNX file that computes the outputs of a numeric graph for a population of parameter sets. Ports behind
+/// the first `shared` that are inputs have values of their own for each member.
+///
+/// # Errors
+/// `Unsupported` for a graph that is not numeric, or that has no parameter.
+pub fn export_population(
+    graph: &Graph,
+    shared: usize,
+    element: Element,
+    max_steps: u64,
+) -> Result<Vec<u8>> {
+    if graph.parameters().is_empty() {
+        let message = "a population has values of its own for parameters, and the model has none: name inputs that are parameters, as --parameter does";
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    let form = population_form(graph, element, max_steps)?;
+    let mut names = Names::default();
+    let ports = names.ports(&form);
+    let members = form.ports.iter().enumerate();
+    let members: Vec<bool> = members
+        .map(|(i, port)| port.is_parameter() || i >= shared)
+        .collect();
+    let written = write(
+        &form,
+        element,
+        &ports,
+        &members,
+        &mut names,
+        max_steps,
+        Target::File,
+    );
+    let listed: Vec<usize> = (0..form.ports.len()).collect();
+    let mut graph_proto = written.graph;
+    add_ports(&mut graph_proto, &form, element, &ports, &members, &listed);
+    Ok(model(graph_proto, String::new()).encode_to_vec())
 }
 
 /// The bytes of a model for an engine: `form` is in ONNX form, parameters have no initial values, and only the ports of
@@ -94,8 +155,18 @@ pub(crate) fn export_form(
 ) -> Vec<u8> {
     let mut names = Names::default();
     let ports = names.ports(form);
-    let mut graph = write(form, element, &ports, &mut names, max_steps, Target::Engine).graph;
-    add_ports(&mut graph, form, element, &ports, listed);
+    let members = vec![false; ports.len()];
+    let written = write(
+        form,
+        element,
+        &ports,
+        &members,
+        &mut names,
+        max_steps,
+        Target::Engine,
+    );
+    let mut graph = written.graph;
+    add_ports(&mut graph, form, element, &ports, &members, listed);
     graph.initializer.retain(|tensor| {
         let name = tensor.name.as_deref();
         listed.iter().all(|port| Some(&*ports[*port]) != name)
@@ -103,21 +174,26 @@ pub(crate) fn export_form(
     model(graph, String::new()).encode_to_vec()
 }
 
-/// Lists these ports as inputs, with the initial values of parameters.
+/// Lists these ports as inputs, with the initial values of parameters: of a population, those of a single member.
 pub(super) fn add_ports(
     graph: &mut GraphProto,
     form: &Graph,
     element: Element,
     ports: &[String],
+    members: &[bool],
     listed: &[usize],
 ) {
     for port in listed {
         let kind = form.ports[*port].kind;
-        let dims: &[&str] = if kind == PortKind::Input { &["N"] } else { &[] };
-        let info = value_info(&ports[*port], element.data_type(), dims);
+        let axes = Axes {
+            members: members[*port],
+            samples: kind == PortKind::Input,
+        };
+        let info = value_info(&ports[*port], element.data_type(), axes.dims());
         graph.input.push(info);
         if let PortKind::Parameter { initial, .. } = kind {
-            let tensor = scalar(&ports[*port], element, initial);
+            let mut tensor = scalar(&ports[*port], element, initial);
+            tensor.dims = vec![1; axes.dims().len()];
             graph.initializer.push(tensor);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::axes::Axes;
 use crate::graph::NodeId;
 use crate::onnx::form::Counted;
 use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, ValueInfoProto};
@@ -16,15 +17,15 @@ pub struct Part {
     pub tensors: HashMap<NodeId, String>,
     /// The values of nodes of several values.
     pub values: HashMap<NodeId, Values>,
-    /// What has been made of tensors of this part: as numbers, and one value for each sample.
+    /// What has been made of tensors of this part: as numbers, and along more axes.
     pub casts: HashMap<String, String>,
-    pub spread: HashMap<String, String>,
+    pub spread: HashMap<(String, Axes), String>,
     /// The tensors that nodes of this part give and that are no output yet.
     pub made: HashSet<String>,
-    /// Whether loops were cut off: truth values, each with whether it differs from sample to sample.
-    pub overruns: Vec<(String, bool)>,
-    /// For which samples the nodes at hand count, where not for all.
-    pub mask: Option<String>,
+    /// Whether loops were cut off: truth values, each with the axes along which it differs.
+    pub overruns: Vec<(String, Axes)>,
+    /// For which members and samples the nodes at hand count, where not for all: where all of these are true.
+    pub masks: Vec<(String, Axes)>,
 }
 
 /// The values of a node of several values.
@@ -39,8 +40,8 @@ pub struct Values {
 pub struct Log {
     /// The states before each iteration; `None` for those that are not read.
     pub states: Vec<Option<String>>,
-    /// For which samples each iteration counts, where not for all.
-    pub mask: Option<String>,
+    /// Where each iteration counts, if not for all.
+    pub mask: Option<(String, Axes)>,
     /// What is known of the number of iterations.
     pub counted: Option<Counted>,
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::Names;
-use super::messages::{int_attribute, scalar, truths, value_info, whole};
+use super::axes::Axes;
+use super::messages::{int_attribute, scalar, truths, value_info, whole, wholes};
 use super::part::Part;
 use crate::graph::{Elem, Graph, NodeId, NodeKind, RegionId, Type};
 use crate::onnx::form::{Element, counted, used_ports};
@@ -32,39 +33,41 @@ pub struct Written {
     pub constants: Vec<(String, Constant)>,
 }
 
-/// Writes the nodes and outputs of a graph in ONNX form, whose ports are the tensors of these names.
+/// Writes the nodes and outputs of a graph in ONNX form, whose ports are the tensors of these names. `members` says which
+/// of them differ from member to member of a population: if any does, all outputs do.
 pub fn write(
     form: &Graph,
     element: Element,
     ports: &[String],
+    members: &[bool],
     names: &mut Names,
     max_steps: u64,
     target: Target,
 ) -> Written {
     let outputs = form.outputs.iter();
     let outputs: Vec<String> = outputs.map(|output| names.unique(&output.name)).collect();
-    let mut writer = Writer::new(form, element, ports, names, max_steps, target);
+    let mut writer = Writer::new(form, element, ports, members, names, max_steps, target);
     let nan = target == Target::File && writer.may_overrun();
     // the first output of a computed node gives it its name
+    let populated = members.contains(&true);
     for (output, name) in form.outputs.iter().zip(&outputs) {
-        if matches!(form.node(output.node).kind, NodeKind::Op(_)) && !nan {
+        let whole = writer.axes[output.node.index()].members == populated;
+        if matches!(form.node(output.node).kind, NodeKind::Op(_)) && !nan && whole {
             writer.given.entry(output.node).or_insert(name.clone());
         }
     }
     writer.region(RegionId(0));
     let cut = writer.overrun();
     for (output, name) in form.outputs.iter().zip(&outputs) {
-        let (bool, batched) = (
-            writer.is_bool(output.node),
-            writer.batched[output.node.index()],
-        );
-        let tensor = writer.typed(output.node, bool);
+        let bool = writer.is_bool(output.node);
+        let axes = Axes {
+            members: populated,
+            ..writer.axes[output.node.index()]
+        };
+        let tensor = writer.shaped(output.node, bool, axes);
         match &cut {
-            Some((cut, differs)) if nan && !bool => {
-                let cut = match *differs && !batched {
-                    true => writer.any(cut.clone()),
-                    false => cut.clone(),
-                };
+            Some((cut, own)) if nan && !bool => {
+                let cut = writer.any_along(cut.clone(), *own, axes);
                 let nan = writer.shared("NaN", |name| scalar(name, element, f64::NAN));
                 writer
                     .part()
@@ -74,12 +77,11 @@ pub fn write(
             _ => writer.part().push("Identity", vec![tensor], name.clone()),
         }
         let data_type = writer.data_type(bool);
-        let dims: &[&str] = if batched { &["N"] } else { &[] };
-        let info = value_info(name, data_type, dims);
+        let info = value_info(name, data_type, axes.dims());
         writer.part().outputs.push(info);
     }
-    if let Some((cut, differs)) = cut.filter(|_| target == Target::Engine) {
-        let cut = if differs { writer.any(cut) } else { cut };
+    if let Some((cut, axes)) = cut.filter(|_| target == Target::Engine) {
+        let cut = writer.any_along(cut, axes, Axes::NONE);
         writer.output(cut, DataType::Bool, &[]);
     }
     let Writer {
@@ -100,12 +102,14 @@ pub fn write(
 pub struct Writer<'a> {
     pub form: &'a Graph,
     pub element: Element,
-    ports: &'a [String],
+    pub ports: &'a [String],
+    /// Which ports differ from member to member of a population.
+    pub members: &'a [bool],
     pub names: &'a mut Names,
     pub max_steps: u64,
     pub target: Target,
-    /// Which nodes differ from sample to sample.
-    pub batched: Vec<bool>,
+    /// Along which axes nodes differ.
+    pub axes: Vec<Axes>,
     /// For each node, whether another or a region uses it.
     pub used: Vec<bool>,
     /// For each loop that is gone back over, which states are read then.
@@ -118,7 +122,7 @@ pub struct Writer<'a> {
     numbers: HashMap<NodeId, String>,
     truths: HashMap<NodeId, String>,
     /// What is written once, by a word for it.
-    shared: HashMap<String, String>,
+    pub shared: HashMap<String, String>,
     pub initializers: Vec<TensorProto>,
     inexact: Vec<(String, Constant)>,
     /// The graphs that are being written, each inside the one before it.
@@ -130,6 +134,7 @@ impl<'a> Writer<'a> {
         form: &'a Graph,
         element: Element,
         ports: &'a [String],
+        members: &'a [bool],
         names: &'a mut Names,
         max_steps: u64,
         target: Target,
@@ -161,10 +166,11 @@ impl<'a> Writer<'a> {
             form,
             element,
             ports,
+            members,
             names,
             max_steps,
             target,
-            batched: form.batched(),
+            axes: Axes::of(form, members),
             used,
             read,
             values_read,
@@ -240,7 +246,7 @@ impl<'a> Writer<'a> {
         (part, name)
     }
 
-    fn cast(&mut self, part: usize, from: String, to: String) {
+    pub fn cast(&mut self, part: usize, from: String, to: String) {
         let attribute = int_attribute("to", self.element.data_type() as i64);
         self.parts[part].push_with("Cast", vec![from], vec![to], vec![attribute]);
     }
@@ -271,44 +277,39 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The same, with one value for each sample if asked for.
-    pub fn shaped(&mut self, node: NodeId, bool: bool, batched: bool) -> String {
+    /// The same, with a value of its own along each of these axes.
+    pub fn shaped(&mut self, node: NodeId, bool: bool, axes: Axes) -> String {
         let (part, tensor) = match bool {
             true => self.truth_at(node),
             false => self.number_at(node),
         };
-        match batched && !self.batched[node.index()] {
-            true => self.spread(part, tensor),
-            false => tensor,
+        match self.axes[node.index()].covers(axes) {
+            true => tensor,
+            false => self.spread(part, tensor, axes),
         }
     }
 
-    /// A tensor of the graph at this place, with its one value for each sample.
-    pub fn spread(&mut self, part: usize, tensor: String) -> String {
-        if let Some(name) = self.parts[part].spread.get(&tensor) {
+    /// A tensor of the graph at this place, with a value along each of these axes.
+    pub fn spread(&mut self, part: usize, tensor: String, axes: Axes) -> String {
+        if axes == Axes::NONE {
+            return tensor;
+        }
+        let key = (tensor, axes);
+        if let Some(name) = self.parts[part].spread.get(&key) {
             return name.clone();
         }
-        let shape = self.shape();
+        let shape = self.shape(axes);
         let name = self.names.numbered("Expand");
-        self.parts[part].push("Expand", vec![tensor.clone(), shape], name.clone());
-        self.parts[part].spread.insert(tensor, name.clone());
+        self.parts[part].push("Expand", vec![key.0.clone(), shape], name.clone());
+        self.parts[part].spread.insert(key, name.clone());
         name
     }
 
-    /// The shape of what differs from sample to sample.
-    pub fn shape(&mut self) -> String {
-        if let Some(name) = self.shared.get("shape") {
-            return name.clone();
-        }
-        let used = used_ports(self.form);
-        let input = used
-            .iter()
-            .find(|port| !self.form.ports[**port].is_parameter());
-        let input = input.map_or(0, |port| *port);
-        let name = self.names.numbered("Shape");
-        self.parts[0].push("Shape", vec![self.ports[input].clone()], name.clone());
-        self.shared.insert("shape".into(), name.clone());
-        name
+    /// A port that differs from sample to sample.
+    pub fn sampled_port(&self) -> Option<usize> {
+        let used = used_ports(self.form).into_iter();
+        let mut inputs = used.filter(|port| !self.form.ports[*port].is_parameter());
+        inputs.next()
     }
 
     fn constant(&mut self, node: NodeId, value: &Constant) -> String {
@@ -377,7 +378,14 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether any of the truth values is true; no samples give none, which the runtime does not reduce.
-    pub fn any(&mut self, tensor: String) -> String {
+    pub fn any(&mut self, tensor: String, axes: Axes) -> String {
+        let tensor = match axes.members {
+            false => tensor,
+            true => {
+                let row = self.shared("wholes -1", |name| wholes(name, &[-1]));
+                self.push("Reshape", vec![tensor, row])
+            }
+        };
         let no = self.shared("no row", |name| truths(name, &[1], false));
         let all = self.names.numbered("Concat");
         let attribute = vec![int_attribute("axis", 0)];
@@ -407,10 +415,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether the loops of this graph so far were cut off.
-    pub fn overrun(&mut self) -> Option<(String, bool)> {
+    pub fn overrun(&mut self) -> Option<(String, Axes)> {
         let all = std::mem::take(&mut self.part().overruns);
         all.into_iter()
-            .reduce(|(a, x), (b, y)| (self.push("Or", vec![a, b]), x || y))
+            .reduce(|(a, x), (b, y)| (self.push("Or", vec![a, b]), x.join(y)))
     }
 
     /// Makes a tensor the next output of this graph.
@@ -443,11 +451,11 @@ impl<'a> Writer<'a> {
         self.part().tensors.insert(node, tensor);
     }
 
-    /// Opens a graph inside this one, whose nodes count for the samples of `mask`.
-    pub fn open(&mut self, mask: Option<String>) {
-        let mask = mask.or_else(|| self.part().mask.clone());
+    /// Opens a graph inside this one.
+    pub fn open(&mut self) {
+        let masks = self.part().masks.clone();
         self.parts.push(Part {
-            mask,
+            masks,
             ..Default::default()
         });
     }
@@ -511,8 +519,13 @@ impl<'a> Writer<'a> {
         let mut attribute = vec![];
         match op {
             Op::Remainder => attribute.push(int_attribute("fmod", 1)),
-            Op::BatchSum if self.batched[args[0].index()] => {
-                attribute.push(int_attribute("keepdims", 0));
+            Op::BatchSum if self.axes[args[0].index()].samples => {
+                // the sum of each member
+                let members = self.axes[args[0].index()].members;
+                if members {
+                    input.push(self.shared("axis -1", |name| wholes(name, &[-1])));
+                }
+                attribute.push(int_attribute("keepdims", i64::from(members)));
             }
             Op::BatchSum => {
                 operator = "Mul";
@@ -535,10 +548,18 @@ impl<'a> Writer<'a> {
             return name;
         }
         let name = given.unwrap_or_else(|| self.names.numbered("Size"));
-        match self.form.inputs().first() {
+        match self.form.inputs().first().copied() {
+            Some(port) if self.members[port] => {
+                let shape = self.names.numbered("Shape");
+                let (input, attribute) = (self.ports[port].clone(), int_attribute("start", -1));
+                self.parts[0].push_with("Shape", vec![input], vec![shape.clone()], vec![attribute]);
+                let size = self.names.numbered("Squeeze");
+                self.parts[0].push("Squeeze", vec![shape], size.clone());
+                self.cast(0, size, name.clone());
+            }
             Some(port) => {
                 let size = self.names.numbered("Size");
-                self.parts[0].push("Size", vec![self.ports[*port].clone()], size.clone());
+                self.parts[0].push("Size", vec![self.ports[port].clone()], size.clone());
                 self.cast(0, size, name.clone());
             }
             None => {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::graph::{
-    Builder, Elem, Graph, NodeId, NodeKind, Output, Port, PortKind, RegionId, Type,
+    Builder, Elem, Graph, NodeId, NodeKind, Output, Port, PortKind, RegionId, Type, flatten,
     flatten_batched, hoist, write_out,
 };
 use crate::ops::{Emit, MAX_WRITTEN_SIDE, Op, linear_values};
@@ -37,6 +37,15 @@ impl Element {
             Element::F32 => "f32",
         }
     }
+}
+
+/// How many values a parameter has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameters {
+    /// One.
+    One,
+    /// One for each member of a population.
+    Population,
 }
 
 /// Where the number of samples comes from.
@@ -64,6 +73,17 @@ pub(crate) fn onnx_form(
 ) -> Result<Graph> {
     check(graph)?;
     let flat = flatten_batched(&write_out(graph, MAX_WRITTEN_SIDE));
+    form_of(flat, element, count, max_steps)
+}
+
+/// The same for a graph whose parameters have a value for each member of a population: no test is one for all.
+pub(crate) fn population_form(graph: &Graph, element: Element, max_steps: u64) -> Result<Graph> {
+    check(graph)?;
+    let flat = flatten(&write_out(graph, MAX_WRITTEN_SIDE));
+    form_of(flat, element, Count::Size, max_steps)
+}
+
+fn form_of(flat: Graph, element: Element, count: Count, max_steps: u64) -> Result<Graph> {
     let mut ports = flat.ports.clone();
     if count == Count::Port {
         ports.push(Port {
