@@ -203,6 +203,17 @@ pub static TABLE: &[Setting] = &[
         0.0,
         "Fit: iteration limit; 0 takes the optimiser's own (5000, Adam 20000).",
     ),
+    real(
+        "confidence",
+        "0.95",
+        "Fit: probability that the intervals of the report cover the true values, between 0 and 1.",
+    ),
+    choice(
+        "profile",
+        "false",
+        "Fit: true adds the intervals of the profile likelihood, which cost a few fits for each parameter.",
+        &["false", "true"],
+    ),
     real("max_seconds", "inf", "Fit: time limit in seconds."),
     real(
         "gtol",

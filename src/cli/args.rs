@@ -198,6 +198,12 @@ pub struct Fit {
     /// Step size of Adam
     #[arg(long, value_name = "X", value_parser = setting("learning_rate"))]
     pub learning_rate: Option<String>,
+    /// Probability that the intervals cover the true values
+    #[arg(long, value_name = "X", value_parser = setting("confidence"))]
+    pub confidence: Option<String>,
+    /// Add the intervals of the profile likelihood
+    #[arg(long)]
+    pub profile: bool,
     /// Write the model with the fitted values: .ncg or .onnx
     #[arg(short, long, value_name = "FILE", value_parser = ending(&["ncg", "onnx"]))]
     pub output: Option<PathBuf>,

@@ -34,9 +34,13 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         ("ftol", &arguments.ftol),
         ("xtol", &arguments.xtol),
         ("learning_rate", &arguments.learning_rate),
+        ("confidence", &arguments.confidence),
     ];
     for (name, value) in settings {
         args::set(&mut options, name, value)?;
+    }
+    if arguments.profile {
+        options.set_str("profile", "true")?;
     }
     let model = Arc::new(arguments.source.load(&arguments.parameters, &mut options)?);
     let warnings = model.warnings();
@@ -98,11 +102,7 @@ pub fn draw(
     options: &Options,
 ) -> Result<String> {
     let names: Vec<&str> = report.names.iter().map(String::as_str).collect();
-    let errors = match &report.statistics {
-        Some(statistics) => statistics.std_errors.clone(),
-        None => vec![None; names.len()],
-    };
-    let caption = plot::caption(&names, &report.outcome.params, &errors);
+    let caption = plot::caption(&names, &report.outcome.params, &report.std_errors());
     let model = Arc::new(fitted.clone());
     let values = evaluate(&model, &data.x, data.samples, options)?;
     // a model of several values is drawn by its first
@@ -121,6 +121,7 @@ pub fn draw(
             residuals: &residuals,
             curve_x: &ends,
             curve_y: &ends,
+            band: &[],
         });
     };
     let [low, high] = extent(&data.x);
@@ -128,6 +129,7 @@ pub fn draw(
         .map(|i| low + (high - low) * i as f64 / (CURVE - 1) as f64)
         .collect();
     let curve_y = evaluate(&model, &curve_x, CURVE, options)?;
+    let band = band(&model, &curve_x, report, options)?;
     plot::svg(&Plot {
         title: heading.title,
         caption: &caption,
@@ -138,7 +140,45 @@ pub fn draw(
         residuals: &residuals,
         curve_x: &curve_x,
         curve_y: &curve_y[..CURVE],
+        band: &band,
     })
+}
+
+/// How far the confidence band of the curve reaches to each side, from the covariance of the parameters; empty without one.
+fn band(model: &Arc<Model>, x: &[f64], report: &Report, options: &Options) -> Result<Vec<f64>> {
+    let (Some(statistics), Some(quantile)) = (&report.statistics, report.quantile()) else {
+        return Ok(Vec::new());
+    };
+    if options.str("dtype") != "f64" || report.std_errors().iter().all(Option::is_none) {
+        return Ok(Vec::new());
+    }
+    let graph = &model.graph;
+    let parameters = graph.parameters();
+    let place = |name: &String| {
+        parameters
+            .iter()
+            .position(|p| *graph.ports[*p].name == **name)
+    };
+    let places: Vec<Option<usize>> = report.names.iter().map(place).collect();
+    let (n, all, samples) = (report.names.len(), parameters.len(), x.len());
+    let mut jacobian = vec![0.0; samples * all * graph.outputs.len()];
+    let table = Strided::columns(x, samples);
+    let mut into = StridedMut::columns(&mut jacobian, samples);
+    let mut session = Session::<f64>::new(model.clone(), options)?;
+    session.jacobian(samples, &table, None, None, &mut into, None)?;
+    let slope = |i: usize, s: usize| places[i].map_or(0.0, |place| jacobian[place * samples + s]);
+    let reach = |s: usize| {
+        let mut variance = 0.0;
+        for i in 0..n {
+            for j in 0..n {
+                // what is held or undetermined adds nothing to the band
+                variance +=
+                    slope(i, s) * slope(j, s) * statistics.covariance[i * n + j].unwrap_or(0.0);
+            }
+        }
+        quantile * variance.max(0.0).sqrt()
+    };
+    Ok((0..samples).map(reach).collect())
 }
 
 fn extent(values: &[f64]) -> [f64; 2] {

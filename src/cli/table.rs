@@ -50,6 +50,7 @@ pub fn from_bytes(
     let table = Table::read(path, bytes)?;
     let mut data = Data {
         samples: table.rows.len(),
+        lines: table.rows.iter().map(|row| row.0).collect(),
         ..Data::default()
     };
     for port in graph.inputs() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::problem::{Data, Problem, SumOfSquares};
+use super::profile::{self, Interval};
 use super::report::Report;
 use super::statistics::{Noise, statistics};
 use super::{
@@ -47,8 +48,11 @@ pub struct Fitter {
     free: Vec<Free>,
     data: Option<Data>,
     noise: Noise,
+    confidence: f64,
+    profile: bool,
     state: State,
     outcome: Option<Outcome>,
+    profiles: Option<Vec<Interval>>,
     iterations: u64,
     evaluations: u64,
     seconds: f64,
@@ -56,7 +60,7 @@ pub struct Fitter {
 
 impl Fitter {
     /// Prepares a fit. Options: those of a session, and `optimizer`, `loss`, `max_iterations`, `max_seconds`, `gtol`,
-    /// `ftol`, `xtol`, `learning_rate`.
+    /// `ftol`, `xtol`, `learning_rate`, `noise`, `confidence`, `profile`.
     pub fn new(model: Arc<Model>, options: &Options) -> Result<Fitter> {
         let session = match options.str("dtype") {
             "f32" => AnySession::F32(Session::new(model.clone(), options)?),
@@ -72,6 +76,11 @@ impl Fitter {
             learning_rate: options.real("learning_rate"),
             restarts: Settings::default().restarts,
         };
+        let confidence = options.real("confidence");
+        if !(confidence > 0.0 && confidence < 1.0) {
+            let message = format!("confidence is {confidence}; it must be between 0 and 1");
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         Ok(Fitter {
             model,
             settings,
@@ -83,8 +92,11 @@ impl Fitter {
                 "known" => Noise::Known,
                 _ => Noise::Estimated,
             },
+            confidence,
+            profile: options.str("profile") == "true",
             state: State::New,
             outcome: None,
+            profiles: None,
             iterations: 0,
             evaluations: 0,
             seconds: 0.0,
@@ -182,6 +194,7 @@ impl Fitter {
     fn reset(&mut self) {
         self.state = State::New;
         self.outcome = None;
+        self.profiles = None;
         (self.iterations, self.evaluations, self.seconds) = (0, 0, 0.0);
     }
 
@@ -270,7 +283,38 @@ impl Fitter {
             seconds: self.seconds,
             ..outcome
         });
+        self.profiles = None;
+        if self.profile && stop.converged() {
+            self.profiles = Some(self.profile(monitor)?);
+        }
         Ok(stop)
+    }
+
+    /// The intervals of the profile likelihood of a fit that has converged.
+    fn profile(&mut self, monitor: &Monitor) -> Result<Vec<Interval>> {
+        let report = self.report()?;
+        let Some(statistics) = &report.statistics else {
+            return Ok(vec![[None, None]; report.names.len()]);
+        };
+        let (Some(quantile), Some(variance)) = (report.quantile(), statistics.variance) else {
+            return Ok(vec![[None, None]; report.names.len()]);
+        };
+        let moving = self.moving();
+        let Some(data) = &self.data else {
+            return Err(Error::new(ErrorKind::Argument, "the fit has no data yet"));
+        };
+        let job = Job {
+            model: &self.model,
+            settings: &self.settings,
+            adam: self.adam,
+            data,
+            moving: &moving,
+        };
+        let with = (quantile, variance);
+        match &mut self.session {
+            AnySession::F64(session) => job.profile(session, &report, with, monitor),
+            AnySession::F32(session) => job.profile(session, &report, with, monitor),
+        }
     }
 
     /// The result of the last run.
@@ -311,6 +355,8 @@ impl Fitter {
             observations,
             total_sum_of_squares: self.data.as_ref().map(total_sum_of_squares),
             engine: self.describe(),
+            confidence: self.confidence,
+            profiles: self.profiles.clone(),
         })
     }
 
@@ -405,20 +451,9 @@ impl Job<'_> {
         monitor: &mut Monitor,
         state: &mut State,
     ) -> Result<Outcome> {
-        let fixed: Vec<f64> = self
-            .model
-            .graph
-            .ports
-            .iter()
-            .filter_map(|port| match port.kind {
-                PortKind::Parameter { initial, .. } => Some(initial),
-                PortKind::Input => None,
-            })
-            .collect();
-        let free: Vec<usize> = self.moving.iter().map(|free| free.index).collect();
         let start: Vec<f64> = self.moving.iter().map(|free| free.initial).collect();
         let bounds = bounds(self.moving);
-        let mut problem = Problem::new(session, self.data, &fixed, &free)?;
+        let mut problem = self.problem(session)?;
         if !self.adam {
             if !matches!(state, State::LevMar(_)) {
                 *state = State::LevMar(levmar::State::new(&start));
@@ -437,6 +472,37 @@ impl Job<'_> {
         let mut loss = SumOfSquares::new(problem);
         let outcome = adam::minimize(&mut loss, &bounds, self.settings, monitor, state)?;
         self.with_triangle(loss.into_problem(), outcome)
+    }
+
+    /// The residuals of the model on the data.
+    fn problem<'s, T: Element>(&'s self, session: &'s mut Session<T>) -> Result<Problem<'s, T>> {
+        let ports = self.model.graph.ports.iter();
+        let fixed = ports.filter_map(|port| match port.kind {
+            PortKind::Parameter { initial, .. } => Some(initial),
+            PortKind::Input => None,
+        });
+        let fixed: Vec<f64> = fixed.collect();
+        let free: Vec<usize> = self.moving.iter().map(|free| free.index).collect();
+        Problem::new(session, self.data, &fixed, &free)
+    }
+
+    fn profile<T: Element>(
+        &self,
+        session: &mut Session<T>,
+        report: &Report,
+        (quantile, variance): (f64, f64),
+        monitor: &Monitor,
+    ) -> Result<Vec<Interval>> {
+        let mut problem = self.problem(session)?;
+        profile::intervals(
+            &mut problem,
+            &report.outcome,
+            &report.bounds,
+            &report.std_errors(),
+            (quantile, variance),
+            self.settings,
+            monitor,
+        )
     }
 
     /// Adds what the statistics need, and the loss as the sum of squares that they expect.

@@ -5,15 +5,20 @@
 //!
 //! - [`levmar`]: trust-region Levenberg–Marquardt with box bounds
 //! - [`adam`]: projected Adam
-//! - [`statistics`]: standard errors, correlations and what the data cannot determine
+//! - [`statistics`]: standard errors, correlations and what the data cannot determine; [`quantile`]: how wide intervals are;
+//!   [`profile`]: intervals from the loss itself
+//! - [`diagnose`]: which operation of a model fails on a row
 //! - [`report`]: the result as text and JSON; [`plot`]: as SVG
 
 pub mod adam;
+pub mod diagnose;
 pub mod fitter;
 pub mod levmar;
 mod linalg;
 pub mod plot;
 pub mod problem;
+pub mod profile;
+pub mod quantile;
 pub mod report;
 pub mod statistics;
 mod step;
@@ -43,6 +48,21 @@ pub trait Residuals {
         residuals: &mut [f64],
         jacobian: Option<&mut [f64]>,
     ) -> Result<()>;
+
+    /// What a residual belongs to, for messages: a row of the data.
+    fn place(&self, residual: usize) -> String {
+        format!("residual {residual}")
+    }
+
+    /// The name of a parameter, for messages.
+    fn name(&self, parameter: usize) -> String {
+        format!("parameter {parameter}")
+    }
+
+    /// Which operation made a residual, or its derivative by a parameter, not finite at `p`, if that is known.
+    fn cause(&self, _p: &[f64], _residual: usize, _parameter: Option<usize>) -> Option<String> {
+        None
+    }
 }
 
 /// A scalar loss with its gradient.

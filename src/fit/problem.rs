@@ -1,7 +1,10 @@
 //! A model, data and free parameters as a least-squares problem.
 
+use super::diagnose::first_bad_operation;
 use super::{Objective, Residuals};
 use crate::error::{Error, ErrorKind, Result};
+use crate::grad;
+use crate::graph::verify_numeric;
 use crate::session::{Columns, ColumnsMut, Element, Session, Strided, StridedMut};
 
 /// Observations, one column after the other: the samples of an input, a target or a weight lie side by side.
@@ -15,6 +18,8 @@ pub struct Data {
     pub y: Vec<f64>,
     /// Weights: as many as targets, or none for ones. A residual is multiplied by the root of its weight.
     pub weights: Vec<f64>,
+    /// The line of the file that each sample stands on, if it comes from one; else none.
+    pub lines: Vec<u64>,
 }
 
 impl Data {
@@ -33,6 +38,7 @@ impl Data {
                 Some(weights) => copy(samples, weights, &vec!["weight"; y.1.len()])?,
                 None => Vec::new(),
             },
+            lines: Vec::new(),
         };
         if let Some(i) = data.weights.iter().position(|weight| *weight < 0.0) {
             let (weight, row) = (data.weights[i], i % samples);
@@ -81,6 +87,7 @@ pub struct Problem<'a, T: Element> {
     samples: usize,
     /// Inputs in the session's precision.
     x: Vec<T>,
+    data: &'a Data,
     y: &'a [f64],
     /// Roots of the weights, or none.
     roots: Vec<f64>,
@@ -124,6 +131,7 @@ impl<'a, T: Element> Problem<'a, T> {
             session,
             samples: data.samples,
             x: data.x.iter().map(|x| T::of(*x)).collect(),
+            data,
             y: &data.y,
             roots: data.weights.iter().map(|weight| weight.sqrt()).collect(),
             free: free.to_vec(),
@@ -187,6 +195,44 @@ impl<T: Element> Residuals for Problem<'_, T> {
             }
         }
         Ok(())
+    }
+
+    fn place(&self, residual: usize) -> String {
+        let row = residual % self.samples.max(1);
+        match self.data.lines.get(row) {
+            Some(line) => format!("the residual at line {line} of the data"),
+            None => format!("the residual at row {row} of the data (counted from 0)"),
+        }
+    }
+
+    fn name(&self, parameter: usize) -> String {
+        let graph = &self.session.model().graph;
+        let port = graph.parameters()[self.free[parameter]];
+        format!("\"{}\"", graph.ports[port].name)
+    }
+
+    fn cause(&self, p: &[f64], residual: usize, parameter: Option<usize>) -> Option<String> {
+        let graph = &self.session.model().graph;
+        let (row, output) = (residual % self.samples, residual / self.samples);
+        let mut all: Vec<f64> = self.p.iter().map(|p| p.to_f64()).collect();
+        for (index, value) in self.free.iter().zip(p) {
+            all[*index] = *value;
+        }
+        let mut ports = vec![0.0; graph.ports.len()];
+        for (input, port) in graph.inputs().into_iter().enumerate() {
+            ports[port] = self.data.x[input * self.samples + row];
+        }
+        let parameters = graph.parameters();
+        for (port, value) in parameters.iter().zip(&all) {
+            ports[*port] = *value;
+        }
+        let Some(parameter) = parameter else {
+            return first_bad_operation(graph, &ports, output);
+        };
+        let derivative = graph.outputs.len() + output;
+        let wrt = [parameters[self.free[parameter]]];
+        verify_numeric(graph).ok()?;
+        first_bad_operation(&grad::jacobian(graph, &wrt), &ports, derivative)
     }
 }
 

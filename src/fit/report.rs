@@ -1,5 +1,7 @@
 //! A fit for people (text) and for programs (JSON).
 
+use super::profile::Interval;
+use super::quantile::two_sided;
 use super::statistics::{Noise, Statistics};
 use super::{Bounds, Outcome, Stop};
 use serde_json::{Map, Value, json};
@@ -28,6 +30,10 @@ pub struct Report {
     pub total_sum_of_squares: Option<f64>,
     /// The engine that evaluated the model.
     pub engine: String,
+    /// Probability that an interval covers the true value.
+    pub confidence: f64,
+    /// Intervals of the profile likelihood, if they were asked for.
+    pub profiles: Option<Vec<Interval>>,
 }
 
 /// Measures of the whole fit; each `None` where it does not exist.
@@ -68,7 +74,30 @@ impl Report {
         }
     }
 
-    fn std_error(&self, i: usize) -> Option<f64> {
+    /// How many standard errors an interval reaches to each side: of Student's t where the noise is estimated, of the normal
+    /// distribution where it is known.
+    pub fn quantile(&self) -> Option<f64> {
+        let degrees = match self.noise {
+            Noise::Known => f64::INFINITY,
+            Noise::Estimated => self.statistics.as_ref()?.degrees_of_freedom as f64,
+        };
+        Some(two_sided(self.confidence, degrees)).filter(|q| q.is_finite())
+    }
+
+    /// The confidence interval of parameter `i`, symmetric about its value.
+    pub fn interval(&self, i: usize) -> Option<[f64; 2]> {
+        let reach = self.quantile()? * self.std_error(i)?;
+        let value = self.outcome.params[i];
+        Some([value - reach, value + reach])
+    }
+
+    /// The standard error of each parameter, where it has one.
+    pub fn std_errors(&self) -> Vec<Option<f64>> {
+        (0..self.names.len()).map(|i| self.std_error(i)).collect()
+    }
+
+    /// The standard error of parameter `i`, if it has one.
+    pub fn std_error(&self, i: usize) -> Option<f64> {
         self.statistics
             .as_ref()
             .and_then(|s| s.std_errors.get(i).copied().flatten())
@@ -82,6 +111,7 @@ impl Report {
     pub fn to_text(&self) -> String {
         let mut out = self.heading();
         out += &self.table();
+        out += &self.profile_table();
         out += &self.measures();
         let Some(statistics) = &self.statistics else {
             return out;
@@ -134,7 +164,16 @@ impl Report {
     }
 
     fn table(&self) -> String {
-        let head = ["parameter", "value", "std error", "relative", "initial", ""];
+        let level = format!("{} % interval", significant(100.0 * self.confidence, 6));
+        let head = [
+            "parameter",
+            "value",
+            "std error",
+            "relative",
+            &level,
+            "initial",
+            "",
+        ];
         let mut rows = vec![head.map(str::to_string)];
         for (i, name) in self.names.iter().enumerate() {
             let value = self.outcome.params[i];
@@ -154,6 +193,8 @@ impl Report {
                 significant(value, 10),
                 error.map_or("-".to_string(), |e| format!("± {}", significant(e, 4))),
                 relative.map_or("-".to_string(), |r| format!("{} %", significant(r, 3))),
+                self.interval(i)
+                    .map_or("-".to_string(), |ends| between(ends.map(Some), value)),
                 significant(self.initial[i], 6),
                 remark,
             ]);
@@ -168,12 +209,25 @@ impl Report {
         let mut out = String::new();
         for row in &rows {
             let mut line = format!("{:<w$}", row[0], w = widths[0]);
-            for c in 1..5 {
+            for c in 1..6 {
                 line += &format!("  {:>w$}", row[c], w = widths[c]);
             }
-            line += &format!("  {}", row[5]);
+            line += &format!("  {}", row[6]);
             out += line.trim_end();
             out.push('\n');
+        }
+        out
+    }
+
+    /// The intervals of the profile likelihood, if they were asked for.
+    fn profile_table(&self) -> String {
+        let Some(profiles) = &self.profiles else {
+            return String::new();
+        };
+        let level = significant(100.0 * self.confidence, 6);
+        let mut out = format!("\nprofile likelihood, {level} %\n");
+        for ((name, ends), value) in self.names.iter().zip(profiles).zip(&self.outcome.params) {
+            out += &format!("  {name}  {}\n", between(*ends, *value));
         }
         out
     }
@@ -223,6 +277,8 @@ impl Report {
             let entry = json!({
                 "value": number(o.params[i]),
                 "std_error": optional(self.std_error(i)),
+                "interval": self.interval(i).map(|ends| ends.map(number)),
+                "profile": self.profiles.as_ref().map(|all| all[i].map(optional)),
                 "initial": number(self.initial[i]),
                 "lower": bound(self.bounds.lower[i]),
                 "upper": bound(self.bounds.upper[i]),
@@ -250,6 +306,8 @@ impl Report {
             "engine": self.engine,
             "gradient_norm": number(o.gradient_norm),
             "observations": self.observations,
+            "confidence": self.confidence,
+            "noise": self.noise.name(),
             "correlations": s.map(|s| matrix(&s.correlations)),
             "condition": optional(s.map(|s| s.condition)),
             "r_squared": optional(g.r_squared),
@@ -260,6 +318,20 @@ impl Report {
             "notes": s.map_or(Vec::new(), |s| s.notes.clone()),
         })
     }
+}
+
+/// An interval with the digits that its width leaves room for; an end that was not found is left open.
+fn between(ends: [Option<f64>; 2], value: f64) -> String {
+    let reach = ends.iter().flatten().map(|end| (end - value).abs());
+    let reach = reach.fold(f64::INFINITY, f64::min);
+    let digits = (value.abs().max(reach) / reach).log10().ceil().max(0.0) + 3.0;
+    let digits = if digits.is_finite() {
+        digits as usize
+    } else {
+        6
+    };
+    let show = |end: Option<f64>| end.map_or("...".to_string(), |x| significant(x, digits.min(17)));
+    format!("[{}, {}]", show(ends[0]), show(ends[1]))
 }
 
 /// A number, or the strings `"nan"`, `"inf"`, `"-inf"`.

@@ -17,6 +17,16 @@ pub enum Noise {
     Known,
 }
 
+impl Noise {
+    /// The word of the option `noise`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Noise::Estimated => "estimated",
+            Noise::Known => "known",
+        }
+    }
+}
+
 /// Singular values below this fraction of the largest count as zero.
 const RANK_TOLERANCE: f64 = 1e-12;
 /// A parameter with more than this part in an undetermined direction has no standard error.
@@ -27,6 +37,8 @@ const SHARE_TOLERANCE: f64 = 1e-6;
 pub struct Statistics {
     /// Residuals less parameters that were free; negative when there are too few observations.
     pub degrees_of_freedom: i64,
+    /// The variance of a residual that the errors rest on: one for known noise, else estimated; `None` where it cannot be.
+    pub variance: Option<f64>,
     /// Residual standard deviation; `None` without degrees of freedom.
     pub residual_sd: Option<f64>,
     /// Standard error of each parameter; `None` where it is held at a bound, undetermined, or cannot be estimated.
@@ -121,6 +133,7 @@ pub fn statistics(
     }
     Ok(Statistics {
         degrees_of_freedom,
+        variance,
         residual_sd,
         std_errors,
         covariance,
