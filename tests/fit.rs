@@ -467,6 +467,7 @@ fn report() -> Report {
         engine: "native".to_string(),
         confidence: 0.95,
         profiles: None,
+        context: Default::default(),
     }
 }
 

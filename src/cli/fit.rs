@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Reply, args, progress, table};
 use crate::compile::Model;
 use crate::document::write_atomic;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fit::fitter::Fitter;
 use crate::fit::plot::{self, Plot};
 use crate::fit::problem::Data;
@@ -35,18 +35,43 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         ("xtol", &arguments.xtol),
         ("learning_rate", &arguments.learning_rate),
         ("confidence", &arguments.confidence),
+        ("loss_scale", &arguments.loss_scale),
+        ("max_evaluations", &arguments.max_evaluations),
+        ("target", &arguments.target_loss),
+        ("schedule", &arguments.schedule),
     ];
     for (name, value) in settings {
         args::set(&mut options, name, value)?;
+    }
+    let lists = [
+        ("fixed", &arguments.fixed),
+        ("transform", &arguments.transforms),
+        ("tie", &arguments.ties),
+        ("prior", &arguments.priors),
+    ];
+    for (name, list) in lists {
+        if !list.is_empty() {
+            options.set_str(name, &list.join(","))?;
+        }
     }
     if arguments.profile {
         options.set_str("profile", "true")?;
     }
     let model = Arc::new(arguments.source.load(&arguments.parameters, &mut options)?);
     let warnings = model.warnings();
-    let (data, noise) = table::observations(&arguments.data, &model.graph)?;
-    let mut fitter = Fitter::new(model, &options)?;
+    let mut fitter = Fitter::new(model.clone(), &options)?;
+    let observed = table::observations(&arguments.data, &model.graph, fitter.targets()?)?;
+    let (data, noise) = observed;
+    // without sigmas the setting says how the residuals are measured
+    let noise = if data.weights.is_empty() {
+        fitter.noise()
+    } else {
+        noise
+    };
     fitter.set_data(data.clone(), noise)?;
+    if let Some(path) = &arguments.data.covariance {
+        fitter.set_covariance(&table::numbers(path)?)?;
+    }
     progress::run(&mut fitter, json)?;
     let report = fitter.report()?;
     let fitted = fitter.bake()?;
@@ -56,9 +81,13 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         files.push(("output", path, document(&fitted, path, &options)?));
     }
     if let Some(path) = &arguments.plot {
+        let Some(target) = arguments.data.targets.first() else {
+            let message = "--plot: a loss that the program writes has no observations to draw";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
         let heading = Heading {
             title: &arguments.source.title(),
-            target: &arguments.data.targets[0],
+            target,
         };
         let svg = draw(&heading, &fitted, &data, &report, &options)?;
         files.push(("plot", path, svg.into_bytes()));

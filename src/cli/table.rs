@@ -20,10 +20,16 @@ struct Table {
 pub struct Named<'a> {
     pub targets: &'a [String],
     pub sigma: Option<&'a str>,
+    pub relative: bool,
 }
 
-/// The observations that the arguments name, checked against the model, and what the weights mean.
-pub fn observations(arguments: &args::Data, graph: &Graph) -> Result<(Data, Noise)> {
+/// The observations that the arguments name, checked against the model and how many targets it needs, and what the weights
+/// mean.
+pub fn observations(
+    arguments: &args::Data,
+    graph: &Graph,
+    targets: usize,
+) -> Result<(Data, Noise)> {
     let path = arguments.data.display().to_string();
     let io =
         |error: std::io::Error| Error::new(ErrorKind::Io, format!("cannot read {path}: {error}"));
@@ -34,8 +40,13 @@ pub fn observations(arguments: &args::Data, graph: &Graph) -> Result<(Data, Nois
     let bytes = std::fs::read(&arguments.data).map_err(io)?;
     let columns = Named {
         targets: &arguments.targets,
-        sigma: arguments.sigma.as_deref(),
+        sigma: arguments
+            .sigma
+            .as_deref()
+            .or(arguments.relative_sigma.as_deref()),
+        relative: arguments.relative_sigma.is_some(),
     };
+    check_outputs(graph, targets, columns.targets.len())?;
     from_bytes(&path, &bytes, &columns, graph)
 }
 
@@ -46,7 +57,6 @@ pub fn from_bytes(
     columns: &Named,
     graph: &Graph,
 ) -> Result<(Data, Noise)> {
-    check_outputs(graph, columns.targets.len())?;
     let table = Table::read(path, bytes)?;
     let mut data = Data {
         samples: table.rows.len(),
@@ -90,11 +100,15 @@ pub fn from_bytes(
     }
     let weights: Vec<f64> = sigmas.iter().map(|s| 1.0 / (s * s)).collect();
     data.weights = weights.repeat(columns.targets.len());
-    Ok((data, Noise::Known))
+    let noise = match columns.relative {
+        true => Noise::Estimated,
+        false => Noise::Known,
+    };
+    Ok((data, noise))
 }
 
 /// Each number of the model's value has a target, and the value holds nothing but numbers.
-fn check_outputs(graph: &Graph, targets: usize) -> Result<()> {
+fn check_outputs(graph: &Graph, needed: usize, targets: usize) -> Result<()> {
     let outputs = graph.outputs.len();
     let numeric = graph
         .outputs
@@ -108,13 +122,41 @@ fn check_outputs(graph: &Graph, targets: usize) -> Result<()> {
         let message = "the value of the model holds no number to fit to data";
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
-    if outputs != targets {
+    if needed != targets && outputs == needed {
         let message = format!(
             "the value of the model holds {outputs} numbers, and {targets} target columns were named; repeat --target for each"
         );
         return Err(Error::new(ErrorKind::Argument, message));
     }
+    if needed != targets {
+        let message = format!("this loss takes {needed} target columns, and {targets} were named");
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
     Ok(())
+}
+
+/// The numbers of a CSV file without a header, row by row.
+pub fn numbers(path: &std::path::Path) -> Result<Vec<f64>> {
+    let shown = path.display().to_string();
+    let bytes = crate::document::read(path)?;
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .has_headers(false)
+        .from_reader(&bytes[..]);
+    let mut numbers = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| said(&shown, &error))?;
+        for cell in &record {
+            let number = cell.parse::<f64>().map_err(|_| {
+                let line = record.position().map_or(0, csv::Position::line);
+                let message = format!("{shown}, line {line}: \"{cell}\" is not a number");
+                Error::new(ErrorKind::Format, message)
+            })?;
+            numbers.push(number);
+        }
+    }
+    Ok(numbers)
 }
 
 impl Table {

@@ -12,7 +12,7 @@ use super::handle::{Handle, Lock, Opaque, opaque};
 use super::model::ncg_model;
 use super::options::{copied, ncg_options};
 use super::table::Input;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fit::fitter::Fitter;
 use crate::fit::problem::Data;
 use crate::fit::{Monitor, Progress, Stop};
@@ -32,6 +32,10 @@ pub const NCG_FIT_MAX_ITERATIONS: i32 = 4;
 pub const NCG_FIT_MAX_TIME: i32 = 5;
 /// Stopped by the callback or by ncg_fit_cancel.
 pub const NCG_FIT_STOPPED: i32 = 6;
+/// The limit on evaluations was reached.
+pub const NCG_FIT_MAX_EVALUATIONS: i32 = 7;
+/// The loss has come down to the option "target".
+pub const NCG_FIT_TARGET: i32 = 8;
 
 const _: () = assert!(
     NCG_FIT_GRADIENT == Stop::Gradient as i32
@@ -40,6 +44,8 @@ const _: () = assert!(
         && NCG_FIT_MAX_ITERATIONS == Stop::MaxIterations as i32
         && NCG_FIT_MAX_TIME == Stop::MaxTime as i32
         && NCG_FIT_STOPPED == Stop::Stopped as i32
+        && NCG_FIT_MAX_EVALUATIONS == Stop::MaxEvaluations as i32
+        && NCG_FIT_TARGET == Stop::Target as i32
 );
 
 /// Called on the thread that called ncg_fit_run. Return non-zero to stop. Must return normally (no longjmp, no exception);
@@ -73,8 +79,8 @@ struct State {
     stop: i32,
 }
 
-/// A fitting problem. Options: those of a session, and "optimizer", "loss", "max_iterations", "max_seconds", "gtol", "ftol",
-/// "xtol", "learning_rate". options may be NULL.
+/// A fitting problem. Options: those of a session, and those whose description (ncg_option_describe) begins with "Fit", such
+/// as "optimizer", "loss", "noise", "max_iterations", "tie". options may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_new(
     model: *const ncg_model,
@@ -139,7 +145,7 @@ unsafe fn read(
 }
 
 /// Lets a parameter move between two bounds, which may be infinite. Parameters not named keep their value; if none is named,
-/// all move, from the values and within the bounds of the source.
+/// all move, from the values and within the bounds of the source. The name of a vector or matrix stands for all its numbers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_add_parameter(
     fit: *mut ncg_fit,
@@ -160,7 +166,8 @@ pub unsafe extern "C" fn ncg_fit_add_parameter(
     unsafe { change(fit, err, add) }
 }
 
-/// Copies the observations: inputs x, targets y, and weights w (NULL means ones). A squared residual counts as often as its
+/// Copies the observations: inputs x, targets y (one for each output; one for each mean with the loss "gaussian", none with
+/// "value"), and weights w (NULL means ones). A squared residual counts as often as its
 /// weight says; the scale of the weights does not matter to the standard errors, unless the option "noise" is "known".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_set_data_f64(
@@ -182,7 +189,8 @@ pub unsafe extern "C" fn ncg_fit_set_data_f64(
         let graph = &state.fitter.model().graph;
         let inputs = graph.inputs();
         let inputs: Vec<&str> = inputs.iter().map(|i| &*graph.ports[*i].name).collect();
-        let outputs: Vec<&str> = graph.outputs.iter().map(|output| &*output.name).collect();
+        let outputs = graph.outputs.iter().take(state.fitter.targets()?);
+        let outputs: Vec<&str> = outputs.map(|output| &*output.name).collect();
         let weighted = if w.is_null() { 0 } else { samples };
         // SAFETY: passed on.
         let (x, y, weights) = unsafe {
@@ -196,6 +204,39 @@ pub unsafe extern "C" fn ncg_fit_set_data_f64(
         let data = Data::copy(samples, (&x, &inputs), (&y, &outputs), weights)?;
         let noise = state.fitter.noise();
         state.fitter.set_data(data, noise)?;
+        state.stop = NCG_FIT_NOT_RUN;
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { change(fit, err, set) }
+}
+
+/// Copies the covariance of the observations, after ncg_fit_set_data_f64 without weights: n by n, symmetric, where n is
+/// n_samples times the number of targets, in the order of all samples of the first target, then of the next.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_set_covariance_f64(
+    fit: *mut ncg_fit,
+    n: i64,
+    covariance: *const f64,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let set = |state: &mut State| {
+        let n = count(n, "n")?;
+        // SAFETY: passed on.
+        let table = unsafe { Input::new("covariance", (n, n), covariance, n as i64, 1) }?;
+        let mut values = Vec::new();
+        let reserved = n
+            .checked_mul(n)
+            .and_then(|all| values.try_reserve_exact(all).ok());
+        reserved.ok_or_else(|| {
+            let message = format!("no memory for a covariance of {n} observations");
+            Error::new(ErrorKind::Memory, message)
+        })?;
+        values.resize(n * n, 0.0);
+        for (entry, column) in values.chunks_exact_mut(n.max(1)).enumerate() {
+            table.gather(entry, 0, column);
+        }
+        state.fitter.set_covariance(&values)?;
         state.stop = NCG_FIT_NOT_RUN;
         Ok(())
     };
@@ -355,7 +396,7 @@ pub unsafe extern "C" fn ncg_fit_covariance(
     unsafe { read(fit, err, covariance) }
 }
 
-/// The report as text or JSON (format "text" or "json"): estimates, standard errors, correlations, chi-square, stop reason,
+/// The report as text or JSON (format "text" or "json"): estimates, standard errors, intervals, correlations, chi-square, stop reason,
 /// active bounds, what cannot be told apart. needed receives the size including the final NUL; a NULL buffer asks for it
 /// alone.
 #[unsafe(no_mangle)]

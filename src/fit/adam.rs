@@ -1,6 +1,8 @@
 //! Adam (Kingma and Ba 2015) on a scalar loss, kept within box bounds by projection.
 
-use super::{Bounds, Monitor, Objective, Outcome, Progress, Settings, Stop, seconds_since};
+use super::{
+    Bounds, Monitor, Objective, Outcome, Progress, Schedule, Settings, Stop, seconds_since,
+};
 use crate::{Error, ErrorKind, Result};
 use std::time::Instant;
 
@@ -12,6 +14,8 @@ const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 /// Iterations without a new best after which the rate is halved.
 const PATIENCE: u64 = 50;
+/// What an exponential schedule leaves of the rate at its end.
+const LAST_RATE: f64 = 1e-3;
 /// The fit ends when the rate has fallen by this factor.
 const SMALLEST_RATE: f64 = 1e-12;
 
@@ -124,7 +128,7 @@ pub fn minimize(
         if norm <= settings.gtol || (norm == 0.0 && loss <= state.best_loss) {
             break Stop::Gradient;
         }
-        let spent = state.iterations - first_iteration;
+        let spent = (state.iterations - first_iteration, evaluations);
         if let Some(stop) = monitor.check(settings, MAX_ITERATIONS, spent, &progress) {
             break stop;
         }
@@ -147,7 +151,8 @@ pub fn minimize(
             state.waiting = 0;
             continue;
         }
-        let moved = step(state, &gradient, bounds, settings.learning_rate);
+        let rate = settings.learning_rate * scheduled(settings, state.iterations);
+        let moved = step(state, &gradient, bounds, rate);
         if state.rate < 1.0 && moved <= settings.xtol {
             break Stop::Step;
         }
@@ -167,6 +172,17 @@ pub fn minimize(
         held,
         triangle: None,
     })
+}
+
+/// What the schedule multiplies the rate by in an iteration. A schedule runs over the iterations that are allowed.
+fn scheduled(settings: &Settings, iteration: u64) -> f64 {
+    let all = settings.max_iterations.unwrap_or(MAX_ITERATIONS).max(1);
+    let part = (iteration as f64 / all as f64).min(1.0);
+    match settings.schedule {
+        Schedule::Constant => 1.0,
+        Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * part).cos()),
+        Schedule::Exponential => LAST_RATE.powf(part),
+    }
 }
 
 /// One step of Adam, clamped to the box; returns the largest relative change of a parameter.
@@ -191,7 +207,7 @@ fn step(state: &mut State, gradient: &[f64], bounds: &Bounds, learning_rate: f64
 }
 
 /// The largest entry of the projected gradient times the size of its parameter (at least one), over the size of the loss.
-fn gradient_norm(p: &[f64], gradient: &[f64], loss: f64, bounds: &Bounds) -> f64 {
+pub(super) fn gradient_norm(p: &[f64], gradient: &[f64], loss: f64, bounds: &Bounds) -> f64 {
     let entries = p.iter().zip(gradient).enumerate().map(|(i, (&p, &g))| {
         if bounds.holds(i, p, g) {
             0.0
@@ -207,7 +223,7 @@ fn gradient_norm(p: &[f64], gradient: &[f64], loss: f64, bounds: &Bounds) -> f64
     }
 }
 
-fn bad_start(loss: f64, gradient: &[f64]) -> Error {
+pub(super) fn bad_start(loss: f64, gradient: &[f64]) -> Error {
     let message = match gradient.iter().position(|g| !g.is_finite()) {
         _ if !loss.is_finite() => format!("the loss is {loss} at the initial values"),
         Some(i) => {

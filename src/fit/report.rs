@@ -1,5 +1,6 @@
 //! A fit for people (text) and for programs (JSON).
 
+use super::loss::{Kind, Loss};
 use super::profile::Interval;
 use super::quantile::two_sided;
 use super::statistics::{Noise, Statistics};
@@ -34,6 +35,32 @@ pub struct Report {
     pub confidence: f64,
     /// Intervals of the profile likelihood, if they were asked for.
     pub profiles: Option<Vec<Interval>>,
+    /// What was minimised, and what follows from it.
+    pub context: Context,
+}
+
+/// What was minimised by what, and parameters beside the free ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Context {
+    /// The loss.
+    pub loss: Loss,
+    /// The word for the optimiser.
+    pub optimizer: &'static str,
+    /// Parameters that others determine.
+    pub tied: Vec<Tied>,
+    /// How many of the observations are what was known beforehand.
+    pub priors: usize,
+}
+
+/// A parameter that others determine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tied {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
+    /// Its standard error, where those that determine it have one.
+    pub std_error: Option<f64>,
 }
 
 /// Measures of the whole fit; each `None` where it does not exist.
@@ -53,13 +80,21 @@ pub struct Goodness {
 
 impl Report {
     /// R², chi², and the information criteria: `chi² + 2k` and `chi² + k ln N` with known sigmas, else `N ln(chi²/N)` in place of chi².
+    /// Of counts chi² is the deviance; of a Gaussian likelihood the criteria hold minus twice its logarithm. Robust losses have none.
     pub fn goodness(&self) -> Goodness {
         let Some(statistics) = &self.statistics else {
             return Goodness::default();
         };
+        let kind = self.context.loss.kind;
+        if kind.is_robust() || kind == Kind::Value {
+            return Goodness::default();
+        }
         let (chi2, count) = (self.outcome.loss, self.observations as f64);
         let free = statistics.at_bound.iter().filter(|&&held| !held).count() as f64;
         let deviance = match self.noise {
+            Noise::Known if kind == Kind::Gaussian => {
+                chi2 + count * (2.0 * std::f64::consts::PI).ln()
+            }
             Noise::Known => chi2,
             Noise::Estimated => count * (chi2 / count).ln(),
         };
@@ -67,8 +102,8 @@ impl Report {
         let total = self.total_sum_of_squares.filter(|&t| t > 0.0);
         Goodness {
             r_squared: total.map(|t| 1.0 - chi2 / t),
-            chi_squared: Some(chi2),
-            reduced_chi_squared: (dof > 0).then(|| chi2 / dof as f64),
+            chi_squared: Some(chi2).filter(|_| kind != Kind::Gaussian),
+            reduced_chi_squared: (dof > 0 && kind != Kind::Gaussian).then(|| chi2 / dof as f64),
             aic: Some(deviance + 2.0 * free),
             bic: Some(deviance + free * count.ln()),
         }
@@ -111,6 +146,7 @@ impl Report {
     pub fn to_text(&self) -> String {
         let mut out = self.heading();
         out += &self.table();
+        out += &self.tied_table();
         out += &self.profile_table();
         out += &self.measures();
         let Some(statistics) = &self.statistics else {
@@ -219,6 +255,21 @@ impl Report {
         out
     }
 
+    /// The parameters that others determine.
+    fn tied_table(&self) -> String {
+        let tied = self.context.tied.iter().map(|tied| {
+            let error = tied
+                .std_error
+                .map_or(String::new(), |e| format!(" ± {}", significant(e, 4)));
+            format!("  {} = {}{error}\n", tied.name, significant(tied.value, 10))
+        });
+        let lines: String = tied.collect();
+        match lines.is_empty() {
+            true => lines,
+            false => format!("\ntied\n{lines}"),
+        }
+    }
+
     /// The intervals of the profile likelihood, if they were asked for.
     fn profile_table(&self) -> String {
         let Some(profiles) = &self.profiles else {
@@ -234,6 +285,10 @@ impl Report {
 
     fn measures(&self) -> String {
         let mut rows = vec![("loss", significant(self.outcome.loss, 10))];
+        let kind = self.context.loss.kind;
+        if kind != Kind::Squares {
+            rows.push(("kind of loss", kind.name().to_string()));
+        }
         let g = self.goodness();
         if let Some(s) = &self.statistics {
             let sd = s
@@ -242,6 +297,9 @@ impl Report {
             rows.push(("residual sd", sd));
             rows.push(("degrees of freedom", s.degrees_of_freedom.to_string()));
             rows.push(("condition", significant(s.condition, 3)));
+        }
+        if self.context.loss.kind.is_robust() {
+            rows.push(("loss scale", significant(self.context.loss.scale, 6)));
         }
         // without known sigmas the two say nothing
         let known = |value: Option<f64>| value.filter(|_| self.noise == Noise::Known);
@@ -286,6 +344,11 @@ impl Report {
             });
             parameters.insert(name.clone(), entry);
         }
+        let mut tied = Map::new();
+        for one in &self.context.tied {
+            let entry = json!({"value": number(one.value), "std_error": optional(one.std_error)});
+            tied.insert(one.name.clone(), entry);
+        }
         let s = self.statistics.as_ref();
         let matrix = |entries: &[Option<f64>]| -> Value {
             let rows = entries.chunks(n.max(1));
@@ -307,6 +370,11 @@ impl Report {
             "gradient_norm": number(o.gradient_norm),
             "observations": self.observations,
             "confidence": self.confidence,
+            "tied": tied,
+            "loss_kind": self.context.loss.kind.name(),
+            "loss_scale": optional(Some(self.context.loss.scale).filter(|_| self.context.loss.kind.is_robust())),
+            "optimizer": self.context.optimizer,
+            "priors": self.context.priors,
             "noise": self.noise.name(),
             "correlations": s.map(|s| matrix(&s.correlations)),
             "condition": optional(s.map(|s| s.condition)),

@@ -57,6 +57,31 @@ pub struct Statistics {
     pub notes: Vec<String>,
 }
 
+impl Statistics {
+    /// Takes errors and covariance, which were computed for a variance of one, to another; there are none without it.
+    pub fn rescale(&mut self, variance: Option<f64>) {
+        let scaled = |entry: &mut Option<f64>, factor: Option<f64>| {
+            *entry = entry.zip(factor).map(|(entry, factor)| entry * factor);
+        };
+        let root = variance.map(f64::sqrt);
+        self.std_errors.iter_mut().for_each(|e| scaled(e, root));
+        self.covariance.iter_mut().for_each(|c| scaled(c, variance));
+        self.variance = variance;
+    }
+
+    /// The standard error of a quantity with these derivatives by the parameters; `None` where it hangs on one without an error.
+    pub fn error_along(&self, slopes: &[f64]) -> Option<f64> {
+        let n = slopes.len();
+        let mut variance = 0.0;
+        for (i, a) in slopes.iter().enumerate().filter(|(_, a)| **a != 0.0) {
+            for (j, b) in slopes.iter().enumerate().filter(|(_, b)| **b != 0.0) {
+                variance += a * b * self.covariance[i * n + j]?;
+            }
+        }
+        Some(variance.max(0.0).sqrt())
+    }
+}
+
 /// Computes the statistics from the `triangle` of [`super::Outcome`].
 ///
 /// `residual_count` is the number of residuals, `loss` their sum of squares, `at_bound` marks the parameters that a bound holds,
