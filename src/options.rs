@@ -218,6 +218,19 @@ pub static TABLE: &[Setting] = &[
         "",
         "Fit: what is known of parameters beforehand, normal distributions as NAME=MEAN:SD, separated by commas.",
     ),
+    int(
+        "starts",
+        "1",
+        1.0,
+        "Fit: from how many starts, a Latin hypercube between the bounds of the parameters with the initial values first.",
+    ),
+    int(
+        "refine",
+        "5",
+        1.0,
+        "Fit: how many of the starts, the best after a few iterations, are followed to their end.",
+    ),
+    int("seed", "0", 0.0, "Fit: seed of the starts."),
     choice(
         "schedule",
         "constant",

@@ -178,7 +178,7 @@ fn a_prior_counts_as_an_observation() {
 
 #[test]
 fn the_numbers_of_an_array_move_together() {
-    let source = "(input c 3) (dot c (vector 1 x (* x x)))";
+    let source = "(input c 3) (+ (ref c 0) (* (ref c 1) x) (* (ref c 2) x x))";
     let data = samples(20, -1.0, 2.0, |x| 1.0 - 2.0 * x + 0.5 * x * x);
     let mut fitter = prepare(source, data.clone(), &[("params", "c.0,c.1,c.2")]).unwrap();
     fitter.add_parameter("c", 0.25, -10.0, 10.0).unwrap();

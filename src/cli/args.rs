@@ -138,11 +138,12 @@ pub struct Engine {
     pub onnxruntime: Option<String>,
 }
 
-/// Observations in a CSV file.
+/// Observations in a table.
 #[derive(Args)]
 pub struct Data {
-    /// CSV file with a header; its columns are found by the names of the inputs; lines that begin with # are skipped
-    #[arg(long, value_name = "FILE.csv")]
+    /// Table whose columns are found by the names of the inputs: CSV or TSV with a header, in which lines that begin with # are
+    /// skipped, or .npy with records (or a matrix, whose columns are c0, c1, ...)
+    #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// The column of the observed value; once for each value of a model whose value is a list; none for --loss value
     #[arg(long = "target", value_name = "COLUMN")]
@@ -234,8 +235,23 @@ pub struct Fit {
     /// Add the intervals of the profile likelihood
     #[arg(long)]
     pub profile: bool,
-    /// Write the model with the fitted values: .ncg or .onnx
-    #[arg(short, long, value_name = "FILE", value_parser = ending(&["ncg", "onnx"]))]
+    /// From how many starts: a Latin hypercube between the bounds, the initial values first
+    #[arg(long, value_name = "N", value_parser = setting("starts"))]
+    pub starts: Option<String>,
+    /// How many of the starts are followed to their end
+    #[arg(long, value_name = "N", value_parser = setting("refine"))]
+    pub refine: Option<String>,
+    /// Seed of the starts
+    #[arg(long, value_name = "N", value_parser = setting("seed"))]
+    pub seed: Option<String>,
+    /// Write the state of the fit when it stops, so that it can go on
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Go on from the checkpoint, if it is there
+    #[arg(long, requires = "checkpoint")]
+    pub resume: bool,
+    /// Write the model with the fitted values and the report: .ncg, .onnx or .scm
+    #[arg(short, long, value_name = "FILE", value_parser = ending(&["ncg", "onnx", "scm"]))]
     pub output: Option<PathBuf>,
     /// Draw the fit
     #[arg(long, value_name = "FILE.svg", value_parser = ending(&["svg"]))]

@@ -20,7 +20,8 @@ use crate::session::{Element, Session, Strided, StridedMut};
 const CURVE: usize = 600;
 
 pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
-    for output in arguments.output.iter().chain(&arguments.plot) {
+    let outputs = arguments.output.iter().chain(&arguments.plot);
+    for output in outputs.chain(&arguments.checkpoint) {
         arguments.source.check_output(output)?;
     }
     let mut options = Options::new();
@@ -39,6 +40,9 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         ("max_evaluations", &arguments.max_evaluations),
         ("target", &arguments.target_loss),
         ("schedule", &arguments.schedule),
+        ("starts", &arguments.starts),
+        ("refine", &arguments.refine),
+        ("seed", &arguments.seed),
     ];
     for (name, value) in settings {
         args::set(&mut options, name, value)?;
@@ -72,7 +76,15 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
     if let Some(path) = &arguments.data.covariance {
         fitter.set_covariance(&table::numbers(path)?)?;
     }
+    if arguments.resume
+        && let Some(path) = arguments.checkpoint.as_deref().filter(|path| path.exists())
+    {
+        fitter.resume(&crate::document::text(path)?)?;
+    }
     progress::run(&mut fitter, json)?;
+    if let Some(path) = &arguments.checkpoint {
+        write_atomic(path, fitter.checkpoint()?.as_bytes())?;
+    }
     let report = fitter.report()?;
     let fitted = fitter.bake()?;
 
@@ -110,9 +122,10 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
 
 /// The bytes of a model as the file `path`, which says the format.
 pub fn document(model: &Model, path: &Path, options: &Options) -> Result<Vec<u8>> {
-    match path.extension().is_some_and(|ending| ending == "onnx") {
-        true => crate::onnx::write(model, options),
-        false => Ok(crate::ncg::write(model)?.into_bytes()),
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("onnx") => crate::onnx::write(model, options),
+        Some("scm") => Ok(crate::document::scheme(model)?.into_bytes()),
+        _ => Ok(crate::ncg::write(model)?.into_bytes()),
     }
 }
 

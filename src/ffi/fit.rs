@@ -1,6 +1,7 @@
 //! Fitting
 
 use std::ffi::{c_char, c_void};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::argument::{
@@ -12,6 +13,7 @@ use super::handle::{Handle, Lock, Opaque, opaque};
 use super::model::ncg_model;
 use super::options::{copied, ncg_options};
 use super::table::Input;
+use crate::document::{self, write_atomic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fit::fitter::Fitter;
 use crate::fit::problem::Data;
@@ -269,6 +271,41 @@ pub unsafe extern "C" fn ncg_fit_set_callback(
     };
     // SAFETY: passed on.
     unsafe { change(fit, err, set) }
+}
+
+/// Writes the state of the fit to a file: whole or not at all. ncg_fit_resume goes on from there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_checkpoint(
+    fit: *const ncg_fit,
+    path: *const c_char,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let write = |state: &State| {
+        // SAFETY: passed on.
+        let path = unsafe { text(path, "path") }?;
+        write_atomic(Path::new(path), state.fitter.checkpoint()?.as_bytes())
+    };
+    // SAFETY: passed on.
+    unsafe { read(fit, err, write) }
+}
+
+/// Takes up the state that ncg_fit_checkpoint wrote, after the parameters and the data have been given again: the next
+/// ncg_fit_run goes on with the same bits. Another model, other data or other options are refused.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_resume(
+    fit: *mut ncg_fit,
+    path: *const c_char,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let resume = |state: &mut State| {
+        // SAFETY: passed on.
+        let path = unsafe { text(path, "path") }?;
+        state.fitter.resume(&document::text(Path::new(path))?)?;
+        state.stop = NCG_FIT_NOT_RUN;
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { change(fit, err, resume) }
 }
 
 /// Runs until an NCG_FIT_* stop. A limit, the callback and ncg_fit_cancel are stops, not errors; calling again continues.

@@ -40,6 +40,8 @@ pub struct State {
     pub best: Vec<f64>,
     /// The loss at `best`.
     pub best_loss: f64,
+    /// The best loss when `ftol` last looked.
+    pub window_loss: f64,
 }
 
 impl State {
@@ -55,6 +57,7 @@ impl State {
             waiting: 0,
             best: Vec::new(),
             best_loss: f64::INFINITY,
+            window_loss: f64::INFINITY,
         }
     }
 }
@@ -97,7 +100,6 @@ pub fn minimize(
     let first_iteration = state.iterations;
     let mut gradient = vec![0.0; n];
     let mut evaluations = 0;
-    let mut window_loss = state.best_loss;
     let mut norm;
     let stop = loop {
         let loss = objective.evaluate(&state.params, &mut gradient)?;
@@ -106,12 +108,12 @@ pub fn minimize(
         if state.best.is_empty() && !finite {
             return Err(bad_start(loss, &gradient));
         }
-        if finite && (state.best.is_empty() || loss < state.best_loss) {
+        // the best is also met again when a fit goes on from it
+        let improved = finite
+            && (state.best.is_empty() || loss < state.best_loss || state.params == state.best);
+        if improved {
             state.best = state.params.clone();
             state.best_loss = loss;
-            state.waiting = 0;
-        } else {
-            state.waiting += 1;
         }
         norm = if finite {
             gradient_norm(&state.params, &gradient, loss, bounds)
@@ -132,12 +134,13 @@ pub fn minimize(
         if let Some(stop) = monitor.check(settings, MAX_ITERATIONS, spent, &progress) {
             break stop;
         }
+        state.waiting = if improved { 0 } else { state.waiting + 1 };
         state.iterations += 1;
         if settings.ftol > 0.0 && state.iterations.is_multiple_of(PATIENCE) {
-            if window_loss - state.best_loss <= settings.ftol * state.best_loss.abs() {
+            if state.window_loss - state.best_loss <= settings.ftol * state.best_loss.abs() {
                 break Stop::Loss;
             }
-            window_loss = state.best_loss;
+            state.window_loss = state.best_loss;
         }
         if !finite || state.waiting >= PATIENCE {
             state.rate *= 0.5;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::checkpoint::Checkpoint;
+use super::hash::Hash;
 use super::job::{Found, Job, State};
 use super::loss::{Kind, Whitening};
-use super::plan::{Free, Plan, bounds, names};
+use super::plan::{Free, Optimizer, Plan, bounds, names};
 use super::problem::Data;
 use super::profile::Interval;
 use super::report::{Context, Report, Tied};
@@ -402,10 +404,85 @@ impl Fitter {
                 optimizer: self.plan.optimizer.name(),
                 tied: tied.collect(),
                 priors: mapping.priors.len(),
+                ends: found.ends.clone(),
+                starts: self.plan.starts,
+                data_hash: self.data_hash(),
             },
             names,
             statistics,
         })
+    }
+
+    /// The hash of the data: inputs, targets, weights and covariance.
+    pub fn data_hash(&self) -> String {
+        let mut hash = Hash::default();
+        if let Some(data) = &self.data {
+            for numbers in [&data.x, &data.y, &data.weights] {
+                hash.numbers(numbers);
+            }
+        }
+        if let Some(whitening) = &self.whitening {
+            hash.numbers(whitening.triangle());
+        }
+        hash.text()
+    }
+
+    /// The hash of the model, of the parameters that move, and of what the options say of them.
+    fn model_hash(&self) -> Result<String> {
+        let mut hash = Hash::default();
+        hash.bytes(crate::ncg::write(&self.model)?.as_bytes());
+        hash.bytes(self.plan.key().as_bytes());
+        for free in self.moving()? {
+            hash.numbers(&[free.index as f64, free.initial, free.lower, free.upper]);
+        }
+        Ok(hash.text())
+    }
+
+    /// The state of the fit as text; [`Fitter::resume`] goes on from there with the same bits.
+    pub fn checkpoint(&self) -> Result<String> {
+        let checkpoint = Checkpoint {
+            model: self.model_hash()?,
+            data: self.data_hash(),
+            iterations: self.iterations,
+            evaluations: self.evaluations,
+            seconds: self.seconds,
+            state: self.state.clone(),
+        };
+        Ok(checkpoint.write())
+    }
+
+    /// Takes up the state that [`Fitter::checkpoint`] wrote of the same model, data and options.
+    ///
+    /// # Errors
+    /// `Format` for a text that is no checkpoint, `Argument` for one of another model, other data or another optimiser.
+    pub fn resume(&mut self, text: &str) -> Result<()> {
+        let checkpoint = Checkpoint::read(text)?;
+        let other = |what: &str| {
+            let message = format!("the checkpoint is of a fit with {what}");
+            Err(Error::new(ErrorKind::Argument, message))
+        };
+        if checkpoint.model != self.model_hash()? {
+            return other("another model, other parameters or other options");
+        }
+        if checkpoint.data != self.data_hash() {
+            return other("other data");
+        }
+        let moving = self.moving()?.len();
+        let optimizer = match checkpoint.state {
+            State::New => self.plan.optimizer,
+            State::LevMar(_) => Optimizer::LevMar,
+            State::Lbfgs(_) => Optimizer::Lbfgs,
+            State::Adam(_) => Optimizer::Adam,
+        };
+        if optimizer != self.plan.optimizer || !checkpoint.fits(moving) {
+            return other("another optimizer");
+        }
+        self.reset();
+        self.iterations = checkpoint.iterations;
+        self.evaluations = checkpoint.evaluations;
+        self.seconds = checkpoint.seconds;
+        self.state = checkpoint.state;
+        Ok(())
     }
 
     /// The model with the fitted values as its initial ones, and the report with it.

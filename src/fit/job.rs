@@ -8,12 +8,15 @@ use super::plan::{Free, Optimizer, Plan, bounds, parameters};
 use super::problem::{Data, Problem, Rows};
 use super::profile::{self, Interval};
 use super::report::Report;
+use super::starts::{self, latin_hypercube};
 use super::{
-    Bounds, Monitor, Objective, Outcome, Progress, Residuals, adam, lbfgs, levmar, reduce,
+    Bounds, Monitor, Objective, Outcome, Progress, Residuals, Settings, Stop, adam, lbfgs, levmar,
+    reduce, seconds_since,
 };
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Element, Session};
+use std::time::Instant;
 
 /// How far the optimiser has come; running again goes on from here.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +38,8 @@ pub(super) struct Found {
     pub tied: Vec<f64>,
     /// Their derivatives by the free ones, a row each.
     pub slopes: Vec<f64>,
+    /// Where the starts ended that were followed, if there were several: loss and values.
+    pub ends: Vec<(f64, Vec<f64>)>,
 }
 
 /// What one run needs beside the session.
@@ -60,15 +65,16 @@ impl Job<'_> {
     ) -> Result<Found> {
         let start: Vec<f64> = self.moving.iter().map(|free| free.initial).collect();
         self.mapping.bounds.check(&start)?;
-        let start = self.mapping.coordinates(&start);
-        if *state == State::New {
-            *state = match self.plan.optimizer {
-                Optimizer::LevMar => State::LevMar(levmar::State::new(&start)),
-                Optimizer::Lbfgs => State::Lbfgs(lbfgs::State::new(&start)),
-                Optimizer::Adam => State::Adam(adam::State::new(&start)),
-            };
-        }
-        let mut outcome = self.minimize(session, monitor, state)?;
+        let many = self.plan.starts > 1 && *state == State::New;
+        let (mut outcome, ends) = if many {
+            self.from_many(session, monitor, state, &start)?
+        } else {
+            if *state == State::New {
+                *state = self.begin(&self.mapping.coordinates(&start));
+            }
+            let outcome = self.minimize(session, monitor, state, &self.plan.settings)?;
+            (outcome, Vec::new())
+        };
         outcome.params = self.mapping.values(&outcome.params);
         let (tied, slopes) = self.mapping.tied(&outcome.params)?;
         let variance = self.describe(session, &mut outcome)?;
@@ -77,7 +83,97 @@ impl Job<'_> {
             variance,
             tied,
             slopes,
+            ends,
         })
+    }
+
+    fn begin(&self, coordinates: &[f64]) -> State {
+        match self.plan.optimizer {
+            Optimizer::LevMar => State::LevMar(levmar::State::new(coordinates)),
+            Optimizer::Lbfgs => State::Lbfgs(lbfgs::State::new(coordinates)),
+            Optimizer::Adam => State::Adam(adam::State::new(coordinates)),
+        }
+    }
+
+    /// Gives each of many starts a few iterations, follows the best to their end, and returns the best of these with all of them.
+    /// A start where the loss is not finite is passed over. What stops the fit early leaves the best so far.
+    fn from_many<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        monitor: &mut Monitor,
+        state: &mut State,
+        initial: &[f64],
+    ) -> Result<(Outcome, Vec<(f64, Vec<f64>)>)> {
+        let began = Instant::now();
+        let whole = &self.plan.settings;
+        let left = |whole: &Settings| (whole.max_seconds - seconds_since(began)).max(0.0);
+        let limits = starts::limits(initial, &self.mapping.bounds, &self.mapping.transforms);
+        let all = latin_hypercube(initial, &limits, self.plan.starts, self.plan.seed);
+        let (mut iterations, mut evaluations) = (0, 0);
+        let (mut ends, mut failure) = (Vec::new(), None);
+        for start in all {
+            let short = Settings {
+                max_iterations: Some(starts::SHORT_RUN),
+                max_seconds: left(whole),
+                restarts: 0,
+                ..whole.clone()
+            };
+            let mut own = self.begin(&self.mapping.coordinates(&start));
+            let quiet = &mut Monitor {
+                cancel: monitor.cancel,
+                ..Monitor::default()
+            };
+            match self.minimize(session, quiet, &mut own, &short) {
+                Ok(end) => {
+                    iterations += end.iterations;
+                    evaluations += end.evaluations;
+                    ends.push((end.loss, end.params));
+                    if matches!(end.stop, Stop::Stopped | Stop::Target | Stop::MaxTime) {
+                        break;
+                    }
+                }
+                Err(error) if error.kind == ErrorKind::Numeric => {
+                    failure.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let chosen = starts::best(ends, self.plan.refine);
+        let mut found: Vec<(Outcome, State)> = Vec::new();
+        for (_, coordinates) in chosen {
+            let settings = Settings {
+                max_seconds: left(whole),
+                ..whole.clone()
+            };
+            let mut own = self.begin(&coordinates);
+            let end = self.minimize(session, monitor, &mut own, &settings)?;
+            iterations += end.iterations;
+            evaluations += end.evaluations;
+            let last = matches!(end.stop, Stop::Stopped | Stop::Target | Stop::MaxTime);
+            found.push((end, own));
+            if last {
+                break;
+            }
+        }
+        let ends = found
+            .iter()
+            .map(|(end, _)| (end.loss, self.mapping.values(&end.params)));
+        let ends = starts::best(ends.collect(), usize::MAX);
+        let best = found
+            .into_iter()
+            .min_by(|a, b| a.0.loss.total_cmp(&b.0.loss));
+        let Some((outcome, own)) = best else {
+            let none = Error::new(ErrorKind::Numeric, "no start has a finite loss");
+            return Err(failure.unwrap_or(none));
+        };
+        *state = own;
+        let outcome = Outcome {
+            iterations,
+            evaluations,
+            seconds: seconds_since(began),
+            ..outcome
+        };
+        Ok((outcome, ends))
     }
 
     fn minimize<T: Element>(
@@ -85,8 +181,8 @@ impl Job<'_> {
         session: &mut Session<T>,
         monitor: &mut Monitor,
         state: &mut State,
+        settings: &Settings,
     ) -> Result<Outcome> {
-        let settings = &self.plan.settings;
         let bounds = self.mapping.coordinate_bounds();
         let mut problem = problem(
             self.model,

@@ -249,9 +249,9 @@ impl Whitening {
         self.lower[row * self.n + column]
     }
 
-    /// How many observations it is of.
-    pub fn count(&self) -> usize {
-        self.n
+    /// The triangle, row by row.
+    pub fn triangle(&self) -> &[f64] {
+        &self.lower
     }
 
     /// Makes numbers with this covariance uncorrelated, with variance one.

@@ -6,6 +6,7 @@
 //! - [`levmar`]: trust-region Levenberg–Marquardt with box bounds
 //! - [`lbfgs`]: projected L-BFGS
 //! - [`adam`]: projected Adam
+//! - [`starts`]: many starts, of which the best are followed
 //! - [`loss`]: what is minimised; [`mapping`]: parameters that are transformed, tied or known beforehand
 //! - [`statistics`]: standard errors, correlations and what the data cannot determine; [`quantile`]: how wide intervals are;
 //!   [`profile`]: intervals from the loss itself
@@ -13,8 +14,10 @@
 //! - [`report`]: the result as text and JSON; [`plot`]: as SVG
 
 pub mod adam;
+mod checkpoint;
 pub mod diagnose;
 pub mod fitter;
+pub mod hash;
 mod job;
 pub mod lbfgs;
 pub mod levmar;
@@ -28,6 +31,7 @@ pub mod problem;
 pub mod profile;
 pub mod quantile;
 pub mod report;
+pub mod starts;
 pub mod statistics;
 mod step;
 mod workspace;

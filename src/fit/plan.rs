@@ -58,6 +58,10 @@ pub(super) struct Plan {
     pub noise: Noise,
     pub confidence: f64,
     pub profile: bool,
+    /// How many starts there are, how many of them are followed to their end, and the seed.
+    pub starts: usize,
+    pub refine: usize,
+    pub seed: u64,
     fixed: Vec<String>,
     transforms: String,
     ties: String,
@@ -122,11 +126,29 @@ impl Plan {
             },
             confidence,
             profile: options.str("profile") == "true",
+            starts: options.int("starts") as usize,
+            refine: options.int("refine") as usize,
+            seed: options.int("seed") as u64,
             fixed: names.filter(|n| !n.is_empty()).map(String::from).collect(),
             transforms: options.str("transform").to_string(),
             ties: options.str("tie").to_string(),
             priors: options.str("prior").to_string(),
         })
+    }
+
+    /// What a fit that goes on must have been asked too.
+    pub fn key(&self) -> String {
+        let Plan {
+            kind,
+            scale,
+            noise,
+            fixed,
+            transforms,
+            ties,
+            priors,
+            ..
+        } = self;
+        format!("{kind:?} {scale:?} {noise:?} {fixed:?} {transforms:?} {ties:?} {priors:?}")
     }
 
     /// The loss, whose scale of a robust kind must be known.

@@ -50,6 +50,12 @@ pub struct Context {
     pub tied: Vec<Tied>,
     /// How many of the observations are what was known beforehand.
     pub priors: usize,
+    /// The distinct ends of the starts that were followed, the best first: loss and parameters. Empty for one start.
+    pub ends: Vec<(f64, Vec<f64>)>,
+    /// How many starts there were.
+    pub starts: usize,
+    /// The hash of the data.
+    pub data_hash: String,
 }
 
 /// A parameter that others determine.
@@ -147,6 +153,7 @@ impl Report {
         let mut out = self.heading();
         out += &self.table();
         out += &self.tied_table();
+        out += &self.ends_table();
         out += &self.profile_table();
         out += &self.measures();
         let Some(statistics) = &self.statistics else {
@@ -251,6 +258,24 @@ impl Report {
             line += &format!("  {}", row[6]);
             out += line.trim_end();
             out.push('\n');
+        }
+        out
+    }
+
+    /// Where the starts ended, if there were several.
+    fn ends_table(&self) -> String {
+        if self.context.ends.is_empty() {
+            return String::new();
+        }
+        let mut out = format!(
+            "\n{} starts; ends that differ, the best first\n",
+            self.context.starts
+        );
+        for (loss, params) in &self.context.ends {
+            let pairs = self.names.iter().zip(params);
+            let pairs = pairs.map(|(name, value)| format!("{name} = {}", significant(*value, 6)));
+            let list = pairs.collect::<Vec<_>>().join(", ");
+            out += &format!("  loss {}: {list}\n", significant(*loss, 6));
         }
         out
     }
@@ -375,6 +400,13 @@ impl Report {
             "loss_scale": optional(Some(self.context.loss.scale).filter(|_| self.context.loss.kind.is_robust())),
             "optimizer": self.context.optimizer,
             "priors": self.context.priors,
+            "starts": self.context.starts,
+            "ends": self.context.ends.iter().map(|(loss, params)| json!({
+                "loss": number(*loss),
+                "parameters": params.iter().map(|p| number(*p)).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+            "data_hash": self.context.data_hash,
+            "version": env!("CARGO_PKG_VERSION"),
             "noise": self.noise.name(),
             "correlations": s.map(|s| matrix(&s.correlations)),
             "condition": optional(s.map(|s| s.condition)),
