@@ -218,6 +218,11 @@ pub static TABLE: &[Setting] = &[
         "",
         "Fit: what is known of parameters beforehand, normal distributions as NAME=MEAN:SD, separated by commas.",
     ),
+    real(
+        "smoothing",
+        "0",
+        "Fit: temperature, in units of what is compared, from which comparisons that hang on parameters are smoothed, so that thresholds can be fitted; it is lowered to almost nothing, and the end is that of the exact model. 0 smooths nothing.",
+    ),
     int(
         "starts",
         "1",

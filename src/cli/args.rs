@@ -235,6 +235,9 @@ pub struct Fit {
     /// Add the intervals of the profile likelihood
     #[arg(long)]
     pub profile: bool,
+    /// Fit thresholds: the temperature from which comparisons that hang on parameters are smoothed
+    #[arg(long, value_name = "X", value_parser = setting("smoothing"))]
+    pub smoothing: Option<String>,
     /// From how many starts: a Latin hypercube between the bounds, the initial values first
     #[arg(long, value_name = "N", value_parser = setting("starts"))]
     pub starts: Option<String>,

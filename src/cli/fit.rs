@@ -41,6 +41,7 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         ("target", &arguments.target_loss),
         ("schedule", &arguments.schedule),
         ("starts", &arguments.starts),
+        ("smoothing", &arguments.smoothing),
         ("refine", &arguments.refine),
         ("seed", &arguments.seed),
     ];

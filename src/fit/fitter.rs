@@ -28,6 +28,7 @@ enum AnySession {
 /// A fitting problem. Parameters that are not added keep their initial values; if none is added, all of them move.
 pub struct Fitter {
     model: Arc<Model>,
+    options: Options,
     plan: Plan,
     session: AnySession,
     free: Vec<Free>,
@@ -52,6 +53,7 @@ impl Fitter {
         let plan = Plan::new(options)?;
         let fitter = Fitter {
             noise: plan.noise,
+            options: options.clone(),
             model,
             plan,
             session,
@@ -250,9 +252,10 @@ impl Fitter {
             cancel: Some(cancel),
             every: monitor.every,
         };
+        let options = self.options.clone();
         let result = self.with_job(|job, session| match session {
-            AnySession::F64(session) => job.run(session, monitor, &mut state),
-            AnySession::F32(session) => job.run(session, monitor, &mut state),
+            AnySession::F64(session) => job.thaw(session, &options, monitor, &mut state),
+            AnySession::F32(session) => job.thaw(session, &options, monitor, &mut state),
         });
         self.state = state;
         let mut found = result?;
@@ -406,6 +409,7 @@ impl Fitter {
                 priors: mapping.priors.len(),
                 ends: found.ends.clone(),
                 starts: self.plan.starts,
+                smoothing: self.plan.smoothing,
                 data_hash: self.data_hash(),
             },
             names,

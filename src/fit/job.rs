@@ -1,5 +1,6 @@
 //! One run of an optimiser on a session, and what the statistics need of its end.
 
+use super::anneal::anneal;
 use super::linalg::triangle_len;
 use super::loss::{Loss, Whitening};
 use super::mapping::{Mapped, Mapping, Space};
@@ -8,13 +9,14 @@ use super::plan::{Free, Optimizer, Plan, bounds, parameters};
 use super::problem::{Data, Problem, Rows};
 use super::profile::{self, Interval};
 use super::report::Report;
-use super::starts::{self, latin_hypercube};
+use super::starts::{self, End, latin_hypercube};
 use super::{
     Bounds, Monitor, Objective, Outcome, Progress, Residuals, Settings, Stop, adam, lbfgs, levmar,
     reduce, seconds_since,
 };
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::Options;
 use crate::session::{Element, Session};
 use std::time::Instant;
 
@@ -39,7 +41,7 @@ pub(super) struct Found {
     /// Their derivatives by the free ones, a row each.
     pub slopes: Vec<f64>,
     /// Where the starts ended that were followed, if there were several: loss and values.
-    pub ends: Vec<(f64, Vec<f64>)>,
+    pub ends: Vec<End>,
 }
 
 /// What one run needs beside the session.
@@ -67,7 +69,7 @@ impl Job<'_> {
         self.mapping.bounds.check(&start)?;
         let many = self.plan.starts > 1 && *state == State::New;
         let (mut outcome, ends) = if many {
-            self.from_many(session, monitor, state, &start)?
+            self.many_starts(session, monitor, state, &start)?
         } else {
             if *state == State::New {
                 *state = self.begin(&self.mapping.coordinates(&start));
@@ -87,7 +89,53 @@ impl Job<'_> {
         })
     }
 
-    fn begin(&self, coordinates: &[f64]) -> State {
+    /// As [`Job::run`]; where thresholds are to be fitted, from the best of what the smoothed model found. Which is best says the
+    /// exact model, and it is fitted on from there.
+    pub fn thaw<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        options: &Options,
+        monitor: &mut Monitor,
+        state: &mut State,
+    ) -> Result<Found> {
+        let Some(first) = self.plan.smoothing.filter(|_| *state == State::New) else {
+            return self.run(session, monitor, state);
+        };
+        let ends = anneal(
+            self,
+            options,
+            first,
+            &mut Monitor {
+                cancel: monitor.cancel,
+                ..Monitor::default()
+            },
+        )?;
+        let mut best = (f64::INFINITY, None);
+        for end in ends {
+            let coordinates = self.mapping.coordinates(&end);
+            let own = &mut self.begin(&coordinates);
+            let look = Settings {
+                max_iterations: Some(0),
+                ..self.plan.settings.clone()
+            };
+            let quiet = &mut Monitor::default();
+            let loss = match self.minimize(session, quiet, own, &look) {
+                Ok(outcome) => outcome.loss,
+                Err(error) if error.kind == ErrorKind::Numeric => continue,
+                Err(error) => return Err(error),
+            };
+            // of equal ones the coldest
+            if loss <= best.0 {
+                best = (loss, Some(coordinates));
+            }
+        }
+        if let (_, Some(coordinates)) = best {
+            *state = self.begin(&coordinates);
+        }
+        self.run(session, monitor, state)
+    }
+
+    pub fn begin(&self, coordinates: &[f64]) -> State {
         match self.plan.optimizer {
             Optimizer::LevMar => State::LevMar(levmar::State::new(coordinates)),
             Optimizer::Lbfgs => State::Lbfgs(lbfgs::State::new(coordinates)),
@@ -97,13 +145,13 @@ impl Job<'_> {
 
     /// Gives each of many starts a few iterations, follows the best to their end, and returns the best of these with all of them.
     /// A start where the loss is not finite is passed over. What stops the fit early leaves the best so far.
-    fn from_many<T: Element>(
+    fn many_starts<T: Element>(
         &mut self,
         session: &mut Session<T>,
         monitor: &mut Monitor,
         state: &mut State,
         initial: &[f64],
-    ) -> Result<(Outcome, Vec<(f64, Vec<f64>)>)> {
+    ) -> Result<(Outcome, Vec<End>)> {
         let began = Instant::now();
         let whole = &self.plan.settings;
         let left = |whole: &Settings| (whole.max_seconds - seconds_since(began)).max(0.0);

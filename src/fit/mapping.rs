@@ -198,8 +198,8 @@ impl Mapping {
             match transform {
                 Transform::Identity => {}
                 Transform::Log => {
-                    let log = |x: f64| if x > 0.0 { x.ln() } else { f64::NEG_INFINITY };
-                    bounds.lower[i] = log(bounds.lower[i]);
+                    // a bound that is not positive is none
+                    bounds.lower[i] = bounds.lower[i].max(0.0).ln();
                     bounds.upper[i] = bounds.upper[i].ln();
                 }
                 Transform::Logit => {

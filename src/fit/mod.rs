@@ -14,6 +14,7 @@
 //! - [`report`]: the result as text and JSON; [`plot`]: as SVG
 
 pub mod adam;
+mod anneal;
 mod checkpoint;
 pub mod diagnose;
 pub mod fitter;

@@ -48,6 +48,13 @@ pub(super) fn bounds(moving: &[Free]) -> Bounds {
     }
 }
 
+/// The parameters that do not move, by index.
+struct Held<'a> {
+    fixed: Vec<usize>,
+    /// With the expressions that they follow.
+    tied: Vec<(usize, &'a str)>,
+}
+
 /// What the options say.
 pub(super) struct Plan {
     pub settings: Settings,
@@ -60,6 +67,8 @@ pub(super) struct Plan {
     pub profile: bool,
     /// How many starts there are, how many of them are followed to their end, and the seed.
     pub starts: usize,
+    /// The first temperature of smoothed comparisons, if there is one.
+    pub smoothing: Option<f64>,
     pub refine: usize,
     pub seed: u64,
     fixed: Vec<String>,
@@ -127,6 +136,7 @@ impl Plan {
             confidence,
             profile: options.str("profile") == "true",
             starts: options.int("starts") as usize,
+            smoothing: Some(options.real("smoothing")).filter(|t| *t > 0.0 && t.is_finite()),
             refine: options.int("refine") as usize,
             seed: options.int("seed") as u64,
             fixed: names.filter(|n| !n.is_empty()).map(String::from).collect(),
@@ -194,7 +204,7 @@ impl Plan {
     }
 
     /// The parameters that neither move nor follow, and those that follow, by index, with their expressions.
-    fn held(&self, model: &Model) -> Result<(Vec<usize>, Vec<(usize, &str)>)> {
+    fn held(&self, model: &Model) -> Result<Held<'_>> {
         let fixed = self.fixed.iter();
         let fixed: Vec<usize> = fixed
             .map(|name| Plan::index(model, "fixed", name))
@@ -209,12 +219,12 @@ impl Plan {
             }
             tied.push((index, expression));
         }
-        Ok((fixed, tied))
+        Ok(Held { fixed, tied })
     }
 
     /// The parameters that move: of those that were `added`, or of all of the model, those that are neither fixed nor tied.
     pub fn moving(&self, model: &Model, added: &[Free]) -> Result<Vec<Free>> {
-        let (fixed, tied) = self.held(model)?;
+        let Held { fixed, tied } = self.held(model)?;
         let all = parameters(model);
         let free = if added.is_empty() { &all } else { added };
         let moves = |free: &&Free| {
@@ -230,7 +240,7 @@ impl Plan {
         moving: &[Free],
         noise: Noise,
     ) -> Result<(Mapping, Vec<usize>)> {
-        let (_, tied) = self.held(model)?;
+        let Held { tied, .. } = self.held(model)?;
         let all = parameters(model);
         let ports = model.graph.parameters();
         let name = |index: usize| model.graph.ports[ports[index]].name.to_string();

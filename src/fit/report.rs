@@ -52,6 +52,8 @@ pub struct Context {
     pub priors: usize,
     /// The distinct ends of the starts that were followed, the best first: loss and parameters. Empty for one start.
     pub ends: Vec<(f64, Vec<f64>)>,
+    /// The temperature from which comparisons were smoothed on the way, if they were.
+    pub smoothing: Option<f64>,
     /// How many starts there were.
     pub starts: usize,
     /// The hash of the data.
@@ -156,6 +158,12 @@ impl Report {
         out += &self.ends_table();
         out += &self.profile_table();
         out += &self.measures();
+        if let Some(temperature) = self.context.smoothing {
+            let temperature = significant(temperature, 6);
+            out += &format!(
+                "\nnote: comparisons were smoothed from temperature {temperature} on; loss and errors are those of the exact model\n"
+            );
+        }
         let Some(statistics) = &self.statistics else {
             return out;
         };
@@ -405,6 +413,7 @@ impl Report {
                 "loss": number(*loss),
                 "parameters": params.iter().map(|p| number(*p)).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
+            "smoothing": optional(self.context.smoothing),
             "data_hash": self.context.data_hash,
             "version": env!("CARGO_PKG_VERSION"),
             "noise": self.noise.name(),

@@ -3,6 +3,9 @@
 use super::Bounds;
 use super::mapping::Transform;
 
+/// Where a start ended: its loss and its parameters.
+pub type End = (f64, Vec<f64>);
+
 /// Iterations that each start is given before the best are chosen.
 pub const SHORT_RUN: u64 = 15;
 /// Ends whose parameters differ relatively less than this are one.
@@ -86,11 +89,11 @@ pub fn latin_hypercube(initial: &[f64], bounds: &Bounds, count: usize, seed: u64
 }
 
 /// The best `most` ends that differ, the lowest loss first.
-pub fn best(mut ends: Vec<(f64, Vec<f64>)>, most: usize) -> Vec<(f64, Vec<f64>)> {
+pub fn best(mut ends: Vec<End>, most: usize) -> Vec<End> {
     ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut kept: Vec<(f64, Vec<f64>)> = Vec::new();
+    let mut kept: Vec<End> = Vec::new();
     for (loss, params) in ends {
-        let same = |other: &(f64, Vec<f64>)| {
+        let same = |other: &End| {
             let pairs = other.1.iter().zip(&params);
             pairs.fold(true, |same, (a, b)| {
                 same && (a - b).abs() <= SAME * a.abs().max(b.abs())
