@@ -236,6 +236,7 @@ fn points(source: &Source, samples: usize) -> (Arc<Model>, Data) {
         x,
         y,
         weights: vec![],
+        lines: vec![],
     };
     (model, data)
 }
@@ -249,6 +250,7 @@ fn misra1a() -> (Arc<Model>, Data) {
         x,
         y,
         weights: vec![],
+        lines: vec![],
     };
     (model(MISRA1A), data)
 }

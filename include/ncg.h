@@ -95,6 +95,12 @@
 /* Stopped by the callback or by ncg_fit_cancel. */
 #define NCG_FIT_STOPPED 6
 
+/* The limit on evaluations was reached. */
+#define NCG_FIT_MAX_EVALUATIONS 7
+
+/* The loss has come down to the option "target". */
+#define NCG_FIT_TARGET 8
+
 /* One failure: status code, message, place in the source. Freed by ncg_error_free. */
 typedef struct ncg_error ncg_error;
 
@@ -358,15 +364,15 @@ void ncg_session_free(ncg_session *session);
 
 /* ==== Fitting ==== */
 
-/* A fitting problem. Options: those of a session, and "optimizer", "loss", "max_iterations", "max_seconds", "gtol", "ftol",
-   "xtol", "learning_rate". options may be NULL. */
+/* A fitting problem. Options: those of a session, and those whose description (ncg_option_describe) begins with "Fit", such
+   as "optimizer", "loss", "noise", "max_iterations", "tie". options may be NULL. */
 int32_t ncg_fit_new(const ncg_model *model,
                     const ncg_options *options,
                     ncg_fit **out,
                     ncg_error **err);
 
 /* Lets a parameter move between two bounds, which may be infinite. Parameters not named keep their value; if none is named,
-   all move, from the values and within the bounds of the source. */
+   all move, from the values and within the bounds of the source. The name of a vector or matrix stands for all its numbers. */
 int32_t ncg_fit_add_parameter(ncg_fit *fit,
                               const char *name,
                               double initial,
@@ -374,7 +380,8 @@ int32_t ncg_fit_add_parameter(ncg_fit *fit,
                               double upper,
                               ncg_error **err);
 
-/* Copies the observations: inputs x, targets y, and weights w (NULL means ones). A squared residual counts as often as its
+/* Copies the observations: inputs x, targets y (one for each output; one for each mean with the loss "gaussian", none with
+   "value"), and weights w (NULL means ones). A squared residual counts as often as its
    weight says; the scale of the weights does not matter to the standard errors, unless the option "noise" is "known". */
 int32_t ncg_fit_set_data_f64(ncg_fit *fit,
                              int64_t n_samples,
@@ -389,6 +396,13 @@ int32_t ncg_fit_set_data_f64(ncg_fit *fit,
                              int64_t w_stride,
                              ncg_error **err);
 
+/* Copies the covariance of the observations, after ncg_fit_set_data_f64 without weights: n by n, symmetric, where n is
+   n_samples times the number of targets, in the order of all samples of the first target, then of the next. */
+int32_t ncg_fit_set_covariance_f64(ncg_fit *fit,
+                                   int64_t n,
+                                   const double *covariance,
+                                   ncg_error **err);
+
 /* Asks for a call every `every` iterations (1 or more); a NULL callback removes it. user_data is given to the callback as
    it is, and must live as long as the fit may run. */
 int32_t ncg_fit_set_callback(ncg_fit *fit,
@@ -396,6 +410,15 @@ int32_t ncg_fit_set_callback(ncg_fit *fit,
                              void *user_data,
                              int64_t every,
                              ncg_error **err);
+
+/* Writes the state of the fit to a file: whole or not at all. ncg_fit_resume goes on from there. */
+int32_t ncg_fit_checkpoint(const ncg_fit *fit, const char *path, ncg_error **err);
+
+/* Takes up the state that ncg_fit_checkpoint wrote, after the parameters and the data have been given again: the next
+   ncg_fit_run goes on with the same bits. Another model, other data or other options are refused. */
+int32_t ncg_fit_resume(ncg_fit *fit,
+                       const char *path,
+                       ncg_error **err);
 
 /* Runs until an NCG_FIT_* stop. A limit, the callback and ncg_fit_cancel are stops, not errors; calling again continues. */
 int32_t ncg_fit_run(ncg_fit *fit,
@@ -427,7 +450,7 @@ int32_t ncg_fit_covariance(const ncg_fit *fit,
                            int64_t capacity,
                            ncg_error **err);
 
-/* The report as text or JSON (format "text" or "json"): estimates, standard errors, correlations, chi-square, stop reason,
+/* The report as text or JSON (format "text" or "json"): estimates, standard errors, intervals, correlations, chi-square, stop reason,
    active bounds, what cannot be told apart. needed receives the size including the final NUL; a NULL buffer asks for it
    alone. */
 int32_t ncg_fit_report(const ncg_fit *fit,

@@ -182,15 +182,80 @@ pub static TABLE: &[Setting] = &[
     choice(
         "optimizer",
         "levmar",
-        "Fit: Levenberg-Marquardt or Adam.",
-        &["levmar", "adam"],
+        "Fit: Levenberg-Marquardt, L-BFGS or Adam; lbfgs is the default for losses that are no sum of squares.",
+        &["levmar", "lbfgs", "adam"],
     ),
     choice(
         "loss",
         "squares",
-        "Fit: what is minimised: the weighted sum of squared residuals.",
-        &["squares"],
+        "Fit: what is minimised: squares; the robust huber, soft_l1, cauchy, tukey; the likelihoods poisson (of counts) and gaussian (the model gives means, then standard deviations); value, the sum of the model's own values.",
+        &[
+            "squares", "huber", "soft_l1", "cauchy", "tukey", "poisson", "gaussian", "value",
+        ],
     ),
+    real(
+        "loss_scale",
+        "0",
+        "Fit: the residual from which on a robust loss treats an observation as an outlier; 0 takes the usual multiple of known standard deviations.",
+    ),
+    text(
+        "fixed",
+        "",
+        "Fit: parameters that do not move, separated by commas.",
+    ),
+    text(
+        "transform",
+        "",
+        "Fit: parameters that are moved by their logarithm or their logit between bounds, as NAME=log or NAME=logit, separated by commas.",
+    ),
+    text(
+        "tie",
+        "",
+        "Fit: parameters that follow from others, as NAME=EXPRESSION in Scheme, separated by commas.",
+    ),
+    text(
+        "prior",
+        "",
+        "Fit: what is known of parameters beforehand, normal distributions as NAME=MEAN:SD, separated by commas.",
+    ),
+    real(
+        "smoothing",
+        "0",
+        "Fit: temperature, in units of what is compared, from which comparisons that hang on parameters are smoothed, so that thresholds can be fitted; it is lowered to almost nothing, and the end is that of the exact model. 0 smooths nothing.",
+    ),
+    int(
+        "starts",
+        "1",
+        1.0,
+        "Fit: from how many starts, a Latin hypercube between the bounds of the parameters with the initial values first.",
+    ),
+    int(
+        "refine",
+        "5",
+        1.0,
+        "Fit: how many of the starts, the best after a few iterations, are followed to their end.",
+    ),
+    int("seed", "0", 0.0, "Fit: seed of the starts."),
+    choice(
+        "schedule",
+        "constant",
+        "Fit: how the step of Adam shrinks over the iterations that are allowed.",
+        &["constant", "cosine", "exponential"],
+    ),
+    int(
+        "max_evaluations",
+        "0",
+        0.0,
+        "Fit: limit on evaluations of the model; 0 is none.",
+    ),
+    Setting {
+        min: f64::NEG_INFINITY,
+        ..real(
+            "target",
+            "-inf",
+            "Fit: stops when the loss has come down to this.",
+        )
+    },
     choice(
         "noise",
         "estimated",
@@ -202,6 +267,17 @@ pub static TABLE: &[Setting] = &[
         "0",
         0.0,
         "Fit: iteration limit; 0 takes the optimiser's own (5000, Adam 20000).",
+    ),
+    real(
+        "confidence",
+        "0.95",
+        "Fit: probability that the intervals of the report cover the true values, between 0 and 1.",
+    ),
+    choice(
+        "profile",
+        "false",
+        "Fit: true adds the intervals of the profile likelihood, which cost a few fits for each parameter.",
+        &["false", "true"],
     ),
     real("max_seconds", "inf", "Fit: time limit in seconds."),
     real(

@@ -465,6 +465,9 @@ fn report() -> Report {
         observations: 20,
         total_sum_of_squares: Some(10.0),
         engine: "native".to_string(),
+        confidence: 0.95,
+        profiles: None,
+        context: Default::default(),
     }
 }
 
@@ -527,6 +530,7 @@ fn a_plot_is_a_well_formed_svg() {
         .collect();
     let caption = plot::caption(&["b1", "b2"], &got.params, &s.std_errors);
     assert_eq!(caption, "b1 = 2.996 ± 0.016,  b2 = 0.3994 ± 0.0046");
+    let band = vec![0.05; curve_x.len()];
     let picture = Plot {
         title: "Saturation & <growth>",
         caption: &caption,
@@ -537,10 +541,12 @@ fn a_plot_is_a_well_formed_svg() {
         residuals: &residuals,
         curve_x: &curve_x,
         curve_y: &curve_y,
+        band: &band,
     };
     let svg = plot::svg(&picture).unwrap();
     assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
     assert!(svg.contains("&amp; &lt;growth") && svg.contains("± 0.016") && !svg.contains("NaN"));
+    assert!(svg.contains("band") && svg.contains("<polygon"));
     if let Ok(path) = std::env::var("NCG_TEST_PLOT") {
         std::fs::write(path, svg).unwrap();
     }
@@ -552,6 +558,7 @@ fn a_plot_is_a_well_formed_svg() {
             residuals: y,
             curve_x: x,
             curve_y: y,
+            band: &[],
             ..picture
         };
         plot::svg(&few).map(|svg| svg.len()).map_err(|e| e.kind)

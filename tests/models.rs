@@ -68,6 +68,7 @@ fn example(name: &str, form: &str) -> Example {
             x: (0..inputs.len()).flat_map(column).collect(),
             y: column(inputs.len()),
             weights: vec![],
+            ..Data::default()
         },
         exact: column(inputs.len() + 1),
         truth: names

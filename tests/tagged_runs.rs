@@ -355,6 +355,7 @@ fn a_model_that_stays_general_is_fitted() {
         x,
         y,
         weights: vec![],
+        lines: vec![],
     };
     let mut fitter = ncg::fit::fitter::Fitter::new(model, &options).unwrap();
     let noise = fitter.noise();

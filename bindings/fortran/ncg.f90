@@ -33,6 +33,8 @@ module ncg
     integer(c_int32_t), parameter :: NCG_FIT_MAX_ITERATIONS = 4
     integer(c_int32_t), parameter :: NCG_FIT_MAX_TIME = 5
     integer(c_int32_t), parameter :: NCG_FIT_STOPPED = 6
+    integer(c_int32_t), parameter :: NCG_FIT_MAX_EVALUATIONS = 7
+    integer(c_int32_t), parameter :: NCG_FIT_TARGET = 8
 
     interface
         function ncg_version() bind(C) result(version)
@@ -245,11 +247,36 @@ module ncg
             integer(c_int32_t) :: status
         end function
 
+        function ncg_fit_set_covariance_f64(fit, n, covariance, err) bind(C) result(status)
+            import :: c_double, c_int32_t, c_int64_t, c_ptr
+            type(c_ptr), value :: fit
+            integer(c_int64_t), value :: n
+            real(c_double), intent(in) :: covariance(*)
+            type(c_ptr), intent(inout), optional :: err
+            integer(c_int32_t) :: status
+        end function
+
         function ncg_fit_set_callback(fit, callback, user_data, every, err) bind(C) result(status)
             import :: c_funptr, c_int32_t, c_int64_t, c_ptr
             type(c_ptr), value :: fit, user_data
             type(c_funptr), value :: callback
             integer(c_int64_t), value :: every
+            type(c_ptr), intent(inout), optional :: err
+            integer(c_int32_t) :: status
+        end function
+
+        function ncg_fit_checkpoint(fit, path, err) bind(C) result(status)
+            import :: c_char, c_int32_t, c_ptr
+            type(c_ptr), value :: fit
+            character(kind=c_char), intent(in) :: path(*)
+            type(c_ptr), intent(inout), optional :: err
+            integer(c_int32_t) :: status
+        end function
+
+        function ncg_fit_resume(fit, path, err) bind(C) result(status)
+            import :: c_char, c_int32_t, c_ptr
+            type(c_ptr), value :: fit
+            character(kind=c_char), intent(in) :: path(*)
             type(c_ptr), intent(inout), optional :: err
             integer(c_int32_t) :: status
         end function

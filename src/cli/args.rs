@@ -138,18 +138,25 @@ pub struct Engine {
     pub onnxruntime: Option<String>,
 }
 
-/// Observations in a CSV file.
+/// Observations in a table.
 #[derive(Args)]
 pub struct Data {
-    /// CSV file with a header; its columns are found by the names of the inputs; lines that begin with # are skipped
-    #[arg(long, value_name = "FILE.csv")]
+    /// Table whose columns are found by the names of the inputs: CSV or TSV with a header, in which lines that begin with # are
+    /// skipped, or .npy with records (or a matrix, whose columns are c0, c1, ...)
+    #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
-    /// The column of the observed value; once for each value of a model whose value is a list
-    #[arg(long = "target", value_name = "COLUMN", required = true)]
+    /// The column of the observed value; once for each value of a model whose value is a list; none for --loss value
+    #[arg(long = "target", value_name = "COLUMN")]
     pub targets: Vec<String>,
     /// Known standard deviation of the observations: a column, or one number for all
     #[arg(long, value_name = "COLUMN|NUMBER")]
     pub sigma: Option<String>,
+    /// Standard deviations that are known up to a common factor, which the residuals tell: a column
+    #[arg(long, value_name = "COLUMN", conflicts_with = "sigma")]
+    pub relative_sigma: Option<String>,
+    /// The covariance of all observations: a CSV file of numbers without a header, a row for each
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["sigma", "relative_sigma"])]
+    pub covariance: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -180,9 +187,30 @@ pub struct Fit {
     /// What is minimised
     #[arg(long, value_name = "NAME", value_parser = words("loss"))]
     pub loss: Option<String>,
+    /// The residual from which on a robust loss treats an observation as an outlier
+    #[arg(long, value_name = "X", value_parser = setting("loss_scale"))]
+    pub loss_scale: Option<String>,
+    /// Keep a parameter at its initial value; may be repeated
+    #[arg(long = "fix", value_name = "NAME")]
+    pub fixed: Vec<String>,
+    /// Move a parameter by its logarithm, or by its logit between its bounds; may be repeated
+    #[arg(long = "transform", value_name = "NAME=log|logit")]
+    pub transforms: Vec<String>,
+    /// Let a parameter follow from others by a Scheme expression; may be repeated
+    #[arg(long = "tie", value_name = "NAME=EXPRESSION")]
+    pub ties: Vec<String>,
+    /// What is known of a parameter beforehand: a normal distribution; may be repeated
+    #[arg(long = "prior", value_name = "NAME=MEAN:SD")]
+    pub priors: Vec<String>,
     /// Iteration limit; 0 takes the optimiser's own
     #[arg(long, value_name = "N", value_parser = setting("max_iterations"))]
     pub max_iterations: Option<String>,
+    /// Limit on evaluations of the model; 0 is none
+    #[arg(long, value_name = "N", value_parser = setting("max_evaluations"))]
+    pub max_evaluations: Option<String>,
+    /// Stop when the loss has come down to this
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = setting("target"))]
+    pub target_loss: Option<String>,
     /// Time limit
     #[arg(long, value_name = "SECONDS", value_parser = setting("max_seconds"))]
     pub max_seconds: Option<String>,
@@ -198,8 +226,35 @@ pub struct Fit {
     /// Step size of Adam
     #[arg(long, value_name = "X", value_parser = setting("learning_rate"))]
     pub learning_rate: Option<String>,
-    /// Write the model with the fitted values: .ncg or .onnx
-    #[arg(short, long, value_name = "FILE", value_parser = ending(&["ncg", "onnx"]))]
+    /// How the step of Adam shrinks
+    #[arg(long, value_name = "NAME", value_parser = words("schedule"))]
+    pub schedule: Option<String>,
+    /// Probability that the intervals cover the true values
+    #[arg(long, value_name = "X", value_parser = setting("confidence"))]
+    pub confidence: Option<String>,
+    /// Add the intervals of the profile likelihood
+    #[arg(long)]
+    pub profile: bool,
+    /// Fit thresholds: the temperature from which comparisons that hang on parameters are smoothed
+    #[arg(long, value_name = "X", value_parser = setting("smoothing"))]
+    pub smoothing: Option<String>,
+    /// From how many starts: a Latin hypercube between the bounds, the initial values first
+    #[arg(long, value_name = "N", value_parser = setting("starts"))]
+    pub starts: Option<String>,
+    /// How many of the starts are followed to their end
+    #[arg(long, value_name = "N", value_parser = setting("refine"))]
+    pub refine: Option<String>,
+    /// Seed of the starts
+    #[arg(long, value_name = "N", value_parser = setting("seed"))]
+    pub seed: Option<String>,
+    /// Write the state of the fit when it stops, so that it can go on
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Go on from the checkpoint, if it is there
+    #[arg(long, requires = "checkpoint")]
+    pub resume: bool,
+    /// Write the model with the fitted values and the report: .ncg, .onnx or .scm
+    #[arg(short, long, value_name = "FILE", value_parser = ending(&["ncg", "onnx", "scm"]))]
     pub output: Option<PathBuf>,
     /// Draw the fit
     #[arg(long, value_name = "FILE.svg", value_parser = ending(&["svg"]))]

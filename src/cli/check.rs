@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::json::number;
 use super::{Reply, args, table};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fit::loss::Loss;
 use crate::fit::problem::{Data, Problem};
 use crate::fit::report::significant;
 use crate::fit::statistics::{Statistics, statistics};
@@ -43,7 +44,8 @@ pub fn run(arguments: &args::Check) -> Result<Reply> {
     }
     let model = Arc::new(arguments.source.load(&arguments.parameters, &mut options)?);
     let warnings = model.warnings();
-    let (data, noise) = table::observations(&arguments.data, &model.graph)?;
+    let outputs = model.graph.outputs.len();
+    let (data, noise) = table::observations(&arguments.data, &model.graph, outputs)?;
     let start = start(&model.graph)?;
     let mut session = Session::<f64>::new(model, &options)?;
     let (residuals, jacobian, derivatives) = differentiate(&mut session, &data, &start)?;
@@ -103,7 +105,7 @@ fn differentiate(
 ) -> Result<Differentiated> {
     let p: Vec<f64> = start.iter().map(|(_, initial)| *initial).collect();
     let free: Vec<usize> = (0..p.len()).collect();
-    let mut problem = Problem::new(session, data, &p, &free)?;
+    let mut problem = Problem::new(session, data, (&p, &free), Loss::default(), None)?;
     let rows = problem.residual_count();
     let mut residuals = vec![0.0; rows];
     let mut jacobian = vec![0.0; rows * p.len()];

@@ -128,6 +128,7 @@ impl Example {
         let columns = table::Named {
             targets: &[self.target.to_string()],
             sigma: self.sigma,
+            relative: false,
         };
         let bytes = self.data.as_bytes();
         let (data, noise) = table::from_bytes(self.name, bytes, &columns, &model.graph)?;

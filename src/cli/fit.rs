@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Reply, args, progress, table};
 use crate::compile::Model;
 use crate::document::write_atomic;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fit::fitter::Fitter;
 use crate::fit::plot::{self, Plot};
 use crate::fit::problem::Data;
@@ -20,7 +20,8 @@ use crate::session::{Element, Session, Strided, StridedMut};
 const CURVE: usize = 600;
 
 pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
-    for output in arguments.output.iter().chain(&arguments.plot) {
+    let outputs = arguments.output.iter().chain(&arguments.plot);
+    for output in outputs.chain(&arguments.checkpoint) {
         arguments.source.check_output(output)?;
     }
     let mut options = Options::new();
@@ -34,16 +35,57 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         ("ftol", &arguments.ftol),
         ("xtol", &arguments.xtol),
         ("learning_rate", &arguments.learning_rate),
+        ("confidence", &arguments.confidence),
+        ("loss_scale", &arguments.loss_scale),
+        ("max_evaluations", &arguments.max_evaluations),
+        ("target", &arguments.target_loss),
+        ("schedule", &arguments.schedule),
+        ("starts", &arguments.starts),
+        ("smoothing", &arguments.smoothing),
+        ("refine", &arguments.refine),
+        ("seed", &arguments.seed),
     ];
     for (name, value) in settings {
         args::set(&mut options, name, value)?;
     }
+    let lists = [
+        ("fixed", &arguments.fixed),
+        ("transform", &arguments.transforms),
+        ("tie", &arguments.ties),
+        ("prior", &arguments.priors),
+    ];
+    for (name, list) in lists {
+        if !list.is_empty() {
+            options.set_str(name, &list.join(","))?;
+        }
+    }
+    if arguments.profile {
+        options.set_str("profile", "true")?;
+    }
     let model = Arc::new(arguments.source.load(&arguments.parameters, &mut options)?);
     let warnings = model.warnings();
-    let (data, noise) = table::observations(&arguments.data, &model.graph)?;
-    let mut fitter = Fitter::new(model, &options)?;
+    let mut fitter = Fitter::new(model.clone(), &options)?;
+    let observed = table::observations(&arguments.data, &model.graph, fitter.targets()?)?;
+    let (data, noise) = observed;
+    // without sigmas the setting says how the residuals are measured
+    let noise = if data.weights.is_empty() {
+        fitter.noise()
+    } else {
+        noise
+    };
     fitter.set_data(data.clone(), noise)?;
+    if let Some(path) = &arguments.data.covariance {
+        fitter.set_covariance(&table::numbers(path)?)?;
+    }
+    if arguments.resume
+        && let Some(path) = arguments.checkpoint.as_deref().filter(|path| path.exists())
+    {
+        fitter.resume(&crate::document::text(path)?)?;
+    }
     progress::run(&mut fitter, json)?;
+    if let Some(path) = &arguments.checkpoint {
+        write_atomic(path, fitter.checkpoint()?.as_bytes())?;
+    }
     let report = fitter.report()?;
     let fitted = fitter.bake()?;
 
@@ -52,9 +94,13 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         files.push(("output", path, document(&fitted, path, &options)?));
     }
     if let Some(path) = &arguments.plot {
+        let Some(target) = arguments.data.targets.first() else {
+            let message = "--plot: a loss that the program writes has no observations to draw";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
         let heading = Heading {
             title: &arguments.source.title(),
-            target: &arguments.data.targets[0],
+            target,
         };
         let svg = draw(&heading, &fitted, &data, &report, &options)?;
         files.push(("plot", path, svg.into_bytes()));
@@ -77,9 +123,10 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
 
 /// The bytes of a model as the file `path`, which says the format.
 pub fn document(model: &Model, path: &Path, options: &Options) -> Result<Vec<u8>> {
-    match path.extension().is_some_and(|ending| ending == "onnx") {
-        true => crate::onnx::write(model, options),
-        false => Ok(crate::ncg::write(model)?.into_bytes()),
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("onnx") => crate::onnx::write(model, options),
+        Some("scm") => Ok(crate::document::scheme(model)?.into_bytes()),
+        _ => Ok(crate::ncg::write(model)?.into_bytes()),
     }
 }
 
@@ -98,11 +145,7 @@ pub fn draw(
     options: &Options,
 ) -> Result<String> {
     let names: Vec<&str> = report.names.iter().map(String::as_str).collect();
-    let errors = match &report.statistics {
-        Some(statistics) => statistics.std_errors.clone(),
-        None => vec![None; names.len()],
-    };
-    let caption = plot::caption(&names, &report.outcome.params, &errors);
+    let caption = plot::caption(&names, &report.outcome.params, &report.std_errors());
     let model = Arc::new(fitted.clone());
     let values = evaluate(&model, &data.x, data.samples, options)?;
     // a model of several values is drawn by its first
@@ -121,6 +164,7 @@ pub fn draw(
             residuals: &residuals,
             curve_x: &ends,
             curve_y: &ends,
+            band: &[],
         });
     };
     let [low, high] = extent(&data.x);
@@ -128,6 +172,7 @@ pub fn draw(
         .map(|i| low + (high - low) * i as f64 / (CURVE - 1) as f64)
         .collect();
     let curve_y = evaluate(&model, &curve_x, CURVE, options)?;
+    let band = band(&model, &curve_x, report, options)?;
     plot::svg(&Plot {
         title: heading.title,
         caption: &caption,
@@ -138,7 +183,45 @@ pub fn draw(
         residuals: &residuals,
         curve_x: &curve_x,
         curve_y: &curve_y[..CURVE],
+        band: &band,
     })
+}
+
+/// How far the confidence band of the curve reaches to each side, from the covariance of the parameters; empty without one.
+fn band(model: &Arc<Model>, x: &[f64], report: &Report, options: &Options) -> Result<Vec<f64>> {
+    let (Some(statistics), Some(quantile)) = (&report.statistics, report.quantile()) else {
+        return Ok(Vec::new());
+    };
+    if options.str("dtype") != "f64" || report.std_errors().iter().all(Option::is_none) {
+        return Ok(Vec::new());
+    }
+    let graph = &model.graph;
+    let parameters = graph.parameters();
+    let place = |name: &String| {
+        parameters
+            .iter()
+            .position(|p| *graph.ports[*p].name == **name)
+    };
+    let places: Vec<Option<usize>> = report.names.iter().map(place).collect();
+    let (n, all, samples) = (report.names.len(), parameters.len(), x.len());
+    let mut jacobian = vec![0.0; samples * all * graph.outputs.len()];
+    let table = Strided::columns(x, samples);
+    let mut into = StridedMut::columns(&mut jacobian, samples);
+    let mut session = Session::<f64>::new(model.clone(), options)?;
+    session.jacobian(samples, &table, None, None, &mut into, None)?;
+    let slope = |i: usize, s: usize| places[i].map_or(0.0, |place| jacobian[place * samples + s]);
+    let reach = |s: usize| {
+        let mut variance = 0.0;
+        for i in 0..n {
+            for j in 0..n {
+                // what is held or undetermined adds nothing to the band
+                variance +=
+                    slope(i, s) * slope(j, s) * statistics.covariance[i * n + j].unwrap_or(0.0);
+            }
+        }
+        quantile * variance.max(0.0).sqrt()
+    };
+    Ok((0..samples).map(reach).collect())
 }
 
 fn extent(values: &[f64]) -> [f64; 2] {

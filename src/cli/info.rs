@@ -139,6 +139,11 @@ fn text(json: &Value) -> String {
             fit.get("stop").map(name).unwrap_or_default(),
             fit.get("loss").unwrap_or(&Value::Null)
         );
+        for (key, words) in [("data_hash", "data hash"), ("version", "by version")] {
+            if let Some(value) = fit.get(key) {
+                out += &format!("            {words} {}\n", name(value));
+            }
+        }
         let fitted = fit.get("parameters").and_then(Value::as_object);
         for (key, entry) in fitted.into_iter().flatten() {
             let error = match &entry["std_error"] {
@@ -146,6 +151,14 @@ fn text(json: &Value) -> String {
                 error => format!(" ± {error}"),
             };
             out += &format!("            {key} = {}{error}\n", entry["value"]);
+        }
+        let covariance = fit.get("covariance").and_then(Value::as_array);
+        let rows = covariance.map_or(&[][..], Vec::as_slice);
+        for (i, row) in rows.iter().enumerate() {
+            let heading = if i == 0 { "covariance" } else { "" };
+            let cells = row.as_array().map_or(&[][..], Vec::as_slice).iter();
+            let cells: Vec<String> = cells.map(Value::to_string).collect();
+            out += &format!("            {heading:<10}  {}\n", cells.join("  "));
         }
     }
     for engine in json["engines"].as_array().into_iter().flatten() {

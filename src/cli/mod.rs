@@ -15,6 +15,7 @@ mod heap;
 mod info;
 mod inputs;
 mod json;
+mod npy;
 mod progress;
 mod reference;
 mod run;

@@ -1,42 +1,57 @@
-//! Observations from a CSV file with a header.
+//! Observations from a table with named columns: CSV, TSV or NumPy's `.npy`.
 
-use super::args;
+use std::io::{BufRead, BufReader};
+
+use super::{args, npy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fit::problem::Data;
 use crate::fit::statistics::Noise;
 use crate::graph::{Graph, Type};
 
-/// Largest file that is read, in bytes.
-const MAX_BYTES: u64 = 4 << 30;
-
-/// A CSV file: the names of its columns, and the columns that were asked for.
-struct Table {
-    path: String,
-    names: Vec<String>,
-    rows: Vec<(u64, csv::StringRecord)>,
+/// A table of which only the columns that are needed were read.
+pub struct Table {
+    pub path: String,
+    pub names: Vec<String>,
+    /// The columns in the order in which they were asked for.
+    pub columns: Vec<Vec<f64>>,
+    /// The line that each row stands on; none for a file that is no text.
+    pub lines: Vec<u64>,
 }
 
 /// The columns that do not have the names of inputs.
 pub struct Named<'a> {
     pub targets: &'a [String],
     pub sigma: Option<&'a str>,
+    pub relative: bool,
 }
 
-/// The observations that the arguments name, checked against the model, and what the weights mean.
-pub fn observations(arguments: &args::Data, graph: &Graph) -> Result<(Data, Noise)> {
+/// The observations that the arguments name, checked against the model and how many targets it needs, and what the weights
+/// mean.
+pub fn observations(
+    arguments: &args::Data,
+    graph: &Graph,
+    targets: usize,
+) -> Result<(Data, Noise)> {
+    let columns = Named {
+        targets: &arguments.targets,
+        sigma: arguments
+            .sigma
+            .as_deref()
+            .or(arguments.relative_sigma.as_deref()),
+        relative: arguments.relative_sigma.is_some(),
+    };
+    check_outputs(graph, targets, columns.targets.len())?;
     let path = arguments.data.display().to_string();
     let io =
         |error: std::io::Error| Error::new(ErrorKind::Io, format!("cannot read {path}: {error}"));
-    if std::fs::metadata(&arguments.data).map_err(io)?.len() > MAX_BYTES {
-        let message = format!("{path} is larger than {MAX_BYTES} bytes");
-        return Err(Error::new(ErrorKind::Limit, message));
-    }
-    let bytes = std::fs::read(&arguments.data).map_err(io)?;
-    let columns = Named {
-        targets: &arguments.targets,
-        sigma: arguments.sigma.as_deref(),
+    let mut reader = BufReader::new(std::fs::File::open(&arguments.data).map_err(io)?);
+    let binary = reader.fill_buf().map_err(io)?.starts_with(npy::MAGIC);
+    let find = |names: &[String]| find(&path, names, &columns, graph);
+    let table = match binary {
+        true => npy::read(&path, reader, find)?,
+        false => text(&path, reader, find)?,
     };
-    from_bytes(&path, &bytes, &columns, graph)
+    assemble(table, &columns, graph)
 }
 
 /// The observations in the text of a CSV file.
@@ -46,54 +61,96 @@ pub fn from_bytes(
     columns: &Named,
     graph: &Graph,
 ) -> Result<(Data, Noise)> {
-    check_outputs(graph, columns.targets.len())?;
-    let table = Table::read(path, bytes)?;
-    let mut data = Data {
-        samples: table.rows.len(),
-        ..Data::default()
-    };
+    let table = text(path, bytes, |names| find(path, names, columns, graph))?;
+    assemble(table, columns, graph)
+}
+
+/// The places of the columns that are needed: of inputs, targets and standard deviations.
+fn find(path: &str, names: &[String], columns: &Named, graph: &Graph) -> Result<Vec<usize>> {
+    let mut places = Vec::new();
     for port in graph.inputs() {
         let name = &graph.ports[port].name;
         let advice = format!("; if it is a constant, make it a parameter: --parameter {name}=1");
-        let column = table.column(name, &format!("the input \"{name}\""), &advice)?;
-        data.x.extend(table.numbers(column)?);
+        places.push(column(
+            path,
+            names,
+            name,
+            &format!("the input \"{name}\""),
+            &advice,
+        )?);
     }
     for name in columns.targets {
-        let column = table.column(name, "the target", "")?;
-        data.y.extend(table.numbers(column)?);
+        places.push(column(path, names, name, "the target", "")?);
     }
-    let Some(sigma) = columns.sigma else {
-        return Ok((data, Noise::Estimated));
-    };
-    let sigmas = match sigma.parse::<f64>() {
-        Ok(value) if !table.names.iter().any(|name| name == sigma) => {
+    if let Some(sigma) = columns.sigma
+        && constant_sigma(sigma, names).is_none()
+    {
+        places.push(column(path, names, sigma, "the standard deviations", "")?);
+    }
+    Ok(places)
+}
+
+/// The standard deviation that is one number for all, if it is no name of a column.
+fn constant_sigma(sigma: &str, names: &[String]) -> Option<f64> {
+    let number = sigma.parse::<f64>().ok();
+    number.filter(|_| !names.iter().any(|name| name == sigma))
+}
+
+fn assemble(table: Table, named: &Named, graph: &Graph) -> Result<(Data, Noise)> {
+    let inputs = graph.inputs().len();
+    let targets = named.targets.len();
+    let mut columns = table.columns;
+    let samples = columns.first().map_or(0, Vec::len);
+    let sigmas = match named
+        .sigma
+        .map(|sigma| (sigma, constant_sigma(sigma, &table.names)))
+    {
+        None => None,
+        Some((_, Some(value))) => {
             if !(value > 0.0 && value.is_finite()) {
                 let message = format!(
                     "--sigma: the standard deviation is {value}; it must be positive and finite"
                 );
                 return Err(Error::new(ErrorKind::Argument, message));
             }
-            vec![value; data.samples]
+            Some(vec![value; samples])
         }
-        _ => {
-            let column = table.column(sigma, "the standard deviations", "")?;
-            table.numbers(column)?
-        }
+        Some((_, None)) => columns.pop(),
+    };
+    let mut data = Data {
+        samples,
+        lines: table.lines,
+        y: columns[inputs..].concat(),
+        ..Data::default()
+    };
+    columns.truncate(inputs);
+    data.x = columns.concat();
+    let Some(sigmas) = sigmas else {
+        return Ok((data, Noise::Estimated));
     };
     if let Some(row) = sigmas.iter().position(|s| !(*s > 0.0 && s.is_finite())) {
-        let (line, value) = (table.rows[row].0, sigmas[row]);
+        let value = sigmas[row];
+        let place = match data.lines.get(row) {
+            Some(line) => format!("line {line}"),
+            None => format!("row {row} (counted from 0)"),
+        };
         let message = format!(
-            "{path}, line {line}: the standard deviation is {value}; it must be positive and finite"
+            "{}, {place}: the standard deviation is {value}; it must be positive and finite",
+            table.path
         );
         return Err(Error::new(ErrorKind::Argument, message));
     }
     let weights: Vec<f64> = sigmas.iter().map(|s| 1.0 / (s * s)).collect();
-    data.weights = weights.repeat(columns.targets.len());
-    Ok((data, Noise::Known))
+    data.weights = weights.repeat(targets);
+    let noise = match named.relative {
+        true => Noise::Estimated,
+        false => Noise::Known,
+    };
+    Ok((data, noise))
 }
 
 /// Each number of the model's value has a target, and the value holds nothing but numbers.
-fn check_outputs(graph: &Graph, targets: usize) -> Result<()> {
+fn check_outputs(graph: &Graph, needed: usize, targets: usize) -> Result<()> {
     let outputs = graph.outputs.len();
     let numeric = graph
         .outputs
@@ -107,82 +164,128 @@ fn check_outputs(graph: &Graph, targets: usize) -> Result<()> {
         let message = "the value of the model holds no number to fit to data";
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
-    if outputs != targets {
+    if needed != targets && outputs == needed {
         let message = format!(
             "the value of the model holds {outputs} numbers, and {targets} target columns were named; repeat --target for each"
         );
         return Err(Error::new(ErrorKind::Argument, message));
     }
+    if needed != targets {
+        let message = format!("this loss takes {needed} target columns, and {targets} were named");
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
     Ok(())
 }
 
-impl Table {
-    fn read(name: &str, bytes: &[u8]) -> Result<Table> {
-        let format = |message: String| Error::new(ErrorKind::Format, message);
-        // spreadsheets put a byte order mark first
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut reader = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .comment(Some(b'#'))
-            .from_reader(bytes);
-        let header = reader.headers().map_err(|error| said(name, &error))?;
-        if header.is_empty() {
-            return Err(format(format!(
-                "{name} is empty; it needs a header and rows"
-            )));
+/// The numbers of a CSV file without a header, row by row.
+pub fn numbers(path: &std::path::Path) -> Result<Vec<f64>> {
+    let shown = path.display().to_string();
+    let bytes = crate::document::read(path)?;
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .has_headers(false)
+        .from_reader(&bytes[..]);
+    let mut numbers = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| said(&shown, &error))?;
+        for cell in &record {
+            let number = cell.parse::<f64>().map_err(|_| {
+                let line = record.position().map_or(0, csv::Position::line);
+                let message = format!("{shown}, line {line}: \"{cell}\" is not a number");
+                Error::new(ErrorKind::Format, message)
+            })?;
+            numbers.push(number);
         }
-        let names: Vec<String> = header.iter().map(str::to_string).collect();
-        if let Some(column) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
-            let twice = &names[column];
-            return Err(format(format!("{name} has two columns \"{twice}\"")));
-        }
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(|error| said(name, &error))?;
-            rows.push((record.position().map_or(0, csv::Position::line), record));
-        }
-        if rows.is_empty() {
-            return Err(format(format!("{name} has no rows under its header")));
-        }
-        Ok(Table {
-            path: name.to_string(),
-            names,
-            rows,
-        })
     }
+    Ok(numbers)
+}
 
-    /// The index of the column `name`, which is needed for `what`.
-    fn column(&self, name: &str, what: &str, advice: &str) -> Result<usize> {
-        let found = self.names.iter().position(|other| other == name);
-        found.ok_or_else(|| {
-            let names = self.names.iter().map(String::as_str);
-            let hint = crate::suggest::closest(name, names)
-                .map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
-            let message = format!(
-                "{} has no column \"{name}\" for {what}{hint} (its columns: {}){advice}",
-                self.path,
-                self.names.join(", ")
-            );
-            Error::new(ErrorKind::Format, message)
-        })
+/// Reads a table of text row by row; `find` says which columns are needed. Columns are separated by tabs where the first line has
+/// one and no comma, else by commas.
+fn text(
+    path: &str,
+    mut reader: impl BufRead,
+    find: impl FnOnce(&[String]) -> Result<Vec<usize>>,
+) -> Result<Table> {
+    let format = |message: String| Error::new(ErrorKind::Format, message);
+    let io =
+        |error: std::io::Error| Error::new(ErrorKind::Io, format!("cannot read {path}: {error}"));
+    // spreadsheets put a byte order mark first
+    if reader.fill_buf().map_err(io)?.starts_with(b"\xef\xbb\xbf") {
+        reader.consume(3);
     }
+    let start = reader.fill_buf().map_err(io)?;
+    let mut lines = start.split(|byte| *byte == b'\n');
+    let header = lines.find(|line| !line.starts_with(b"#") && !line.trim_ascii().is_empty());
+    let tabs = header.is_some_and(|line| line.contains(&b'\t') && !line.contains(&b','));
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(if tabs { b'\t' } else { b',' })
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .from_reader(reader);
+    let header = reader.headers().map_err(|error| said(path, &error))?;
+    if header.is_empty() {
+        return Err(format(format!(
+            "{path} is empty; it needs a header and rows"
+        )));
+    }
+    let names: Vec<String> = header.iter().map(str::to_string).collect();
+    if let Some(column) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
+        let twice = &names[column];
+        return Err(format(format!("{path} has two columns \"{twice}\"")));
+    }
+    let places = find(&names)?;
+    let mut columns = vec![Vec::new(); places.len()];
+    let mut lines = Vec::new();
+    let mut record = csv::StringRecord::new();
+    while reader
+        .read_record(&mut record)
+        .map_err(|error| said(path, &error))?
+    {
+        let line = record.position().map_or(0, csv::Position::line);
+        lines.push(line);
+        for (place, column) in places.iter().zip(&mut columns) {
+            let cell = record.get(*place).unwrap_or("");
+            column.push(number(cell).map_err(|wrong| {
+                let name = &names[*place];
+                format(format!("{path}, line {line}: column \"{name}\" {wrong}"))
+            })?);
+        }
+    }
+    if lines.is_empty() {
+        return Err(format(format!("{path} has no rows under its header")));
+    }
+    Ok(Table {
+        path: path.to_string(),
+        names,
+        columns,
+        lines,
+    })
+}
 
-    /// The numbers of a column.
-    fn numbers(&self, column: usize) -> Result<Vec<f64>> {
-        let number = |(line, record): &(u64, csv::StringRecord)| {
-            let cell = record.get(column).unwrap_or("");
-            let wrong = match cell.parse::<f64>() {
-                Ok(value) if value.is_finite() => return Ok(value),
-                Ok(value) => format!("holds {value}; leave such rows out"),
-                Err(_) if cell.is_empty() => "is empty".to_string(),
-                Err(_) => format!("holds \"{cell}\", which is not a number"),
-            };
-            let (path, name) = (&self.path, &self.names[column]);
-            let message = format!("{path}, line {line}: column \"{name}\" {wrong}");
-            Err(Error::new(ErrorKind::Format, message))
-        };
-        self.rows.iter().map(number).collect()
+/// The number in a cell, or what is wrong with it.
+fn number(cell: &str) -> std::result::Result<f64, String> {
+    match cell.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        Ok(value) => Err(format!("holds {value}; leave such rows out")),
+        Err(_) if cell.is_empty() => Err("is empty".to_string()),
+        Err(_) => Err(format!("holds \"{cell}\", which is not a number")),
     }
+}
+
+/// The index of the column `name`, which is needed for `what`.
+fn column(path: &str, names: &[String], name: &str, what: &str, advice: &str) -> Result<usize> {
+    let found = names.iter().position(|other| other == name);
+    found.ok_or_else(|| {
+        let hint = crate::suggest::closest(name, names.iter().map(String::as_str))
+            .map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
+        let message = format!(
+            "{path} has no column \"{name}\" for {what}{hint} (its columns: {}){advice}",
+            names.join(", ")
+        );
+        Error::new(ErrorKind::Format, message)
+    })
 }
 
 /// What the crate `csv` complains about, with the line.

@@ -1,6 +1,7 @@
 //! Fitting
 
 use std::ffi::{c_char, c_void};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::argument::{
@@ -12,7 +13,8 @@ use super::handle::{Handle, Lock, Opaque, opaque};
 use super::model::ncg_model;
 use super::options::{copied, ncg_options};
 use super::table::Input;
-use crate::error::Result;
+use crate::document::{self, write_atomic};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fit::fitter::Fitter;
 use crate::fit::problem::Data;
 use crate::fit::{Monitor, Progress, Stop};
@@ -32,6 +34,10 @@ pub const NCG_FIT_MAX_ITERATIONS: i32 = 4;
 pub const NCG_FIT_MAX_TIME: i32 = 5;
 /// Stopped by the callback or by ncg_fit_cancel.
 pub const NCG_FIT_STOPPED: i32 = 6;
+/// The limit on evaluations was reached.
+pub const NCG_FIT_MAX_EVALUATIONS: i32 = 7;
+/// The loss has come down to the option "target".
+pub const NCG_FIT_TARGET: i32 = 8;
 
 const _: () = assert!(
     NCG_FIT_GRADIENT == Stop::Gradient as i32
@@ -40,6 +46,8 @@ const _: () = assert!(
         && NCG_FIT_MAX_ITERATIONS == Stop::MaxIterations as i32
         && NCG_FIT_MAX_TIME == Stop::MaxTime as i32
         && NCG_FIT_STOPPED == Stop::Stopped as i32
+        && NCG_FIT_MAX_EVALUATIONS == Stop::MaxEvaluations as i32
+        && NCG_FIT_TARGET == Stop::Target as i32
 );
 
 /// Called on the thread that called ncg_fit_run. Return non-zero to stop. Must return normally (no longjmp, no exception);
@@ -73,8 +81,8 @@ struct State {
     stop: i32,
 }
 
-/// A fitting problem. Options: those of a session, and "optimizer", "loss", "max_iterations", "max_seconds", "gtol", "ftol",
-/// "xtol", "learning_rate". options may be NULL.
+/// A fitting problem. Options: those of a session, and those whose description (ncg_option_describe) begins with "Fit", such
+/// as "optimizer", "loss", "noise", "max_iterations", "tie". options may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_new(
     model: *const ncg_model,
@@ -139,7 +147,7 @@ unsafe fn read(
 }
 
 /// Lets a parameter move between two bounds, which may be infinite. Parameters not named keep their value; if none is named,
-/// all move, from the values and within the bounds of the source.
+/// all move, from the values and within the bounds of the source. The name of a vector or matrix stands for all its numbers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_add_parameter(
     fit: *mut ncg_fit,
@@ -160,7 +168,8 @@ pub unsafe extern "C" fn ncg_fit_add_parameter(
     unsafe { change(fit, err, add) }
 }
 
-/// Copies the observations: inputs x, targets y, and weights w (NULL means ones). A squared residual counts as often as its
+/// Copies the observations: inputs x, targets y (one for each output; one for each mean with the loss "gaussian", none with
+/// "value"), and weights w (NULL means ones). A squared residual counts as often as its
 /// weight says; the scale of the weights does not matter to the standard errors, unless the option "noise" is "known".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_set_data_f64(
@@ -182,7 +191,8 @@ pub unsafe extern "C" fn ncg_fit_set_data_f64(
         let graph = &state.fitter.model().graph;
         let inputs = graph.inputs();
         let inputs: Vec<&str> = inputs.iter().map(|i| &*graph.ports[*i].name).collect();
-        let outputs: Vec<&str> = graph.outputs.iter().map(|output| &*output.name).collect();
+        let outputs = graph.outputs.iter().take(state.fitter.targets()?);
+        let outputs: Vec<&str> = outputs.map(|output| &*output.name).collect();
         let weighted = if w.is_null() { 0 } else { samples };
         // SAFETY: passed on.
         let (x, y, weights) = unsafe {
@@ -196,6 +206,39 @@ pub unsafe extern "C" fn ncg_fit_set_data_f64(
         let data = Data::copy(samples, (&x, &inputs), (&y, &outputs), weights)?;
         let noise = state.fitter.noise();
         state.fitter.set_data(data, noise)?;
+        state.stop = NCG_FIT_NOT_RUN;
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { change(fit, err, set) }
+}
+
+/// Copies the covariance of the observations, after ncg_fit_set_data_f64 without weights: n by n, symmetric, where n is
+/// n_samples times the number of targets, in the order of all samples of the first target, then of the next.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_set_covariance_f64(
+    fit: *mut ncg_fit,
+    n: i64,
+    covariance: *const f64,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let set = |state: &mut State| {
+        let n = count(n, "n")?;
+        // SAFETY: passed on.
+        let table = unsafe { Input::new("covariance", (n, n), covariance, n as i64, 1) }?;
+        let mut values = Vec::new();
+        let reserved = n
+            .checked_mul(n)
+            .and_then(|all| values.try_reserve_exact(all).ok());
+        reserved.ok_or_else(|| {
+            let message = format!("no memory for a covariance of {n} observations");
+            Error::new(ErrorKind::Memory, message)
+        })?;
+        values.resize(n * n, 0.0);
+        for (entry, column) in values.chunks_exact_mut(n.max(1)).enumerate() {
+            table.gather(entry, 0, column);
+        }
+        state.fitter.set_covariance(&values)?;
         state.stop = NCG_FIT_NOT_RUN;
         Ok(())
     };
@@ -228,6 +271,41 @@ pub unsafe extern "C" fn ncg_fit_set_callback(
     };
     // SAFETY: passed on.
     unsafe { change(fit, err, set) }
+}
+
+/// Writes the state of the fit to a file: whole or not at all. ncg_fit_resume goes on from there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_checkpoint(
+    fit: *const ncg_fit,
+    path: *const c_char,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let write = |state: &State| {
+        // SAFETY: passed on.
+        let path = unsafe { text(path, "path") }?;
+        write_atomic(Path::new(path), state.fitter.checkpoint()?.as_bytes())
+    };
+    // SAFETY: passed on.
+    unsafe { read(fit, err, write) }
+}
+
+/// Takes up the state that ncg_fit_checkpoint wrote, after the parameters and the data have been given again: the next
+/// ncg_fit_run goes on with the same bits. Another model, other data or other options are refused.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_resume(
+    fit: *mut ncg_fit,
+    path: *const c_char,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let resume = |state: &mut State| {
+        // SAFETY: passed on.
+        let path = unsafe { text(path, "path") }?;
+        state.fitter.resume(&document::text(Path::new(path))?)?;
+        state.stop = NCG_FIT_NOT_RUN;
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { change(fit, err, resume) }
 }
 
 /// Runs until an NCG_FIT_* stop. A limit, the callback and ncg_fit_cancel are stops, not errors; calling again continues.
@@ -355,7 +433,7 @@ pub unsafe extern "C" fn ncg_fit_covariance(
     unsafe { read(fit, err, covariance) }
 }
 
-/// The report as text or JSON (format "text" or "json"): estimates, standard errors, correlations, chi-square, stop reason,
+/// The report as text or JSON (format "text" or "json"): estimates, standard errors, intervals, correlations, chi-square, stop reason,
 /// active bounds, what cannot be told apart. needed receives the size including the final NUL; a NULL buffer asks for it
 /// alone.
 #[unsafe(no_mangle)]

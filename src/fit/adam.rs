@@ -1,12 +1,17 @@
 //! Adam (Kingma and Ba 2015) on a scalar loss, kept within box bounds by projection.
 
-use super::{Bounds, Monitor, Objective, Outcome, Progress, Settings, Stop, seconds_since};
+use super::{
+    Bounds, Monitor, Objective, Outcome, Progress, Schedule, Settings, Stop, seconds_since,
+};
 use crate::onnx::adam::{self as constants, BETA1, BETA2, EPSILON, PATIENCE, SMALLEST_RATE};
 use crate::{Error, ErrorKind, Result};
 use std::time::Instant;
 
 /// Iterations allowed when the settings name no limit.
 pub const MAX_ITERATIONS: u64 = constants::MAX_ITERATIONS;
+
+/// What an exponential schedule leaves of the rate at its end.
+const LAST_RATE: f64 = 1e-3;
 
 /// How far a fit has come: everything that [`minimize`] needs to go on with the same bits.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +34,8 @@ pub struct State {
     pub best: Vec<f64>,
     /// The loss at `best`.
     pub best_loss: f64,
+    /// The best loss when `ftol` last looked.
+    pub window_loss: f64,
 }
 
 impl State {
@@ -44,6 +51,7 @@ impl State {
             waiting: 0,
             best: Vec::new(),
             best_loss: f64::INFINITY,
+            window_loss: f64::INFINITY,
         }
     }
 }
@@ -86,7 +94,6 @@ pub fn minimize(
     let first_iteration = state.iterations;
     let mut gradient = vec![0.0; n];
     let mut evaluations = 0;
-    let mut window_loss = state.best_loss;
     let mut norm;
     let stop = loop {
         let loss = objective.evaluate(&state.params, &mut gradient)?;
@@ -95,12 +102,12 @@ pub fn minimize(
         if state.best.is_empty() && !finite {
             return Err(bad_start(loss, &gradient));
         }
-        if finite && (state.best.is_empty() || loss < state.best_loss) {
+        // the best is also met again when a fit goes on from it
+        let improved = finite
+            && (state.best.is_empty() || loss < state.best_loss || state.params == state.best);
+        if improved {
             state.best = state.params.clone();
             state.best_loss = loss;
-            state.waiting = 0;
-        } else {
-            state.waiting += 1;
         }
         norm = if finite {
             gradient_norm(&state.params, &gradient, loss, bounds)
@@ -117,16 +124,17 @@ pub fn minimize(
         if norm <= settings.gtol || (norm == 0.0 && loss <= state.best_loss) {
             break Stop::Gradient;
         }
-        let spent = state.iterations - first_iteration;
+        let spent = (state.iterations - first_iteration, evaluations);
         if let Some(stop) = monitor.check(settings, MAX_ITERATIONS, spent, &progress) {
             break stop;
         }
+        state.waiting = if improved { 0 } else { state.waiting + 1 };
         state.iterations += 1;
         if settings.ftol > 0.0 && state.iterations.is_multiple_of(PATIENCE) {
-            if window_loss - state.best_loss <= settings.ftol * state.best_loss.abs() {
+            if state.window_loss - state.best_loss <= settings.ftol * state.best_loss.abs() {
                 break Stop::Loss;
             }
-            window_loss = state.best_loss;
+            state.window_loss = state.best_loss;
         }
         if !finite || state.waiting >= PATIENCE {
             state.rate *= 0.5;
@@ -140,7 +148,8 @@ pub fn minimize(
             state.waiting = 0;
             continue;
         }
-        let moved = step(state, &gradient, bounds, settings.learning_rate);
+        let rate = settings.learning_rate * scheduled(settings, state.iterations);
+        let moved = step(state, &gradient, bounds, rate);
         if state.rate < 1.0 && moved <= settings.xtol {
             break Stop::Step;
         }
@@ -160,6 +169,17 @@ pub fn minimize(
         held,
         triangle: None,
     })
+}
+
+/// What the schedule multiplies the rate by in an iteration. A schedule runs over the iterations that are allowed.
+fn scheduled(settings: &Settings, iteration: u64) -> f64 {
+    let all = settings.max_iterations.unwrap_or(MAX_ITERATIONS).max(1);
+    let part = (iteration as f64 / all as f64).min(1.0);
+    match settings.schedule {
+        Schedule::Constant => 1.0,
+        Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * part).cos()),
+        Schedule::Exponential => LAST_RATE.powf(part),
+    }
 }
 
 /// One step of Adam, clamped to the box; returns the largest relative change of a parameter.
@@ -184,7 +204,7 @@ fn step(state: &mut State, gradient: &[f64], bounds: &Bounds, learning_rate: f64
 }
 
 /// The largest entry of the projected gradient times the size of its parameter (at least one), over the size of the loss.
-fn gradient_norm(p: &[f64], gradient: &[f64], loss: f64, bounds: &Bounds) -> f64 {
+pub(super) fn gradient_norm(p: &[f64], gradient: &[f64], loss: f64, bounds: &Bounds) -> f64 {
     let entries = p.iter().zip(gradient).enumerate().map(|(i, (&p, &g))| {
         if bounds.holds(i, p, g) {
             0.0
@@ -200,7 +220,7 @@ fn gradient_norm(p: &[f64], gradient: &[f64], loss: f64, bounds: &Bounds) -> f64
     }
 }
 
-fn bad_start(loss: f64, gradient: &[f64]) -> Error {
+pub(super) fn bad_start(loss: f64, gradient: &[f64]) -> Error {
     let message = match gradient.iter().position(|g| !g.is_finite()) {
         _ if !loss.is_finite() => format!("the loss is {loss} at the initial values"),
         Some(i) => {

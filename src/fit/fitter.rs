@@ -3,34 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::problem::{Data, Problem, SumOfSquares};
-use super::report::Report;
-use super::statistics::{Noise, statistics};
-use super::{
-    Bounds, Monitor, Outcome, Residuals, Settings, Stop, adam, levmar, reduce, triangle_len,
-};
+use super::checkpoint::Checkpoint;
+use super::hash::Hash;
+use super::job::{Found, Job, State};
+use super::loss::{Kind, Whitening};
+use super::plan::{Free, Optimizer, Plan, bounds, names};
+use super::problem::Data;
+use super::profile::Interval;
+use super::report::{Context, Report, Tied};
+use super::statistics::{Noise, Statistics, statistics};
+use super::{Monitor, Outcome, Stop};
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::PortKind;
 use crate::options::Options;
-use crate::session::{Element, Session};
-
-/// A parameter that moves.
-#[derive(Clone, Debug, PartialEq)]
-struct Free {
-    /// Its index among the model's parameters.
-    index: usize,
-    initial: f64,
-    lower: f64,
-    upper: f64,
-}
-
-/// How far the optimiser has come; running again goes on from here.
-enum State {
-    New,
-    LevMar(levmar::State),
-    Adam(adam::State),
-}
+use crate::session::Session;
 
 /// A session in the precision that was asked for.
 enum AnySession {
@@ -41,54 +28,47 @@ enum AnySession {
 /// A fitting problem. Parameters that are not added keep their initial values; if none is added, all of them move.
 pub struct Fitter {
     model: Arc<Model>,
-    settings: Settings,
-    adam: bool,
+    options: Options,
+    plan: Plan,
     session: AnySession,
     free: Vec<Free>,
     data: Option<Data>,
     noise: Noise,
+    whitening: Option<Whitening>,
     state: State,
-    outcome: Option<Outcome>,
+    found: Option<Found>,
+    profiles: Option<Vec<Interval>>,
     iterations: u64,
     evaluations: u64,
     seconds: f64,
 }
 
 impl Fitter {
-    /// Prepares a fit. Options: those of a session, and `optimizer`, `loss`, `max_iterations`, `max_seconds`, `gtol`,
-    /// `ftol`, `xtol`, `learning_rate`.
+    /// Prepares a fit. Options: those of a session, and those whose description begins with "Fit".
     pub fn new(model: Arc<Model>, options: &Options) -> Result<Fitter> {
         let session = match options.str("dtype") {
             "f32" => AnySession::F32(Session::new(model.clone(), options)?),
             _ => AnySession::F64(Session::new(model.clone(), options)?),
         };
-        let limit = options.int("max_iterations") as u64;
-        let settings = Settings {
-            max_iterations: (limit > 0).then_some(limit),
-            max_seconds: options.real("max_seconds"),
-            gtol: options.real("gtol"),
-            ftol: options.real("ftol"),
-            xtol: options.real("xtol"),
-            learning_rate: options.real("learning_rate"),
-            restarts: Settings::default().restarts,
-        };
-        Ok(Fitter {
+        let plan = Plan::new(options)?;
+        let fitter = Fitter {
+            noise: plan.noise,
+            options: options.clone(),
             model,
-            settings,
-            adam: options.str("optimizer") == "adam",
+            plan,
             session,
             free: Vec::new(),
             data: None,
-            noise: match options.str("noise") {
-                "known" => Noise::Known,
-                _ => Noise::Estimated,
-            },
+            whitening: None,
             state: State::New,
-            outcome: None,
+            found: None,
+            profiles: None,
             iterations: 0,
             evaluations: 0,
             seconds: 0.0,
-        })
+        };
+        fitter.moving()?;
+        Ok(fitter)
     }
 
     /// The model that is fitted.
@@ -112,7 +92,7 @@ impl Fitter {
         }
     }
 
-    /// Lets a parameter move between two bounds, which may be infinite.
+    /// Lets a parameter move between two bounds, which may be infinite. The name of a vector or matrix stands for all its numbers.
     pub fn add_parameter(
         &mut self,
         name: &str,
@@ -120,17 +100,9 @@ impl Fitter {
         lower: f64,
         upper: f64,
     ) -> Result<()> {
-        let ports = self.model.graph.parameters();
-        let names = || {
-            ports
-                .iter()
-                .map(|port| &*self.model.graph.ports[*port].name)
-        };
-        let Some(index) = names().position(|other| other == name) else {
-            let hint = crate::suggest::closest(name, names());
-            let hint = hint.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
-            let message = format!("the model has no parameter \"{name}\"{hint}");
-            return Err(Error::new(ErrorKind::Argument, message));
+        let index = match Plan::index(&self.model, "", name) {
+            Ok(index) => index,
+            Err(error) => return self.add_array(name, [initial, lower, upper], error),
         };
         if self.free.iter().any(|free| free.index == index) {
             return Err(Error::new(
@@ -150,6 +122,31 @@ impl Fitter {
         Ok(())
     }
 
+    /// Adds the numbers `NAME.0`, `NAME.1`, ... of an array; `error` says that there is no parameter of that name alone.
+    fn add_array(
+        &mut self,
+        name: &str,
+        [initial, lower, upper]: [f64; 3],
+        error: Error,
+    ) -> Result<()> {
+        let all = self.model.graph.parameters();
+        let all = names(&self.model, 0..all.len());
+        let within = |full: &str| {
+            let rest = full
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('.'));
+            rest.is_some_and(|rest| rest.split('.').all(|i| i.parse::<usize>().is_ok()))
+        };
+        let members: Vec<&Arc<str>> = all.iter().filter(|full| within(full)).collect();
+        if members.is_empty() {
+            return Err(error);
+        }
+        for member in members {
+            self.add_parameter(member, initial, lower, upper)?;
+        }
+        Ok(())
+    }
+
     /// How the residuals are measured: what the option `noise` says, until [`Fitter::set_data`] says otherwise.
     pub fn noise(&self) -> Noise {
         self.noise
@@ -159,8 +156,9 @@ impl Fitter {
     pub fn set_data(&mut self, data: Data, noise: Noise) -> Result<()> {
         let graph = &self.model.graph;
         let (inputs, outputs) = (graph.inputs().len(), graph.outputs.len());
+        let targets = self.plan.kind.targets(outputs)?;
         let fits = data.x.len() == inputs * data.samples
-            && data.y.len() == outputs * data.samples
+            && data.y.len() == targets * data.samples
             && (data.weights.is_empty() || data.weights.len() == data.y.len());
         if !fits {
             let message =
@@ -173,54 +171,70 @@ impl Fitter {
                 "a fit needs at least one sample",
             ));
         }
+        let counts = self.plan.kind == Kind::Poisson;
+        if let Some(row) = data.y.iter().position(|y| counts && *y < 0.0) {
+            let (row, count) = (row % data.samples, data.y[row]);
+            let message = format!(
+                "loss=poisson fits counts, but the target at row {row} (counted from 0) is {count}"
+            );
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         self.data = Some(data);
         self.noise = noise;
+        self.whitening = None;
+        self.reset();
+        Ok(())
+    }
+
+    /// How many targets each sample has.
+    pub fn targets(&self) -> Result<usize> {
+        self.plan.kind.targets(self.model.graph.outputs.len())
+    }
+
+    /// Takes the covariance of the observations, row by row: of all samples of the first target, then of the next. It takes the
+    /// place of standard deviations and is known, not relative.
+    ///
+    /// # Errors
+    /// `Argument` before there are data, with weights beside it, where its size is another, or where it is not symmetric and
+    /// positive definite; `Unsupported` for a loss that is not made of residuals.
+    pub fn set_covariance(&mut self, covariance: &[f64]) -> Result<()> {
+        let Some(data) = &self.data else {
+            return Err(Error::new(ErrorKind::Argument, "the fit has no data yet"));
+        };
+        if self.plan.kind.is_likelihood() {
+            let message = format!(
+                "loss={} has a variance of its own; a covariance of the data goes with least squares and robust losses",
+                self.plan.kind.name()
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        if !data.weights.is_empty() {
+            let message = "the data have weights and a covariance; one of them is enough";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        self.whitening = Some(Whitening::new(covariance, data.y.len())?);
+        self.noise = Noise::Known;
         self.reset();
         Ok(())
     }
 
     fn reset(&mut self) {
         self.state = State::New;
-        self.outcome = None;
+        self.found = None;
+        self.profiles = None;
         (self.iterations, self.evaluations, self.seconds) = (0, 0, 0.0);
     }
 
-    /// The parameters that move: those that were added, or all of the model.
-    fn moving(&self) -> Vec<Free> {
-        if !self.free.is_empty() {
-            return self.free.clone();
-        }
-        let parameters = self
-            .model
-            .graph
-            .ports
-            .iter()
-            .filter_map(|port| match port.kind {
-                PortKind::Parameter {
-                    initial,
-                    lower,
-                    upper,
-                } => Some((initial, lower, upper)),
-                PortKind::Input => None,
-            });
-        let free = parameters
-            .enumerate()
-            .map(|(index, (initial, lower, upper))| Free {
-                index,
-                initial,
-                lower,
-                upper,
-            });
-        free.collect()
+    /// The parameters that move: of those that were added, or of all of the model, those that are neither fixed nor tied.
+    fn moving(&self) -> Result<Vec<Free>> {
+        self.plan.moving(&self.model, &self.free)
     }
 
     /// The names of the parameters that move, in order.
     pub fn names(&self) -> Vec<Arc<str>> {
-        let ports = self.model.graph.parameters();
-        self.moving()
-            .iter()
-            .map(|free| self.model.graph.ports[ports[free.index]].name.clone())
-            .collect()
+        // the options were checked when the fit was made
+        let moving = self.moving().unwrap_or_default();
+        names(&self.model, moving.iter().map(|free| free.index))
     }
 
     /// Runs until it stops; running again goes on. `cancel` may be set from another thread, and takes the place of the
@@ -229,22 +243,7 @@ impl Fitter {
     /// # Errors
     /// `Argument` without data or parameters, `Numeric` where the loss is not finite at the start.
     pub fn run(&mut self, monitor: &mut Monitor, cancel: &AtomicBool) -> Result<Stop> {
-        let moving = self.moving();
-        if moving.is_empty() {
-            let message = "the model has no parameter to fit: declare one with (parameter NAME INIT), or name it in the option \"params\" (of the command: --parameter NAME=INIT)";
-            return Err(Error::new(ErrorKind::Argument, message));
-        }
-        let Some(data) = self.data.take() else {
-            return Err(Error::new(ErrorKind::Argument, "the fit has no data yet"));
-        };
         let mut state = std::mem::replace(&mut self.state, State::New);
-        let job = Job {
-            model: &self.model,
-            settings: &self.settings,
-            adam: self.adam,
-            data: &data,
-            moving: &moving,
-        };
         let monitor = &mut Monitor {
             callback: match &mut monitor.callback {
                 Some(callback) => Some(&mut **callback),
@@ -253,78 +252,267 @@ impl Fitter {
             cancel: Some(cancel),
             every: monitor.every,
         };
-        let result = match &mut self.session {
-            AnySession::F64(session) => job.run(session, monitor, &mut state),
-            AnySession::F32(session) => job.run(session, monitor, &mut state),
-        };
+        let options = self.options.clone();
+        let result = self.with_job(|job, session| match session {
+            AnySession::F64(session) => job.thaw(session, &options, monitor, &mut state),
+            AnySession::F32(session) => job.thaw(session, &options, monitor, &mut state),
+        });
         self.state = state;
-        self.data = Some(data);
-        let outcome = result?;
+        let mut found = result?;
+        let outcome = &mut found.outcome;
         self.iterations += outcome.iterations;
         self.evaluations += outcome.evaluations;
         self.seconds += outcome.seconds;
+        outcome.iterations = self.iterations;
+        outcome.evaluations = self.evaluations;
+        outcome.seconds = self.seconds;
         let stop = outcome.stop;
-        self.outcome = Some(Outcome {
-            iterations: self.iterations,
-            evaluations: self.evaluations,
-            seconds: self.seconds,
-            ..outcome
-        });
+        self.found = Some(found);
+        self.profiles = None;
+        if self.plan.profile && stop.converged() {
+            self.profiles = Some(self.profile(monitor)?);
+        }
         Ok(stop)
     }
 
-    /// The result of the last run.
-    pub fn outcome(&self) -> Result<&Outcome> {
-        self.outcome
+    /// Does something with the model, its data and what the options say of them.
+    fn with_job<R>(
+        &mut self,
+        work: impl FnOnce(&mut Job, &mut AnySession) -> Result<R>,
+    ) -> Result<R> {
+        let moving = self.moving()?;
+        if moving.is_empty() {
+            let message = "the model has no parameter to fit: declare one with (parameter NAME INIT), or name it in the option \"params\" (of the command: --parameter NAME=INIT)";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        let Some(data) = &self.data else {
+            return Err(Error::new(ErrorKind::Argument, "the fit has no data yet"));
+        };
+        let (mut mapping, tied) = self.plan.mapping(&self.model, &moving, self.noise)?;
+        let mut job = Job {
+            model: &self.model,
+            plan: &self.plan,
+            loss: self.plan.loss(self.noise)?,
+            data,
+            whitening: self.whitening.as_ref(),
+            moving: &moving,
+            mapping: &mut mapping,
+            tied: &tied,
+        };
+        work(&mut job, &mut self.session)
+    }
+
+    /// The intervals of the profile likelihood of a fit that has converged.
+    fn profile(&mut self, monitor: &Monitor) -> Result<Vec<Interval>> {
+        if !self.plan.kind.is_sum_of_squares() || self.plan.kind.is_robust() {
+            let message = format!(
+                "profile=true goes with losses squares and poisson, not with {}",
+                self.plan.kind.name()
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let report = self.report()?;
+        let none = vec![[None, None]; report.names.len()];
+        let Some(statistics) = &report.statistics else {
+            return Ok(none);
+        };
+        let (Some(quantile), Some(variance)) = (report.quantile(), statistics.variance) else {
+            return Ok(none);
+        };
+        let with = (quantile, variance);
+        self.with_job(|job, session| match session {
+            AnySession::F64(session) => job.profile(session, &report, with, monitor),
+            AnySession::F32(session) => job.profile(session, &report, with, monitor),
+        })
+    }
+
+    fn found(&self) -> Result<&Found> {
+        self.found
             .as_ref()
             .ok_or_else(|| Error::new(ErrorKind::Argument, "the fit has not run yet"))
     }
 
+    /// The result of the last run.
+    pub fn outcome(&self) -> Result<&Outcome> {
+        Ok(&self.found()?.outcome)
+    }
+
+    /// How many observations there are, what is known of parameters beforehand among them.
+    fn observations(&self, priors: usize) -> usize {
+        let data = self.data.as_ref();
+        priors
+            + data.map_or(0, |data| match self.plan.kind {
+                Kind::Value => data.samples,
+                _ => data.y.len(),
+            })
+    }
+
+    fn statistics(&self, found: &Found, names: &[&str], observations: usize) -> Option<Statistics> {
+        let (kind, outcome) = (self.plan.kind, &found.outcome);
+        let plain = kind == Kind::Squares;
+        let noise = if plain { self.noise } else { Noise::Known };
+        let triangle = outcome.triangle.as_ref()?;
+        let (loss, held) = (outcome.loss, &outcome.held);
+        let mut statistics = statistics(triangle, observations, loss, held, names, noise).ok()?;
+        if !plain {
+            statistics.residual_sd = None;
+        }
+        if kind.is_robust() {
+            statistics.rescale(found.variance);
+        }
+        Some(statistics)
+    }
+
     /// Everything that is told about the result.
     pub fn report(&self) -> Result<Report> {
-        let outcome = self.outcome()?.clone();
-        let moving = self.moving();
+        let found = self.found()?;
+        let moving = self.moving()?;
+        let (mapping, _) = self.plan.mapping(&self.model, &moving, self.noise)?;
         let names: Vec<String> = self.names().iter().map(|name| name.to_string()).collect();
-        let observations = self.data.as_ref().map_or(0, |data| data.y.len());
-        let statistics = match &outcome.triangle {
-            None => None,
-            Some(triangle) => {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                statistics(
-                    triangle,
-                    observations,
-                    outcome.loss,
-                    &outcome.held,
-                    &names,
-                    self.noise,
-                )
-                .ok()
+        let short: Vec<&str> = names.iter().map(String::as_str).collect();
+        let observations = self.observations(mapping.priors.len());
+        let statistics = self.statistics(found, &short, observations);
+        let kind = self.plan.kind;
+        let tied = mapping.ties.iter().zip(&found.tied).enumerate();
+        let tied = tied.map(|(t, (tie, value))| {
+            let slopes = &found.slopes[t * names.len()..(t + 1) * names.len()];
+            let error = statistics.as_ref().and_then(|s| s.error_along(slopes));
+            Tied {
+                name: tie.name.clone(),
+                value: *value,
+                std_error: error,
             }
-        };
+        });
+        let plain = kind == Kind::Squares && self.whitening.is_none() && mapping.priors.is_empty();
         Ok(Report {
             initial: moving.iter().map(|free| free.initial).collect(),
             bounds: bounds(&moving),
-            names,
-            outcome,
-            statistics,
-            noise: self.noise,
+            outcome: found.outcome.clone(),
+            noise: if kind.is_likelihood() {
+                Noise::Known
+            } else {
+                self.noise
+            },
             observations,
-            total_sum_of_squares: self.data.as_ref().map(total_sum_of_squares),
+            total_sum_of_squares: self
+                .data
+                .as_ref()
+                .filter(|_| plain)
+                .map(total_sum_of_squares),
             engine: self.describe(),
+            confidence: self.plan.confidence,
+            profiles: self.profiles.clone(),
+            context: Context {
+                loss: self.plan.loss(self.noise)?,
+                optimizer: self.plan.optimizer.name(),
+                tied: tied.collect(),
+                priors: mapping.priors.len(),
+                ends: found.ends.clone(),
+                starts: self.plan.starts,
+                smoothing: self.plan.smoothing,
+                data_hash: self.data_hash(),
+            },
+            names,
+            statistics,
         })
+    }
+
+    /// The hash of the data: inputs, targets, weights and covariance.
+    pub fn data_hash(&self) -> String {
+        let mut hash = Hash::default();
+        if let Some(data) = &self.data {
+            for numbers in [&data.x, &data.y, &data.weights] {
+                hash.numbers(numbers);
+            }
+        }
+        if let Some(whitening) = &self.whitening {
+            hash.numbers(whitening.triangle());
+        }
+        hash.text()
+    }
+
+    /// The hash of the model, of the parameters that move, and of what the options say of them.
+    fn model_hash(&self) -> Result<String> {
+        let mut hash = Hash::default();
+        hash.bytes(crate::ncg::write(&self.model)?.as_bytes());
+        hash.bytes(self.plan.key().as_bytes());
+        for free in self.moving()? {
+            hash.numbers(&[free.index as f64, free.initial, free.lower, free.upper]);
+        }
+        Ok(hash.text())
+    }
+
+    /// The state of the fit as text; [`Fitter::resume`] goes on from there with the same bits.
+    pub fn checkpoint(&self) -> Result<String> {
+        let checkpoint = Checkpoint {
+            model: self.model_hash()?,
+            data: self.data_hash(),
+            iterations: self.iterations,
+            evaluations: self.evaluations,
+            seconds: self.seconds,
+            state: self.state.clone(),
+        };
+        Ok(checkpoint.write())
+    }
+
+    /// Takes up the state that [`Fitter::checkpoint`] wrote of the same model, data and options.
+    ///
+    /// # Errors
+    /// `Format` for a text that is no checkpoint, `Argument` for one of another model, other data or another optimiser.
+    pub fn resume(&mut self, text: &str) -> Result<()> {
+        let checkpoint = Checkpoint::read(text)?;
+        let other = |what: &str| {
+            let message = format!("the checkpoint is of a fit with {what}");
+            Err(Error::new(ErrorKind::Argument, message))
+        };
+        if checkpoint.model != self.model_hash()? {
+            return other("another model, other parameters or other options");
+        }
+        if checkpoint.data != self.data_hash() {
+            return other("other data");
+        }
+        let moving = self.moving()?.len();
+        let optimizer = match checkpoint.state {
+            State::New => self.plan.optimizer,
+            State::LevMar(_) => Optimizer::LevMar,
+            State::Lbfgs(_) => Optimizer::Lbfgs,
+            State::Adam(_) => Optimizer::Adam,
+        };
+        if optimizer != self.plan.optimizer || !checkpoint.fits(moving) {
+            return other("another optimizer");
+        }
+        self.reset();
+        self.iterations = checkpoint.iterations;
+        self.evaluations = checkpoint.evaluations;
+        self.seconds = checkpoint.seconds;
+        self.state = checkpoint.state;
+        Ok(())
     }
 
     /// The model with the fitted values as its initial ones, and the report with it.
     pub fn bake(&self) -> Result<Model> {
-        let outcome = self.outcome()?;
+        let found = self.found()?;
+        let moving = self.moving()?;
+        let (_, tied) = self.plan.mapping(&self.model, &moving, self.noise)?;
         let mut model = (*self.model).clone();
         let ports = model.graph.parameters();
-        for (free, value) in self.moving().iter().zip(&outcome.params) {
-            model.graph.ports[ports[free.index]].kind = PortKind::Parameter {
-                initial: *value,
-                lower: free.lower,
-                upper: free.upper,
-            };
+        let free = moving
+            .iter()
+            .map(|free| (free.index, Some((free.lower, free.upper))));
+        let tied = tied.iter().map(|index| (*index, None));
+        let values = found.outcome.params.iter().chain(&found.tied);
+        for ((index, limits), value) in free.chain(tied).zip(values) {
+            let kind = &mut model.graph.ports[ports[index]].kind;
+            if let PortKind::Parameter {
+                initial,
+                lower,
+                upper,
+            } = kind
+            {
+                *initial = *value;
+                // a tied value is not asked whether it is within bounds
+                (*lower, *upper) = limits.unwrap_or((lower.min(*value), upper.max(*value)));
+            }
         }
         let mut report = self.report()?.to_json();
         // the same fit is the same file, however long it took
@@ -356,13 +544,6 @@ fn check(name: &str, free: &Free) -> Result<()> {
     Err(Error::new(ErrorKind::Argument, message))
 }
 
-fn bounds(moving: &[Free]) -> Bounds {
-    Bounds {
-        lower: moving.iter().map(|free| free.lower).collect(),
-        upper: moving.iter().map(|free| free.upper).collect(),
-    }
-}
-
 /// The weighted sum of squared deviations of the targets from their weighted means, output by output.
 fn total_sum_of_squares(data: &Data) -> f64 {
     let mut total = 0.0;
@@ -387,74 +568,4 @@ fn total_sum_of_squares(data: &Data) -> f64 {
             .sum::<f64>();
     }
     total
-}
-
-/// What one run needs beside the session.
-struct Job<'a> {
-    model: &'a Model,
-    settings: &'a Settings,
-    adam: bool,
-    data: &'a Data,
-    moving: &'a [Free],
-}
-
-impl Job<'_> {
-    fn run<T: Element>(
-        &self,
-        session: &mut Session<T>,
-        monitor: &mut Monitor,
-        state: &mut State,
-    ) -> Result<Outcome> {
-        let fixed: Vec<f64> = self
-            .model
-            .graph
-            .ports
-            .iter()
-            .filter_map(|port| match port.kind {
-                PortKind::Parameter { initial, .. } => Some(initial),
-                PortKind::Input => None,
-            })
-            .collect();
-        let free: Vec<usize> = self.moving.iter().map(|free| free.index).collect();
-        let start: Vec<f64> = self.moving.iter().map(|free| free.initial).collect();
-        let bounds = bounds(self.moving);
-        let mut problem = Problem::new(session, self.data, &fixed, &free)?;
-        if !self.adam {
-            if !matches!(state, State::LevMar(_)) {
-                *state = State::LevMar(levmar::State::new(&start));
-            }
-            let State::LevMar(state) = state else {
-                return Err(Error::new(ErrorKind::Argument, "the fit has no state"));
-            };
-            return levmar::minimize(&mut problem, &bounds, self.settings, monitor, state);
-        }
-        if !matches!(state, State::Adam(_)) {
-            *state = State::Adam(adam::State::new(&start));
-        }
-        let State::Adam(state) = state else {
-            return Err(Error::new(ErrorKind::Argument, "the fit has no state"));
-        };
-        let mut loss = SumOfSquares::new(problem);
-        let outcome = adam::minimize(&mut loss, &bounds, self.settings, monitor, state)?;
-        self.with_triangle(loss.into_problem(), outcome)
-    }
-
-    /// Adds what the statistics need, and the loss as the sum of squares that they expect.
-    fn with_triangle<T: Element>(
-        &self,
-        mut problem: Problem<T>,
-        outcome: Outcome,
-    ) -> Result<Outcome> {
-        let (rows, columns) = (problem.residual_count(), problem.parameter_count());
-        let mut residuals = vec![0.0; rows];
-        let mut jacobian = vec![0.0; rows * columns];
-        problem.evaluate(&outcome.params, &mut residuals, Some(&mut jacobian))?;
-        let mut triangle = vec![0.0; triangle_len(columns)];
-        reduce(&jacobian, &residuals, columns, &mut triangle);
-        Ok(Outcome {
-            loss: residuals.iter().map(|r| r * r).sum(),
-            triangle: Some(triangle),
-            ..outcome
-        })
-    }
 }

@@ -223,7 +223,7 @@ fn run(
         if w.loss == 0.0 || w.removable <= settings.gtol * w.loss.sqrt() {
             return Ok(Stop::Gradient);
         }
-        let spent = state.iterations - first_iteration;
+        let spent = (state.iterations - first_iteration, w.evaluations);
         if let Some(stop) = monitor.check(settings, MAX_ITERATIONS, spent, &progress) {
             return Ok(stop);
         }

@@ -4,17 +4,35 @@
 //! [`adam`]); [`problem`] makes one of a session and data, and [`fitter`] leads a fit from start to report. Nothing here prints, starts a thread or panics on what a problem returns.
 //!
 //! - [`levmar`]: trust-region Levenberg–Marquardt with box bounds
+//! - [`lbfgs`]: projected L-BFGS
 //! - [`adam`]: projected Adam
-//! - [`statistics`]: standard errors, correlations and what the data cannot determine
+//! - [`starts`]: many starts, of which the best are followed
+//! - [`loss`]: what is minimised; [`mapping`]: parameters that are transformed, tied or known beforehand
+//! - [`statistics`]: standard errors, correlations and what the data cannot determine; [`quantile`]: how wide intervals are;
+//!   [`profile`]: intervals from the loss itself
+//! - [`diagnose`]: which operation of a model fails on a row
 //! - [`report`]: the result as text and JSON; [`plot`]: as SVG
 
 pub mod adam;
+mod anneal;
+mod checkpoint;
+pub mod diagnose;
 pub mod fitter;
+pub mod hash;
+mod job;
+pub mod lbfgs;
 pub mod levmar;
 mod linalg;
+pub mod loss;
+pub mod mapping;
+pub mod objective;
+mod plan;
 pub mod plot;
 pub mod problem;
+pub mod profile;
+pub mod quantile;
 pub mod report;
+pub mod starts;
 pub mod statistics;
 mod step;
 mod workspace;
@@ -43,6 +61,21 @@ pub trait Residuals {
         residuals: &mut [f64],
         jacobian: Option<&mut [f64]>,
     ) -> Result<()>;
+
+    /// What a residual belongs to, for messages: a row of the data.
+    fn place(&self, residual: usize) -> String {
+        format!("residual {residual}")
+    }
+
+    /// The name of a parameter, for messages.
+    fn name(&self, parameter: usize) -> String {
+        format!("parameter {parameter}")
+    }
+
+    /// Which operation made a residual, or its derivative by a parameter, not finite at `p`, if that is known.
+    fn cause(&self, _p: &[f64], _residual: usize, _parameter: Option<usize>) -> Option<String> {
+        None
+    }
 }
 
 /// A scalar loss with its gradient.
@@ -68,6 +101,10 @@ pub enum Stop {
     MaxTime = 5,
     /// The callback or the cancel flag asked to stop.
     Stopped = 6,
+    /// The limit on evaluations was reached.
+    MaxEvaluations = 7,
+    /// The loss has come down to the target.
+    Target = 8,
 }
 
 impl Stop {
@@ -80,6 +117,8 @@ impl Stop {
             Stop::MaxIterations => "max_iterations",
             Stop::MaxTime => "max_time",
             Stop::Stopped => "stopped",
+            Stop::MaxEvaluations => "max_evaluations",
+            Stop::Target => "target",
         }
     }
 
@@ -92,6 +131,8 @@ impl Stop {
             Stop::MaxIterations => "the iteration limit was reached",
             Stop::MaxTime => "the time limit was reached",
             Stop::Stopped => "stopped on request",
+            Stop::MaxEvaluations => "the limit on evaluations was reached",
+            Stop::Target => "the loss has come down to its target",
         }
     }
 
@@ -101,11 +142,30 @@ impl Stop {
     }
 }
 
+/// How the rate of Adam changes over the iterations that are allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Schedule {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// Down to zero along half a wave of the cosine.
+    Cosine,
+    /// Down to a thousandth, by the same factor each iteration.
+    Exponential,
+}
+
 /// What an optimiser may spend and when it may call itself done. A tolerance of zero switches its test off.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Most iterations of one run; `None` is the optimiser's own limit ([`levmar::MAX_ITERATIONS`], [`adam::MAX_ITERATIONS`]).
+    /// Most iterations of one run; `None` is the optimiser's own limit ([`levmar::MAX_ITERATIONS`], [`lbfgs::MAX_ITERATIONS`],
+    /// [`adam::MAX_ITERATIONS`]).
     pub max_iterations: Option<u64>,
+    /// Most evaluations of one run, with or without derivatives; an iteration that has begun is not cut short.
+    pub max_evaluations: Option<u64>,
+    /// The loss that is low enough.
+    pub target: f64,
+    /// How the rate of Adam changes over the iterations that are allowed.
+    pub schedule: Schedule,
     /// Most seconds of one run, wall clock.
     pub max_seconds: f64,
     /// Levenberg–Marquardt: the part of the residual vector that lies in the tangent space, relative to its length (the sine of Bates
@@ -125,6 +185,9 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             max_iterations: None,
+            max_evaluations: None,
+            target: f64::NEG_INFINITY,
+            schedule: Schedule::Constant,
             max_seconds: f64::INFINITY,
             gtol: 1e-12,
             ftol: 0.0,
@@ -243,7 +306,7 @@ impl Monitor<'_> {
         &mut self,
         settings: &Settings,
         default_limit: u64,
-        spent: u64,
+        (iterations, evaluations): (u64, u64),
         progress: &Progress,
     ) -> Option<Stop> {
         if self.cancelled() {
@@ -258,7 +321,16 @@ impl Monitor<'_> {
         if self.cancelled() {
             return Some(Stop::Stopped);
         }
-        if spent >= settings.max_iterations.unwrap_or(default_limit) {
+        if progress.loss <= settings.target {
+            return Some(Stop::Target);
+        }
+        if settings
+            .max_evaluations
+            .is_some_and(|most| evaluations >= most)
+        {
+            return Some(Stop::MaxEvaluations);
+        }
+        if iterations >= settings.max_iterations.unwrap_or(default_limit) {
             return Some(Stop::MaxIterations);
         }
         (progress.seconds >= settings.max_seconds).then_some(Stop::MaxTime)

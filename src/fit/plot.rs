@@ -27,6 +27,8 @@ pub struct Plot<'a> {
     pub curve_x: &'a [f64],
     /// The model there.
     pub curve_y: &'a [f64],
+    /// How far the confidence band reaches above and below the curve; empty where there is none.
+    pub band: &'a [f64],
 }
 
 /// Width and height of the picture.
@@ -75,6 +77,7 @@ pub fn svg(plot: &Plot) -> Result<String> {
     if plot.x.len() != plot.y.len()
         || plot.x.len() != plot.residuals.len()
         || plot.curve_x.len() != plot.curve_y.len()
+        || !(plot.band.is_empty() || plot.band.len() == plot.curve_x.len())
     {
         let message = "a plot needs an x, a y and a residual for each observation";
         return Err(Error::new(ErrorKind::Shape, message));
@@ -123,7 +126,8 @@ fn draw(root: &Area, plot: &Plot) -> Result<()> {
         .filter(|(x, y)| x.is_finite() && y.is_finite())
         .collect();
     let xs = data.iter().chain(&curve).map(|p| p.0);
-    let ys = data.iter().chain(&curve).map(|p| p.1);
+    let band = band(plot);
+    let ys = data.iter().chain(&curve).chain(&band).map(|p| p.1);
     let (Some(x_range), Some(y_range)) = (padded(xs, 0.02), padded(ys, 0.06)) else {
         let message = "there is nothing to plot: no observation is finite";
         return Err(Error::new(ErrorKind::Argument, message));
@@ -186,6 +190,19 @@ fn draw(root: &Area, plot: &Plot) -> Result<()> {
         .axis_desc_style(("sans-serif", 16 * K).into_font().color(&INK))
         .draw()
         .map_err(drawing_failed)?;
+    if !band.is_empty() {
+        chart
+            .draw_series([Polygon::new(band, CURVE.mix(0.18).filled())])
+            .map_err(drawing_failed)?
+            .label("band")
+            .legend(|(x, y)| {
+                let (left, right) = (x + 2 * KI, x + 22 * KI);
+                Rectangle::new(
+                    [(left, y - 5 * KI), (right, y + 5 * KI)],
+                    CURVE.mix(0.18).filled(),
+                )
+            });
+    }
     chart
         .draw_series(data.iter().map(dot))
         .map_err(drawing_failed)?
@@ -243,6 +260,18 @@ fn draw(root: &Area, plot: &Plot) -> Result<()> {
         .draw_series(residuals.iter().map(dot))
         .map_err(drawing_failed)?;
     Ok(())
+}
+
+/// The outline of the confidence band: along its upper edge and back along its lower one.
+fn band(plot: &Plot) -> Vec<(f64, f64)> {
+    let points = plot.curve_x.iter().zip(plot.curve_y).zip(plot.band);
+    let points: Vec<(f64, f64, f64)> = points
+        .map(|((x, y), reach)| (*x, *y, *reach))
+        .filter(|(x, y, reach)| (x + y + reach).is_finite())
+        .collect();
+    let upper = points.iter().map(|(x, y, reach)| (*x, y + reach));
+    let lower = points.iter().rev().map(|(x, y, reach)| (*x, y - reach));
+    upper.chain(lower).collect()
 }
 
 /// The range of the values with a margin; `None` without any, or when they are too far apart to draw.

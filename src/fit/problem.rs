@@ -1,7 +1,11 @@
 //! A model, data and free parameters as a least-squares problem.
 
-use super::{Objective, Residuals};
+use super::Residuals;
+use super::diagnose::first_bad_operation;
+use super::loss::{Kind, Loss, Whitening, deviance};
 use crate::error::{Error, ErrorKind, Result};
+use crate::grad;
+use crate::graph::verify_numeric;
 use crate::session::{Columns, ColumnsMut, Element, Session, Strided, StridedMut};
 
 /// Observations, one column after the other: the samples of an input, a target or a weight lie side by side.
@@ -15,6 +19,8 @@ pub struct Data {
     pub y: Vec<f64>,
     /// Weights: as many as targets, or none for ones. A residual is multiplied by the root of its weight.
     pub weights: Vec<f64>,
+    /// The line of the file that each sample stands on, if it comes from one; else none.
+    pub lines: Vec<u64>,
 }
 
 impl Data {
@@ -33,6 +39,7 @@ impl Data {
                 Some(weights) => copy(samples, weights, &vec!["weight"; y.1.len()])?,
                 None => Vec::new(),
             },
+            lines: Vec::new(),
         };
         if let Some(i) = data.weights.iter().position(|weight| *weight < 0.0) {
             let (weight, row) = (data.weights[i], i % samples);
@@ -73,42 +80,60 @@ fn copy(samples: usize, table: &dyn Columns<f64>, names: &[&str]) -> Result<Vec<
     Ok(values)
 }
 
+/// What the rows of a [`Problem`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Residuals whose squares add up to the loss.
+    Loss,
+    /// Residuals whose Jacobian carries the information of the data on the parameters: for least squares the same, for robust
+    /// losses those that are not bent, for likelihoods those of Fisher's information.
+    Information,
+}
+
 /// The least-squares problem of a session's model on data. Residual `o * samples + s` belongs to output `o` of sample `s`.
 ///
 /// An evaluation is never cut short: half of one would look like another loss. A request to stop waits for its end.
 pub struct Problem<'a, T: Element> {
-    session: &'a mut Session<T>,
-    samples: usize,
+    pub(super) session: &'a mut Session<T>,
+    pub(super) samples: usize,
+    pub(super) loss: Loss,
+    pub(super) whitening: Option<&'a Whitening>,
+    /// What the rows are.
+    pub rows: Rows,
     /// Inputs in the session's precision.
-    x: Vec<T>,
-    y: &'a [f64],
+    pub(super) x: Vec<T>,
+    pub(super) data: &'a Data,
+    pub(super) y: &'a [f64],
     /// Roots of the weights, or none.
-    roots: Vec<f64>,
+    pub(super) roots: Vec<f64>,
     /// The parameters that move: indices among the model's parameters.
-    free: Vec<usize>,
+    pub(super) free: Vec<usize>,
     /// All parameters of the model.
-    p: Vec<T>,
+    pub(super) p: Vec<T>,
     /// Model values, and the Jacobian by all parameters.
-    values: Vec<T>,
+    pub(super) values: Vec<T>,
     jacobian: Vec<T>,
 }
 
 impl<'a, T: Element> Problem<'a, T> {
-    /// `fixed` holds the value of every parameter of the model, `free` says which of them move.
+    /// `fixed` holds the value of every parameter of the model, `free` says which of them move. `whitening` is of as many
+    /// observations as there are targets.
     pub fn new(
         session: &'a mut Session<T>,
         data: &'a Data,
-        fixed: &[f64],
-        free: &[usize],
+        (fixed, free): (&[f64], &[usize]),
+        loss: Loss,
+        whitening: Option<&'a Whitening>,
     ) -> Result<Problem<'a, T>> {
         let (inputs, parameters, outputs) = session.counts();
-        if data.x.len() != inputs * data.samples || data.y.len() != outputs * data.samples {
+        let targets = loss.kind.targets(outputs)?;
+        if data.x.len() != inputs * data.samples || data.y.len() != targets * data.samples {
             return Err(Error::new(
                 ErrorKind::Shape,
                 "the data do not fit the model's inputs and outputs",
             ));
         }
-        let rows = data.y.len();
+        let rows = outputs * data.samples;
         let memory = |count: Option<usize>| -> Result<Vec<T>> {
             let mut values = Vec::new();
             let reserved = count.and_then(|count| values.try_reserve_exact(count).ok());
@@ -122,13 +147,83 @@ impl<'a, T: Element> Problem<'a, T> {
             values: memory(Some(rows))?,
             jacobian: memory(rows.checked_mul(parameters))?,
             session,
+            loss,
+            whitening,
+            rows: Rows::Loss,
             samples: data.samples,
             x: data.x.iter().map(|x| T::of(*x)).collect(),
+            data,
             y: &data.y,
             roots: data.weights.iter().map(|weight| weight.sqrt()).collect(),
             free: free.to_vec(),
             p: fixed.iter().map(|p| T::of(*p)).collect(),
         })
+    }
+}
+
+impl<T: Element> Problem<'_, T> {
+    /// Makes residuals of the model's values, and for each what its derivatives are multiplied by once they are weighted and
+    /// whitened; there are no such slopes for least squares.
+    pub(super) fn residuals(&self, residuals: &mut [f64], slopes: &mut [f64]) {
+        let targets = self.y.iter().copied().chain(std::iter::repeat(0.0));
+        for (residual, (value, target)) in residuals.iter_mut().zip(self.values.iter().zip(targets))
+        {
+            *residual = value.to_f64() - target;
+        }
+        let count = self.y.len();
+        match self.loss.kind {
+            Kind::Poisson => {
+                for i in 0..count {
+                    let (expected, observed) = (self.values[i].to_f64(), self.y[i]);
+                    (residuals[i], slopes[i]) = deviance(expected, observed);
+                    if self.rows == Rows::Information {
+                        slopes[i] = 1.0 / expected.sqrt();
+                    }
+                }
+            }
+            Kind::Gaussian => {
+                for i in 0..count {
+                    let sd = self.values[count + i].to_f64();
+                    residuals[i] /= sd;
+                    residuals[count + i] = 0.0;
+                    (slopes[i], slopes[count + i]) = (1.0 / sd, std::f64::consts::SQRT_2 / sd);
+                }
+            }
+            _ => {}
+        }
+        self.weigh(residuals);
+        if let Some(whitening) = self.whitening {
+            whitening.apply(residuals);
+        }
+        if self.loss.kind.is_robust() && self.rows == Rows::Loss {
+            for (residual, slope) in residuals.iter_mut().zip(slopes) {
+                (*residual, *slope) = self.loss.bend(*residual);
+            }
+        }
+    }
+
+    /// Multiplies a column by the roots of the weights; of a Gaussian likelihood they belong to means and deviations.
+    pub(super) fn weigh(&self, column: &mut [f64]) {
+        for part in column.chunks_mut(self.y.len().max(1)) {
+            for (value, root) in part.iter_mut().zip(&self.roots) {
+                *value *= root;
+            }
+        }
+    }
+
+    /// The derivatives of the weighted and whitened residuals by parameter `index` of the model.
+    fn column(&self, index: usize, column: &mut [f64]) {
+        let parameters = self.p.len();
+        for (o, part) in column.chunks_exact_mut(self.samples.max(1)).enumerate() {
+            let first = (o * parameters + index) * self.samples;
+            for (out, value) in part.iter_mut().zip(&self.jacobian[first..]) {
+                *out = value.to_f64();
+            }
+        }
+        self.weigh(column);
+        if let Some(whitening) = self.whitening {
+            whitening.apply(column);
+        }
     }
 }
 
@@ -138,7 +233,7 @@ impl<T: Element> Residuals for Problem<'_, T> {
     }
 
     fn residual_count(&self) -> usize {
-        self.y.len()
+        self.values.len()
     }
 
     fn evaluate(
@@ -152,7 +247,6 @@ impl<T: Element> Residuals for Problem<'_, T> {
         }
         let x = Strided::columns(&self.x, self.samples);
         let mut y = StridedMut::columns(&mut self.values, self.samples);
-        let parameters = self.p.len();
         match &jacobian {
             None => self
                 .session
@@ -164,87 +258,57 @@ impl<T: Element> Residuals for Problem<'_, T> {
                     .jacobian(self.samples, &x, Some(&self.p), y, &mut j, None)?;
             }
         }
-        for (residual, (value, target)) in residuals.iter_mut().zip(self.values.iter().zip(self.y))
-        {
-            *residual = value.to_f64() - target;
-        }
-        let weigh = |column: &mut [f64]| {
-            for (value, root) in column.iter_mut().zip(&self.roots) {
-                *value *= root;
-            }
-        };
-        weigh(residuals);
+        let plain = self.loss == Loss::default();
+        let mut slopes = vec![1.0; if plain { 0 } else { residuals.len() }];
+        self.residuals(residuals, &mut slopes);
         if let Some(jacobian) = jacobian {
-            let rows = self.y.len();
-            for (column, index) in jacobian.chunks_exact_mut(rows.max(1)).zip(&self.free) {
-                for (o, part) in column.chunks_exact_mut(self.samples.max(1)).enumerate() {
-                    let first = (o * parameters + index) * self.samples;
-                    for (out, value) in part.iter_mut().zip(&self.jacobian[first..]) {
-                        *out = value.to_f64();
-                    }
-                }
-                weigh(column);
+            let rows = self.values.len().max(1);
+            for (column, index) in jacobian.chunks_exact_mut(rows).zip(&self.free) {
+                self.column(*index, column);
+                column
+                    .iter_mut()
+                    .zip(&slopes)
+                    .for_each(|(d, slope)| *d *= slope);
             }
         }
         Ok(())
     }
-}
 
-/// The same problem as one loss, the sum of the squared residuals, with its gradient by the reverse sweep.
-pub struct SumOfSquares<'a, T: Element> {
-    problem: Problem<'a, T>,
-    seeds: Vec<T>,
-    derivatives: Vec<T>,
-}
-
-impl<'a, T: Element> SumOfSquares<'a, T> {
-    /// The loss of `problem`.
-    pub fn new(problem: Problem<'a, T>) -> SumOfSquares<'a, T> {
-        SumOfSquares {
-            seeds: vec![T::ZERO; problem.values.len()],
-            derivatives: vec![T::ZERO; problem.p.len()],
-            problem,
+    fn place(&self, residual: usize) -> String {
+        let row = residual % self.samples.max(1);
+        match self.data.lines.get(row) {
+            Some(line) => format!("the residual at line {line} of the data"),
+            None => format!("the residual at row {row} of the data (counted from 0)"),
         }
     }
 
-    /// The problem as residuals again.
-    pub fn into_problem(self) -> Problem<'a, T> {
-        self.problem
-    }
-}
-
-impl<T: Element> Objective for SumOfSquares<'_, T> {
-    fn parameter_count(&self) -> usize {
-        self.problem.free.len()
+    fn name(&self, parameter: usize) -> String {
+        let graph = &self.session.model().graph;
+        let port = graph.parameters()[self.free[parameter]];
+        format!("\"{}\"", graph.ports[port].name)
     }
 
-    fn evaluate(&mut self, p: &[f64], gradient: &mut [f64]) -> Result<f64> {
-        let this = &mut self.problem;
-        for (index, value) in this.free.iter().zip(p) {
-            this.p[*index] = T::of(*value);
+    fn cause(&self, p: &[f64], residual: usize, parameter: Option<usize>) -> Option<String> {
+        let graph = &self.session.model().graph;
+        let (row, output) = (residual % self.samples, residual / self.samples);
+        let mut all: Vec<f64> = self.p.iter().map(|p| p.to_f64()).collect();
+        for (index, value) in self.free.iter().zip(p) {
+            all[*index] = *value;
         }
-        let x = Strided::columns(&this.x, this.samples);
-        let mut y = StridedMut::columns(&mut this.values, this.samples);
-        this.session
-            .eval(this.samples, &x, Some(&this.p), &mut y, None)?;
-        let mut loss = 0.0;
-        for (i, (value, target)) in this.values.iter().zip(this.y).enumerate() {
-            let weight = this.roots.get(i).map_or(1.0, |root| root * root);
-            let residual = value.to_f64() - target;
-            loss += weight * residual * residual;
-            self.seeds[i] = T::of(2.0 * weight * residual);
+        let mut ports = vec![0.0; graph.ports.len()];
+        for (input, port) in graph.inputs().into_iter().enumerate() {
+            ports[port] = self.data.x[input * self.samples + row];
         }
-        let seeds = Strided::columns(&self.seeds, this.samples);
-        let into = crate::session::Gradient {
-            y: None,
-            dx: None,
-            dp: Some(&mut self.derivatives),
+        let parameters = graph.parameters();
+        for (port, value) in parameters.iter().zip(&all) {
+            ports[*port] = *value;
+        }
+        let Some(parameter) = parameter else {
+            return first_bad_operation(graph, &ports, output);
         };
-        this.session
-            .gradient(this.samples, &x, Some(&this.p), Some(&seeds), into, None)?;
-        for (out, index) in gradient.iter_mut().zip(&this.free) {
-            *out = self.derivatives[*index].to_f64();
-        }
-        Ok(loss)
+        let derivative = graph.outputs.len() + output;
+        let wrt = [parameters[self.free[parameter]]];
+        verify_numeric(graph).ok()?;
+        first_bad_operation(&grad::jacobian(graph, &wrt), &ports, derivative)
     }
 }

@@ -1,5 +1,8 @@
 //! A fit for people (text) and for programs (JSON).
 
+use super::loss::{Kind, Loss};
+use super::profile::Interval;
+use super::quantile::two_sided;
 use super::statistics::{Noise, Statistics};
 use super::{Bounds, Outcome, Stop};
 use serde_json::{Map, Value, json};
@@ -28,6 +31,44 @@ pub struct Report {
     pub total_sum_of_squares: Option<f64>,
     /// The engine that evaluated the model.
     pub engine: String,
+    /// Probability that an interval covers the true value.
+    pub confidence: f64,
+    /// Intervals of the profile likelihood, if they were asked for.
+    pub profiles: Option<Vec<Interval>>,
+    /// What was minimised, and what follows from it.
+    pub context: Context,
+}
+
+/// What was minimised by what, and parameters beside the free ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Context {
+    /// The loss.
+    pub loss: Loss,
+    /// The word for the optimiser.
+    pub optimizer: &'static str,
+    /// Parameters that others determine.
+    pub tied: Vec<Tied>,
+    /// How many of the observations are what was known beforehand.
+    pub priors: usize,
+    /// The distinct ends of the starts that were followed, the best first: loss and parameters. Empty for one start.
+    pub ends: Vec<(f64, Vec<f64>)>,
+    /// The temperature from which comparisons were smoothed on the way, if they were.
+    pub smoothing: Option<f64>,
+    /// How many starts there were.
+    pub starts: usize,
+    /// The hash of the data.
+    pub data_hash: String,
+}
+
+/// A parameter that others determine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tied {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
+    /// Its standard error, where those that determine it have one.
+    pub std_error: Option<f64>,
 }
 
 /// Measures of the whole fit; each `None` where it does not exist.
@@ -47,13 +88,21 @@ pub struct Goodness {
 
 impl Report {
     /// R², chi², and the information criteria: `chi² + 2k` and `chi² + k ln N` with known sigmas, else `N ln(chi²/N)` in place of chi².
+    /// Of counts chi² is the deviance; of a Gaussian likelihood the criteria hold minus twice its logarithm. Robust losses have none.
     pub fn goodness(&self) -> Goodness {
         let Some(statistics) = &self.statistics else {
             return Goodness::default();
         };
+        let kind = self.context.loss.kind;
+        if kind.is_robust() || kind == Kind::Value {
+            return Goodness::default();
+        }
         let (chi2, count) = (self.outcome.loss, self.observations as f64);
         let free = statistics.at_bound.iter().filter(|&&held| !held).count() as f64;
         let deviance = match self.noise {
+            Noise::Known if kind == Kind::Gaussian => {
+                chi2 + count * (2.0 * std::f64::consts::PI).ln()
+            }
             Noise::Known => chi2,
             Noise::Estimated => count * (chi2 / count).ln(),
         };
@@ -61,14 +110,37 @@ impl Report {
         let total = self.total_sum_of_squares.filter(|&t| t > 0.0);
         Goodness {
             r_squared: total.map(|t| 1.0 - chi2 / t),
-            chi_squared: Some(chi2),
-            reduced_chi_squared: (dof > 0).then(|| chi2 / dof as f64),
+            chi_squared: Some(chi2).filter(|_| kind != Kind::Gaussian),
+            reduced_chi_squared: (dof > 0 && kind != Kind::Gaussian).then(|| chi2 / dof as f64),
             aic: Some(deviance + 2.0 * free),
             bic: Some(deviance + free * count.ln()),
         }
     }
 
-    fn std_error(&self, i: usize) -> Option<f64> {
+    /// How many standard errors an interval reaches to each side: of Student's t where the noise is estimated, of the normal
+    /// distribution where it is known.
+    pub fn quantile(&self) -> Option<f64> {
+        let degrees = match self.noise {
+            Noise::Known => f64::INFINITY,
+            Noise::Estimated => self.statistics.as_ref()?.degrees_of_freedom as f64,
+        };
+        Some(two_sided(self.confidence, degrees)).filter(|q| q.is_finite())
+    }
+
+    /// The confidence interval of parameter `i`, symmetric about its value.
+    pub fn interval(&self, i: usize) -> Option<[f64; 2]> {
+        let reach = self.quantile()? * self.std_error(i)?;
+        let value = self.outcome.params[i];
+        Some([value - reach, value + reach])
+    }
+
+    /// The standard error of each parameter, where it has one.
+    pub fn std_errors(&self) -> Vec<Option<f64>> {
+        (0..self.names.len()).map(|i| self.std_error(i)).collect()
+    }
+
+    /// The standard error of parameter `i`, if it has one.
+    pub fn std_error(&self, i: usize) -> Option<f64> {
         self.statistics
             .as_ref()
             .and_then(|s| s.std_errors.get(i).copied().flatten())
@@ -82,7 +154,16 @@ impl Report {
     pub fn to_text(&self) -> String {
         let mut out = self.heading();
         out += &self.table();
+        out += &self.tied_table();
+        out += &self.ends_table();
+        out += &self.profile_table();
         out += &self.measures();
+        if let Some(temperature) = self.context.smoothing {
+            let temperature = significant(temperature, 6);
+            out += &format!(
+                "\nnote: comparisons were smoothed from temperature {temperature} on; loss and errors are those of the exact model\n"
+            );
+        }
         let Some(statistics) = &self.statistics else {
             return out;
         };
@@ -134,7 +215,16 @@ impl Report {
     }
 
     fn table(&self) -> String {
-        let head = ["parameter", "value", "std error", "relative", "initial", ""];
+        let level = format!("{} % interval", significant(100.0 * self.confidence, 6));
+        let head = [
+            "parameter",
+            "value",
+            "std error",
+            "relative",
+            &level,
+            "initial",
+            "",
+        ];
         let mut rows = vec![head.map(str::to_string)];
         for (i, name) in self.names.iter().enumerate() {
             let value = self.outcome.params[i];
@@ -154,6 +244,8 @@ impl Report {
                 significant(value, 10),
                 error.map_or("-".to_string(), |e| format!("± {}", significant(e, 4))),
                 relative.map_or("-".to_string(), |r| format!("{} %", significant(r, 3))),
+                self.interval(i)
+                    .map_or("-".to_string(), |ends| between(ends.map(Some), value)),
                 significant(self.initial[i], 6),
                 remark,
             ]);
@@ -168,18 +260,68 @@ impl Report {
         let mut out = String::new();
         for row in &rows {
             let mut line = format!("{:<w$}", row[0], w = widths[0]);
-            for c in 1..5 {
+            for c in 1..6 {
                 line += &format!("  {:>w$}", row[c], w = widths[c]);
             }
-            line += &format!("  {}", row[5]);
+            line += &format!("  {}", row[6]);
             out += line.trim_end();
             out.push('\n');
         }
         out
     }
 
+    /// Where the starts ended, if there were several.
+    fn ends_table(&self) -> String {
+        if self.context.ends.is_empty() {
+            return String::new();
+        }
+        let mut out = format!(
+            "\n{} starts; ends that differ, the best first\n",
+            self.context.starts
+        );
+        for (loss, params) in &self.context.ends {
+            let pairs = self.names.iter().zip(params);
+            let pairs = pairs.map(|(name, value)| format!("{name} = {}", significant(*value, 6)));
+            let list = pairs.collect::<Vec<_>>().join(", ");
+            out += &format!("  loss {}: {list}\n", significant(*loss, 6));
+        }
+        out
+    }
+
+    /// The parameters that others determine.
+    fn tied_table(&self) -> String {
+        let tied = self.context.tied.iter().map(|tied| {
+            let error = tied
+                .std_error
+                .map_or(String::new(), |e| format!(" ± {}", significant(e, 4)));
+            format!("  {} = {}{error}\n", tied.name, significant(tied.value, 10))
+        });
+        let lines: String = tied.collect();
+        match lines.is_empty() {
+            true => lines,
+            false => format!("\ntied\n{lines}"),
+        }
+    }
+
+    /// The intervals of the profile likelihood, if they were asked for.
+    fn profile_table(&self) -> String {
+        let Some(profiles) = &self.profiles else {
+            return String::new();
+        };
+        let level = significant(100.0 * self.confidence, 6);
+        let mut out = format!("\nprofile likelihood, {level} %\n");
+        for ((name, ends), value) in self.names.iter().zip(profiles).zip(&self.outcome.params) {
+            out += &format!("  {name}  {}\n", between(*ends, *value));
+        }
+        out
+    }
+
     fn measures(&self) -> String {
         let mut rows = vec![("loss", significant(self.outcome.loss, 10))];
+        let kind = self.context.loss.kind;
+        if kind != Kind::Squares {
+            rows.push(("kind of loss", kind.name().to_string()));
+        }
         let g = self.goodness();
         if let Some(s) = &self.statistics {
             let sd = s
@@ -188,6 +330,9 @@ impl Report {
             rows.push(("residual sd", sd));
             rows.push(("degrees of freedom", s.degrees_of_freedom.to_string()));
             rows.push(("condition", significant(s.condition, 3)));
+        }
+        if self.context.loss.kind.is_robust() {
+            rows.push(("loss scale", significant(self.context.loss.scale, 6)));
         }
         // without known sigmas the two say nothing
         let known = |value: Option<f64>| value.filter(|_| self.noise == Noise::Known);
@@ -223,12 +368,19 @@ impl Report {
             let entry = json!({
                 "value": number(o.params[i]),
                 "std_error": optional(self.std_error(i)),
+                "interval": self.interval(i).map(|ends| ends.map(number)),
+                "profile": self.profiles.as_ref().map(|all| all[i].map(optional)),
                 "initial": number(self.initial[i]),
                 "lower": bound(self.bounds.lower[i]),
                 "upper": bound(self.bounds.upper[i]),
                 "at_bound": self.held(i),
             });
             parameters.insert(name.clone(), entry);
+        }
+        let mut tied = Map::new();
+        for one in &self.context.tied {
+            let entry = json!({"value": number(one.value), "std_error": optional(one.std_error)});
+            tied.insert(one.name.clone(), entry);
         }
         let s = self.statistics.as_ref();
         let matrix = |entries: &[Option<f64>]| -> Value {
@@ -250,6 +402,21 @@ impl Report {
             "engine": self.engine,
             "gradient_norm": number(o.gradient_norm),
             "observations": self.observations,
+            "confidence": self.confidence,
+            "tied": tied,
+            "loss_kind": self.context.loss.kind.name(),
+            "loss_scale": optional(Some(self.context.loss.scale).filter(|_| self.context.loss.kind.is_robust())),
+            "optimizer": self.context.optimizer,
+            "priors": self.context.priors,
+            "starts": self.context.starts,
+            "ends": self.context.ends.iter().map(|(loss, params)| json!({
+                "loss": number(*loss),
+                "parameters": params.iter().map(|p| number(*p)).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+            "smoothing": optional(self.context.smoothing),
+            "data_hash": self.context.data_hash,
+            "version": env!("CARGO_PKG_VERSION"),
+            "noise": self.noise.name(),
             "correlations": s.map(|s| matrix(&s.correlations)),
             "condition": optional(s.map(|s| s.condition)),
             "r_squared": optional(g.r_squared),
@@ -260,6 +427,20 @@ impl Report {
             "notes": s.map_or(Vec::new(), |s| s.notes.clone()),
         })
     }
+}
+
+/// An interval with the digits that its width leaves room for; an end that was not found is left open.
+fn between(ends: [Option<f64>; 2], value: f64) -> String {
+    let reach = ends.iter().flatten().map(|end| (end - value).abs());
+    let reach = reach.fold(f64::INFINITY, f64::min);
+    let digits = (value.abs().max(reach) / reach).log10().ceil().max(0.0) + 3.0;
+    let digits = if digits.is_finite() {
+        digits as usize
+    } else {
+        6
+    };
+    let show = |end: Option<f64>| end.map_or("...".to_string(), |x| significant(x, digits.min(17)));
+    format!("[{}, {}]", show(ends[0]), show(ends[1]))
 }
 
 /// A number, or the strings `"nan"`, `"inf"`, `"-inf"`.

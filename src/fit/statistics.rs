@@ -17,6 +17,16 @@ pub enum Noise {
     Known,
 }
 
+impl Noise {
+    /// The word of the option `noise`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Noise::Estimated => "estimated",
+            Noise::Known => "known",
+        }
+    }
+}
+
 /// Singular values below this fraction of the largest count as zero.
 const RANK_TOLERANCE: f64 = 1e-12;
 /// A parameter with more than this part in an undetermined direction has no standard error.
@@ -27,6 +37,8 @@ const SHARE_TOLERANCE: f64 = 1e-6;
 pub struct Statistics {
     /// Residuals less parameters that were free; negative when there are too few observations.
     pub degrees_of_freedom: i64,
+    /// The variance of a residual that the errors rest on: one for known noise, else estimated; `None` where it cannot be.
+    pub variance: Option<f64>,
     /// Residual standard deviation; `None` without degrees of freedom.
     pub residual_sd: Option<f64>,
     /// Standard error of each parameter; `None` where it is held at a bound, undetermined, or cannot be estimated.
@@ -43,6 +55,31 @@ pub struct Statistics {
     pub at_bound: Vec<bool>,
     /// What the data cannot determine, in words; empty when all is well.
     pub notes: Vec<String>,
+}
+
+impl Statistics {
+    /// Takes errors and covariance, which were computed for a variance of one, to another; there are none without it.
+    pub fn rescale(&mut self, variance: Option<f64>) {
+        let scaled = |entry: &mut Option<f64>, factor: Option<f64>| {
+            *entry = entry.zip(factor).map(|(entry, factor)| entry * factor);
+        };
+        let root = variance.map(f64::sqrt);
+        self.std_errors.iter_mut().for_each(|e| scaled(e, root));
+        self.covariance.iter_mut().for_each(|c| scaled(c, variance));
+        self.variance = variance;
+    }
+
+    /// The standard error of a quantity with these derivatives by the parameters; `None` where it hangs on one without an error.
+    pub fn error_along(&self, slopes: &[f64]) -> Option<f64> {
+        let n = slopes.len();
+        let mut variance = 0.0;
+        for (i, a) in slopes.iter().enumerate().filter(|(_, a)| **a != 0.0) {
+            for (j, b) in slopes.iter().enumerate().filter(|(_, b)| **b != 0.0) {
+                variance += a * b * self.covariance[i * n + j]?;
+            }
+        }
+        Some(variance.max(0.0).sqrt())
+    }
 }
 
 /// Computes the statistics from the `triangle` of [`super::Outcome`].
@@ -121,6 +158,7 @@ pub fn statistics(
     }
     Ok(Statistics {
         degrees_of_freedom,
+        variance,
         residual_sd,
         std_errors,
         covariance,

@@ -67,7 +67,7 @@ impl Workspace {
         self.evaluations += 1;
         problem.evaluate(params, &mut self.residuals, Some(&mut self.jacobian))?;
         self.loss = dot(&self.residuals, &self.residuals);
-        check_finite(&self.residuals, &self.jacobian, self.loss)?;
+        check_finite(problem, params, &self.residuals, &self.jacobian, self.loss)?;
         self.reduce_start();
         if !self.triangle.iter().all(|x| x.is_finite()) {
             let message =
@@ -189,14 +189,24 @@ impl Workspace {
     }
 }
 
-/// Says which residual or derivative spoils the start.
-fn check_finite(residuals: &[f64], jacobian: &[f64], loss: f64) -> Result<()> {
+/// Says which residual or derivative spoils the start, and which operation made it so.
+fn check_finite(
+    problem: &dyn Residuals,
+    params: &[f64],
+    residuals: &[f64],
+    jacobian: &[f64],
+    loss: f64,
+) -> Result<()> {
     let fail = |message: String| Err(Error::new(ErrorKind::Numeric, message));
+    let because = |residual: usize, parameter: Option<usize>| {
+        let cause = problem.cause(params, residual, parameter);
+        cause.map_or(String::new(), |cause| format!(": {cause}"))
+    };
     let m = residuals.len();
     if let Some(i) = residuals.iter().position(|r| !r.is_finite()) {
-        let value = residuals[i];
+        let (place, value, cause) = (problem.place(i), residuals[i], because(i, None));
         return fail(format!(
-            "residual {i} is {value} at the initial values; start elsewhere or remove that observation"
+            "{place} is {value} at the initial values{cause}; start elsewhere or remove that observation"
         ));
     }
     if !loss.is_finite() {
@@ -204,8 +214,9 @@ fn check_finite(residuals: &[f64], jacobian: &[f64], loss: f64) -> Result<()> {
     }
     if let Some(k) = jacobian.iter().position(|x| !x.is_finite()) {
         let (i, j, value) = (k % m, k / m, jacobian[k]);
+        let (place, name, cause) = (problem.place(i), problem.name(j), because(i, Some(j)));
         return fail(format!(
-            "the derivative of residual {i} by parameter {j} is {value} at the initial values"
+            "the derivative of {place} by {name} is {value} at the initial values{cause}; start elsewhere or remove that observation"
         ));
     }
     Ok(())

@@ -11,6 +11,7 @@ mod copy;
 mod live;
 mod schedule;
 mod simplify;
+mod smooth;
 mod spread;
 mod text;
 mod verify;
@@ -27,6 +28,7 @@ pub use build::Builder;
 pub use choice::write_out_choices;
 pub use copy::{Arms, Back, Copier, flatten, flatten_batched, hoist, write_out};
 pub use simplify::simplify;
+pub use smooth::{TEMPERATURE, smooth};
 pub use text::parse;
 pub use verify::{verify, verify_numeric, verify_operation};
 

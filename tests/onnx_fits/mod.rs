@@ -86,9 +86,9 @@ fn value(port: usize, place: usize) -> f64 {
     0.45 + 0.17 * place as f64 + 0.05 * port as f64
 }
 
-/// Populations of `MEMBERS`: values, gradients and Jacobians against runs one by one.
-pub fn write_populations(folder: &Path) {
-    for (name, source) in PROGRAMS {
+/// Populations of `MEMBERS`, of `more` programs too: values, gradients and Jacobians against runs one by one.
+pub fn write_populations(folder: &Path, more: &[(&str, &str)]) {
+    for (name, source) in PROGRAMS.iter().chain(more) {
         let model = Model::compile(source, &Options::new()).unwrap();
         let graph = &model.graph;
         let all: Vec<usize> = (0..graph.ports.len()).collect();

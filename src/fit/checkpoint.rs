@@ -1,0 +1,241 @@
+//! The state of a fit as text, from which it goes on with the same bits.
+//!
+//! One line holds one field: its name, then its numbers. Reals are written as the hexadecimal digits of their bits.
+
+use std::collections::BTreeMap;
+
+use super::job::State;
+use super::{adam, lbfgs, levmar};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The first line.
+const HEADING: &str = "ncg fit checkpoint 1";
+/// Most parameters that a checkpoint may hold.
+const MAX_PARAMETERS: usize = 1_000_000;
+
+/// What a checkpoint holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Checkpoint {
+    /// The hash of the model, of the parameters that move and of what the options say of them.
+    pub model: String,
+    /// The hash of the data.
+    pub data: String,
+    pub iterations: u64,
+    pub evaluations: u64,
+    pub seconds: f64,
+    pub state: State,
+}
+
+fn bad(message: impl std::fmt::Display) -> Error {
+    Error::new(
+        ErrorKind::Format,
+        format!("this is no checkpoint of a fit: {message}"),
+    )
+}
+
+struct Lines(String);
+
+impl Lines {
+    fn words(&mut self, name: &str, words: impl IntoIterator<Item = String>) {
+        self.0 += name;
+        for word in words {
+            self.0.push(' ');
+            self.0 += &word;
+        }
+        self.0.push('\n');
+    }
+
+    fn whole(&mut self, name: &str, value: u64) {
+        self.words(name, [value.to_string()]);
+    }
+
+    fn reals(&mut self, name: &str, values: &[f64]) {
+        self.words(name, values.iter().map(|x| format!("{:016x}", x.to_bits())));
+    }
+}
+
+impl Checkpoint {
+    /// The text.
+    pub fn write(&self) -> String {
+        let mut lines = Lines(format!("{HEADING}\n"));
+        lines.words("model", [self.model.clone()]);
+        lines.words("data", [self.data.clone()]);
+        lines.whole("spent-iterations", self.iterations);
+        lines.whole("spent-evaluations", self.evaluations);
+        lines.reals("spent-seconds", &[self.seconds]);
+        match &self.state {
+            State::New => lines.words("optimizer", ["none".to_string()]),
+            State::LevMar(state) => {
+                lines.words("optimizer", ["levmar".to_string()]);
+                lines.reals("start", &state.start);
+                lines.reals("params", &state.params);
+                lines.reals("scale", &state.scale);
+                lines.reals("radius", &[state.radius]);
+                lines.whole("iterations", state.iterations);
+                lines.whole("strategy", state.strategy as u64);
+                lines.whole("stalls", u64::from(state.stalls));
+                lines.whole("confident", u64::from(state.confident));
+                lines.reals("start-loss", state.start_loss.as_slice());
+                if let Some((loss, params)) = &state.best {
+                    lines.reals("best-loss", &[*loss]);
+                    lines.reals("best", params);
+                }
+            }
+            State::Lbfgs(state) => {
+                lines.words("optimizer", ["lbfgs".to_string()]);
+                lines.reals("params", &state.params);
+                lines.reals("unit", &state.unit);
+                lines.whole("iterations", state.iterations);
+                let memory = state.memory.iter().flat_map(|(s, y)| s.iter().chain(y));
+                lines.reals("memory", &memory.copied().collect::<Vec<f64>>());
+            }
+            State::Adam(state) => {
+                lines.words("optimizer", ["adam".to_string()]);
+                lines.reals("params", &state.params);
+                lines.reals("mean", &state.mean);
+                lines.reals("square", &state.square);
+                lines.whole("steps", state.steps);
+                lines.whole("iterations", state.iterations);
+                lines.reals("rate", &[state.rate]);
+                lines.whole("waiting", state.waiting);
+                lines.reals("best", &state.best);
+                lines.reals("best-loss", &[state.best_loss]);
+                lines.reals("window-loss", &[state.window_loss]);
+            }
+        }
+        lines.0 + "end\n"
+    }
+
+    /// Reads the text of a checkpoint.
+    ///
+    /// # Errors
+    /// `Format` with the field that is missing or wrong.
+    pub fn read(text: &str) -> Result<Checkpoint> {
+        let mut lines = text.lines();
+        if lines.next() != Some(HEADING) {
+            return Err(bad(format!("its first line is not \"{HEADING}\"")));
+        }
+        let mut fields = Fields(BTreeMap::new());
+        let mut ended = false;
+        for line in lines {
+            let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
+            ended = name == "end";
+            if fields.0.insert(name, rest).is_some() || fields.0.len() > 40 {
+                return Err(bad(format!(
+                    "the field \"{name}\" stands there twice, or there are too many"
+                )));
+            }
+        }
+        if !ended {
+            return Err(bad("it has no end"));
+        }
+        let state = match fields.get("optimizer")? {
+            "none" => State::New,
+            "levmar" => State::LevMar(levmar::State {
+                start: fields.reals("start")?,
+                params: fields.reals("params")?,
+                scale: fields.reals("scale")?,
+                radius: fields.real("radius")?,
+                iterations: fields.whole("iterations")?,
+                strategy: fields.whole("strategy")? as usize,
+                stalls: fields.whole("stalls")? as u32,
+                confident: fields.whole("confident")? != 0,
+                start_loss: fields.reals("start-loss")?.first().copied(),
+                best: match fields.0.contains_key("best") {
+                    true => Some((fields.real("best-loss")?, fields.reals("best")?)),
+                    false => None,
+                },
+            }),
+            "lbfgs" => {
+                let params = fields.reals("params")?;
+                let flat = fields.reals("memory")?;
+                let n = params.len().max(1);
+                if flat.len() % (2 * n) != 0 {
+                    return Err(bad("the field \"memory\" is cut short"));
+                }
+                let pairs = flat.chunks_exact(2 * n);
+                State::Lbfgs(lbfgs::State {
+                    memory: pairs.map(|p| (p[..n].to_vec(), p[n..].to_vec())).collect(),
+                    unit: fields.reals("unit")?,
+                    iterations: fields.whole("iterations")?,
+                    params,
+                })
+            }
+            "adam" => State::Adam(adam::State {
+                params: fields.reals("params")?,
+                mean: fields.reals("mean")?,
+                square: fields.reals("square")?,
+                steps: fields.whole("steps")?,
+                iterations: fields.whole("iterations")?,
+                rate: fields.real("rate")?,
+                waiting: fields.whole("waiting")?,
+                best: fields.reals("best")?,
+                best_loss: fields.real("best-loss")?,
+                window_loss: fields.real("window-loss")?,
+            }),
+            other => return Err(bad(format!("it is of an optimizer \"{other}\""))),
+        };
+        Ok(Checkpoint {
+            model: fields.get("model")?.to_string(),
+            data: fields.get("data")?.to_string(),
+            iterations: fields.whole("spent-iterations")?,
+            evaluations: fields.whole("spent-evaluations")?,
+            seconds: fields.real("spent-seconds")?,
+            state,
+        })
+    }
+
+    /// Whether the state is one of `n` parameters.
+    pub fn fits(&self, n: usize) -> bool {
+        let all = |lengths: &[usize]| lengths.iter().all(|length| *length == n);
+        let some = |length: usize| length == 0 || length == n;
+        match &self.state {
+            State::New => true,
+            State::LevMar(s) => {
+                all(&[s.start.len(), s.params.len()])
+                    && some(s.scale.len())
+                    && s.best.as_ref().is_none_or(|best| best.1.len() == n)
+            }
+            State::Lbfgs(s) => {
+                all(&[s.params.len(), s.unit.len()])
+                    && s.memory.iter().all(|(a, b)| all(&[a.len(), b.len()]))
+            }
+            State::Adam(s) => {
+                all(&[s.params.len(), s.mean.len(), s.square.len()]) && some(s.best.len())
+            }
+        }
+    }
+}
+
+struct Fields<'a>(BTreeMap<&'a str, &'a str>);
+
+impl<'a> Fields<'a> {
+    fn get(&self, name: &str) -> Result<&'a str> {
+        let found = self.0.get(name).copied();
+        found.ok_or_else(|| bad(format!("it has no field \"{name}\"")))
+    }
+
+    fn whole(&self, name: &str) -> Result<u64> {
+        let wrong = |_| bad(format!("the field \"{name}\" is no whole number"));
+        self.get(name)?.parse().map_err(wrong)
+    }
+
+    fn reals(&self, name: &str) -> Result<Vec<f64>> {
+        let words = self.get(name)?.split(' ').filter(|word| !word.is_empty());
+        let real = |word: &str| match u64::from_str_radix(word, 16) {
+            Ok(bits) if word.len() == 16 => Ok(f64::from_bits(bits)),
+            _ => Err(bad(format!(
+                "the field \"{name}\" holds \"{word}\", which is no number"
+            ))),
+        };
+        // the memory of L-BFGS holds the most numbers
+        words.take(32 * MAX_PARAMETERS).map(real).collect()
+    }
+
+    fn real(&self, name: &str) -> Result<f64> {
+        match self.reals(name)?[..] {
+            [one] => Ok(one),
+            _ => Err(bad(format!("the field \"{name}\" is not one number"))),
+        }
+    }
+}

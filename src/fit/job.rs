@@ -1,0 +1,438 @@
+//! One run of an optimiser on a session, and what the statistics need of its end.
+
+use super::anneal::anneal;
+use super::linalg::triangle_len;
+use super::loss::{Loss, Whitening};
+use super::mapping::{Mapped, Mapping, Space};
+use super::objective::Total;
+use super::plan::{Free, Optimizer, Plan, bounds, parameters};
+use super::problem::{Data, Problem, Rows};
+use super::profile::{self, Interval};
+use super::report::Report;
+use super::starts::{self, End, latin_hypercube};
+use super::{
+    Bounds, Monitor, Objective, Outcome, Progress, Residuals, Settings, Stop, adam, lbfgs, levmar,
+    reduce, seconds_since,
+};
+use crate::compile::Model;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::Options;
+use crate::session::{Element, Session};
+use std::time::Instant;
+
+/// How far the optimiser has come; running again goes on from here.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum State {
+    New,
+    LevMar(levmar::State),
+    Lbfgs(lbfgs::State),
+    Adam(adam::State),
+}
+
+/// What a run found.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// With values, not coordinates, as its parameters.
+    pub outcome: Outcome,
+    /// The variance of a residual under a robust loss, if it can be estimated.
+    pub variance: Option<f64>,
+    /// Values of the tied parameters.
+    pub tied: Vec<f64>,
+    /// Their derivatives by the free ones, a row each.
+    pub slopes: Vec<f64>,
+    /// Where the starts ended that were followed, if there were several: loss and values.
+    pub ends: Vec<End>,
+}
+
+/// What one run needs beside the session.
+pub(super) struct Job<'a> {
+    pub model: &'a Model,
+    pub plan: &'a Plan,
+    pub loss: Loss,
+    pub data: &'a Data,
+    pub whitening: Option<&'a Whitening>,
+    pub moving: &'a [Free],
+    pub mapping: &'a mut Mapping,
+    /// Indices of the tied parameters.
+    pub tied: &'a [usize],
+}
+
+impl Job<'_> {
+    /// Runs the optimiser on from `state`.
+    pub fn run<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        monitor: &mut Monitor,
+        state: &mut State,
+    ) -> Result<Found> {
+        let start: Vec<f64> = self.moving.iter().map(|free| free.initial).collect();
+        self.mapping.bounds.check(&start)?;
+        let many = self.plan.starts > 1 && *state == State::New;
+        let (mut outcome, ends) = if many {
+            self.many_starts(session, monitor, state, &start)?
+        } else {
+            if *state == State::New {
+                *state = self.begin(&self.mapping.coordinates(&start));
+            }
+            let outcome = self.minimize(session, monitor, state, &self.plan.settings)?;
+            (outcome, Vec::new())
+        };
+        outcome.params = self.mapping.values(&outcome.params);
+        let (tied, slopes) = self.mapping.tied(&outcome.params)?;
+        let variance = self.describe(session, &mut outcome)?;
+        Ok(Found {
+            outcome,
+            variance,
+            tied,
+            slopes,
+            ends,
+        })
+    }
+
+    /// As [`Job::run`]; where thresholds are to be fitted, from the best of what the smoothed model found. Which is best says the
+    /// exact model, and it is fitted on from there.
+    pub fn thaw<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        options: &Options,
+        monitor: &mut Monitor,
+        state: &mut State,
+    ) -> Result<Found> {
+        let Some(first) = self.plan.smoothing.filter(|_| *state == State::New) else {
+            return self.run(session, monitor, state);
+        };
+        let ends = anneal(
+            self,
+            options,
+            first,
+            &mut Monitor {
+                cancel: monitor.cancel,
+                ..Monitor::default()
+            },
+        )?;
+        let mut best = (f64::INFINITY, None);
+        for end in ends {
+            let coordinates = self.mapping.coordinates(&end);
+            let own = &mut self.begin(&coordinates);
+            let look = Settings {
+                max_iterations: Some(0),
+                ..self.plan.settings.clone()
+            };
+            let quiet = &mut Monitor::default();
+            let loss = match self.minimize(session, quiet, own, &look) {
+                Ok(outcome) => outcome.loss,
+                Err(error) if error.kind == ErrorKind::Numeric => continue,
+                Err(error) => return Err(error),
+            };
+            // of equal ones the coldest
+            if loss <= best.0 {
+                best = (loss, Some(coordinates));
+            }
+        }
+        if let (_, Some(coordinates)) = best {
+            *state = self.begin(&coordinates);
+        }
+        self.run(session, monitor, state)
+    }
+
+    pub fn begin(&self, coordinates: &[f64]) -> State {
+        match self.plan.optimizer {
+            Optimizer::LevMar => State::LevMar(levmar::State::new(coordinates)),
+            Optimizer::Lbfgs => State::Lbfgs(lbfgs::State::new(coordinates)),
+            Optimizer::Adam => State::Adam(adam::State::new(coordinates)),
+        }
+    }
+
+    /// Gives each of many starts a few iterations, follows the best to their end, and returns the best of these with all of them.
+    /// A start where the loss is not finite is passed over. What stops the fit early leaves the best so far.
+    fn many_starts<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        monitor: &mut Monitor,
+        state: &mut State,
+        initial: &[f64],
+    ) -> Result<(Outcome, Vec<End>)> {
+        let began = Instant::now();
+        let whole = &self.plan.settings;
+        let left = |whole: &Settings| (whole.max_seconds - seconds_since(began)).max(0.0);
+        let limits = starts::limits(initial, &self.mapping.bounds, &self.mapping.transforms);
+        let all = latin_hypercube(initial, &limits, self.plan.starts, self.plan.seed);
+        let (mut iterations, mut evaluations) = (0, 0);
+        let (mut ends, mut failure) = (Vec::new(), None);
+        for start in all {
+            let short = Settings {
+                max_iterations: Some(starts::SHORT_RUN),
+                max_seconds: left(whole),
+                restarts: 0,
+                ..whole.clone()
+            };
+            let mut own = self.begin(&self.mapping.coordinates(&start));
+            let quiet = &mut Monitor {
+                cancel: monitor.cancel,
+                ..Monitor::default()
+            };
+            match self.minimize(session, quiet, &mut own, &short) {
+                Ok(end) => {
+                    iterations += end.iterations;
+                    evaluations += end.evaluations;
+                    ends.push((end.loss, end.params));
+                    if matches!(end.stop, Stop::Stopped | Stop::Target | Stop::MaxTime) {
+                        break;
+                    }
+                }
+                Err(error) if error.kind == ErrorKind::Numeric => {
+                    failure.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let chosen = starts::best(ends, self.plan.refine);
+        let mut found: Vec<(Outcome, State)> = Vec::new();
+        for (_, coordinates) in chosen {
+            let settings = Settings {
+                max_seconds: left(whole),
+                ..whole.clone()
+            };
+            let mut own = self.begin(&coordinates);
+            let end = self.minimize(session, monitor, &mut own, &settings)?;
+            iterations += end.iterations;
+            evaluations += end.evaluations;
+            let last = matches!(end.stop, Stop::Stopped | Stop::Target | Stop::MaxTime);
+            found.push((end, own));
+            if last {
+                break;
+            }
+        }
+        let ends = found
+            .iter()
+            .map(|(end, _)| (end.loss, self.mapping.values(&end.params)));
+        let ends = starts::best(ends.collect(), usize::MAX);
+        let best = found
+            .into_iter()
+            .min_by(|a, b| a.0.loss.total_cmp(&b.0.loss));
+        let Some((outcome, own)) = best else {
+            let none = Error::new(ErrorKind::Numeric, "no start has a finite loss");
+            return Err(failure.unwrap_or(none));
+        };
+        *state = own;
+        let outcome = Outcome {
+            iterations,
+            evaluations,
+            seconds: seconds_since(began),
+            ..outcome
+        };
+        Ok((outcome, ends))
+    }
+
+    fn minimize<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        monitor: &mut Monitor,
+        state: &mut State,
+        settings: &Settings,
+    ) -> Result<Outcome> {
+        let bounds = self.mapping.coordinate_bounds();
+        let mut problem = problem(
+            self.model,
+            self.loss,
+            self.data,
+            self.whitening,
+            self.moving,
+            self.tied,
+            session,
+        )?;
+        // a callback is told values, and the mapping is lent to the problem meanwhile
+        let transforms = Mapping {
+            transforms: self.mapping.transforms.clone(),
+            bounds: self.mapping.bounds.clone(),
+            ties: Vec::new(),
+            priors: Vec::new(),
+            prior_weight: 1.0,
+        };
+        let told = monitor.callback.take();
+        let mut tell = told.map(|callback| {
+            move |progress: &Progress| {
+                let params = transforms.values(progress.params);
+                callback(&Progress {
+                    params: &params,
+                    ..*progress
+                })
+            }
+        });
+        let monitor = &mut Monitor {
+            callback: tell
+                .as_mut()
+                .map(|tell| tell as &mut dyn FnMut(&Progress) -> bool),
+            cancel: monitor.cancel,
+            every: monitor.every,
+        };
+        let mapping = &mut *self.mapping;
+        match state {
+            State::LevMar(state) => {
+                let mut problem = Mapped::new(&mut problem, mapping, Space::Coordinates);
+                levmar::minimize(&mut problem, &bounds, settings, monitor, state)
+            }
+            State::Lbfgs(state) => {
+                let mut total = Total::new(&mut problem);
+                let mut total = Mapped::new(&mut total, mapping, Space::Coordinates);
+                lbfgs::minimize(&mut total, &bounds, settings, monitor, state)
+            }
+            State::Adam(state) => {
+                let mut total = Total::new(&mut problem);
+                let mut total = Mapped::new(&mut total, mapping, Space::Coordinates);
+                adam::minimize(&mut total, &bounds, settings, monitor, state)
+            }
+            State::New => Err(Error::new(ErrorKind::Argument, "the fit has no state")),
+        }
+    }
+
+    /// Leaves in the outcome the triangle that the statistics read, by the values of the parameters; the variance of a residual
+    /// under a robust loss.
+    fn describe<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        outcome: &mut Outcome,
+    ) -> Result<Option<f64>> {
+        let kind = self.loss.kind;
+        let squares = self.loss == Loss::default();
+        if squares && outcome.triangle.is_some() && self.mapping.is_trivial() {
+            return Ok(None);
+        }
+        let n = self.moving.len();
+        let mut problem = problem(
+            self.model,
+            self.loss,
+            self.data,
+            self.whitening,
+            self.moving,
+            self.tied,
+            session,
+        )?;
+        if kind == super::loss::Kind::Value {
+            let mut total = Total::new(&mut problem);
+            let mut total = Mapped::new(&mut total, self.mapping, Space::Values);
+            let bounds = bounds(self.moving);
+            outcome.triangle = curvature(&mut total, &outcome.params, &bounds)?;
+            return Ok(None);
+        }
+        problem.rows = Rows::Information;
+        let observed = problem.residual_count();
+        let mut problem = Mapped::new(&mut problem, self.mapping, Space::Values);
+        let rows = problem.residual_count();
+        let mut residuals = vec![0.0; rows];
+        let mut jacobian = vec![0.0; rows * n];
+        problem.evaluate(&outcome.params, &mut residuals, Some(&mut jacobian))?;
+        if squares {
+            outcome.loss = residuals.iter().map(|r| r * r).sum();
+        }
+        let mut triangle = vec![0.0; triangle_len(n)];
+        reduce(&jacobian, &residuals, n, &mut triangle);
+        outcome.triangle = Some(triangle);
+        let moved = outcome.held.iter().filter(|held| !**held).count();
+        Ok(kind
+            .is_robust()
+            .then(|| robust_variance(&self.loss, &residuals[..observed], moved))
+            .flatten())
+    }
+
+    /// The intervals of the profile likelihood, in the values of the parameters.
+    pub fn profile<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        report: &Report,
+        (quantile, variance): (f64, f64),
+        monitor: &Monitor,
+    ) -> Result<Vec<Interval>> {
+        let mut problem = problem(
+            self.model,
+            self.loss,
+            self.data,
+            self.whitening,
+            self.moving,
+            self.tied,
+            session,
+        )?;
+        let mut problem = Mapped::new(&mut problem, self.mapping, Space::Values);
+        profile::intervals(
+            &mut problem,
+            &report.outcome,
+            &report.bounds,
+            &report.std_errors(),
+            (quantile, variance),
+            &self.plan.settings,
+            monitor,
+        )
+    }
+}
+
+/// The residuals of the model on the data, by the free parameters and then the tied ones.
+fn problem<'s, T: Element>(
+    model: &Model,
+    loss: Loss,
+    data: &'s Data,
+    whitening: Option<&'s Whitening>,
+    moving: &[Free],
+    tied: &[usize],
+    session: &'s mut Session<T>,
+) -> Result<Problem<'s, T>> {
+    let fixed: Vec<f64> = parameters(model).iter().map(|p| p.initial).collect();
+    let free = moving.iter().map(|free| free.index);
+    let free: Vec<usize> = free.chain(tied.iter().copied()).collect();
+    Problem::new(session, data, (&fixed, &free), loss, whitening)
+}
+
+/// The variance by which the inverse of `J'J` gives the covariance of a robust fit (Huber 1981, 7.6): `K²` times the mean square of
+/// the influence over the squared mean of its slope.
+fn robust_variance(loss: &Loss, residuals: &[f64], parameters: usize) -> Option<f64> {
+    let count = residuals.len() as f64;
+    let left = count - parameters as f64;
+    if left <= 0.0 {
+        return None;
+    }
+    let mut sums = (0.0, 0.0, 0.0);
+    for residual in residuals {
+        let (psi, slope) = loss.influence(*residual);
+        sums = (sums.0 + psi * psi, sums.1 + slope, sums.2 + slope * slope);
+    }
+    let mean = sums.1 / count;
+    let spread = sums.2 / count - mean * mean;
+    let correction = 1.0 + parameters as f64 / count * spread / (mean * mean);
+    (mean > 0.0).then(|| correction * correction * sums.0 / left / (mean * mean))
+}
+
+/// The triangle of the second derivatives of a loss that is minus a log likelihood, from central differences of its gradient;
+/// `None` where they are not those of a minimum.
+fn curvature(
+    objective: &mut dyn Objective,
+    at: &[f64],
+    bounds: &Bounds,
+) -> Result<Option<Vec<f64>>> {
+    let n = at.len();
+    let mut hessian = vec![0.0; n * n];
+    for i in 0..n {
+        let size = if at[i] == 0.0 { 1.0 } else { at[i].abs() };
+        let step = f64::EPSILON.cbrt() * size;
+        let mut side = |value: f64| -> Result<(f64, Vec<f64>)> {
+            let (mut p, mut gradient) = (at.to_vec(), vec![0.0; n]);
+            p[i] = value.clamp(bounds.lower[i], bounds.upper[i]);
+            objective.evaluate(&p, &mut gradient)?;
+            Ok((p[i], gradient))
+        };
+        let ((above, up), (below, down)) = (side(at[i] + step)?, side(at[i] - step)?);
+        for j in 0..n {
+            let value = 0.5 * (up[j] - down[j]) / (above - below);
+            hessian[i * n + j] += value;
+            hessian[j * n + i] += value;
+        }
+    }
+    let Ok(factor) = Whitening::new(&hessian, n) else {
+        return Ok(None);
+    };
+    let mut triangle = vec![0.0; triangle_len(n)];
+    for j in 0..n {
+        for i in 0..=j {
+            triangle[j * (n + 1) + i] = factor.lower(j, i);
+        }
+    }
+    Ok(Some(triangle))
+}

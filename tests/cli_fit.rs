@@ -1,0 +1,317 @@
+//! `ncg fit` as a process: losses, parameters, intervals, tables of other formats, checkpoints and what is written back.
+#![cfg(feature = "cli")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+const DECAY: &str = "(parameter a 1) (parameter r 0.3) (* a (exp (- (* r x))))";
+
+fn ncg(arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ncg"));
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+fn text(arguments: &[&str]) -> String {
+    let (code, stdout, stderr) = ncg(arguments);
+    assert_eq!(code, 0, "{arguments:?}: {stderr}");
+    stdout
+}
+
+fn answer(arguments: &[&str]) -> Value {
+    serde_json::from_str(&text(&[arguments, &["--json"]].concat())).unwrap()
+}
+
+fn refusal(arguments: &[&str]) -> String {
+    let (code, _, stderr) = ncg(arguments);
+    assert_eq!(code, 1, "{arguments:?}: {stderr}");
+    stderr
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("cli-fit")
+        .join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn curve(i: i32) -> (f64, f64) {
+    let x = 0.25 * f64::from(i);
+    (x, 3.0 * (-0.5 * x).exp() + 0.02 * (17.0 * x).sin())
+}
+
+/// Writes twenty observations and returns the arguments that fit them.
+fn table(folder: &Path, name: &str, separator: char) -> String {
+    let path = folder.join(name);
+    let rows: String = (0..20)
+        .map(curve)
+        .map(|(x, y)| {
+            format!(
+                "{x}{separator}{y}{separator}{}\n",
+                if x < 2.0 { 0.1 } else { 0.2 }
+            )
+        })
+        .collect();
+    std::fs::write(&path, format!("x{separator}y{separator}s\n{rows}")).unwrap();
+    path.to_str().unwrap().to_string()
+}
+
+fn value(report: &Value, name: &str, field: &str) -> f64 {
+    report["parameters"][name][field].as_f64().unwrap()
+}
+
+#[test]
+fn a_report_has_intervals_and_a_plot_has_a_band() {
+    let folder = folder("report");
+    let data = table(&folder, "data.csv", ',');
+    let plot = folder.join("fit.svg");
+    let plot = plot.to_str().unwrap();
+    let fit = ["fit", "-e", DECAY, "--data", &data, "--target=y"];
+    let got = answer(&[&fit[..], &["--profile", "--confidence=0.9", "--plot", plot]].concat());
+    let a = &got["parameters"]["a"];
+    assert_eq!(
+        (&got["confidence"], &got["noise"]),
+        (&json!(0.9), &json!("estimated"))
+    );
+    assert!(a["interval"][0].as_f64() < a["value"].as_f64() && a["profile"][1].is_f64());
+    assert!(std::fs::read_to_string(plot).unwrap().contains("<polygon"));
+    let shown = text(&[&fit[..], &["--profile"]].concat());
+    for words in [
+        "95 % interval",
+        "profile likelihood, 95 %",
+        "degrees of freedom",
+    ] {
+        assert!(shown.contains(words), "{shown}");
+    }
+}
+
+#[test]
+fn the_first_bad_row_is_named_by_its_line() {
+    let folder = folder("bad-row");
+    let path = folder.join("data.csv");
+    std::fs::write(&path, "# a comment\nx,y\n1,2\n\n2,3\n-3e-5,4\n5,6\n").unwrap();
+    let program = "(parameter k 1) (* k (log x))";
+    let message = refusal(&[
+        "fit",
+        "-e",
+        program,
+        "--data",
+        path.to_str().unwrap(),
+        "--target=y",
+    ]);
+    for words in ["line 6", "NaN", "log of -3e-5"] {
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn the_choice_of_sigmas_is_a_word() {
+    let folder = folder("sigma");
+    let data = table(&folder, "data.csv", ',');
+    let fit = ["fit", "-e", DECAY, "--data", &data, "--target=y"];
+    let known = answer(&[&fit[..], &["--sigma=s"]].concat());
+    let relative = answer(&[&fit[..], &["--relative-sigma=s"]].concat());
+    assert_eq!(
+        (&known["noise"], &relative["noise"]),
+        (&json!("known"), &json!("estimated"))
+    );
+    assert_eq!(value(&known, "a", "value"), value(&relative, "a", "value"));
+    // relative ones are scaled by the residuals
+    let factor = relative["residual_sd"].as_f64().unwrap();
+    let ratio = value(&relative, "a", "std_error") / value(&known, "a", "std_error");
+    assert!((ratio / factor - 1.0).abs() < 1e-9);
+    let covariance = folder.join("covariance.csv");
+    let entry = |i: i32, j: i32| {
+        if i != j {
+            0.0
+        } else if i < 8 {
+            0.01
+        } else {
+            0.04
+        }
+    };
+    let rows: String = (0..20)
+        .map(|i| {
+            (0..20)
+                .map(|j| entry(i, j).to_string())
+                .collect::<Vec<_>>()
+                .join(",")
+                + "\n"
+        })
+        .collect();
+    std::fs::write(&covariance, rows).unwrap();
+    let full = answer(&[&fit[..], &["--covariance", covariance.to_str().unwrap()]].concat());
+    assert!((value(&full, "a", "std_error") / value(&known, "a", "std_error") - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn losses_and_parameters_are_chosen_by_flags() {
+    let folder = folder("losses");
+    let data = table(&folder, "data.csv", ',');
+    let fit = ["fit", "-e", DECAY, "--data", &data, "--target=y"];
+    let with = |more: &[&str]| answer(&[&fit[..], more].concat());
+    assert_eq!(
+        with(&["--loss=cauchy", "--loss-scale=0.1"])["loss_kind"],
+        "cauchy"
+    );
+    assert_eq!(with(&["--optimizer=lbfgs"])["optimizer"], "lbfgs");
+    assert_eq!(
+        with(&["--fix=r"])["parameters"].as_object().unwrap().len(),
+        1
+    );
+    let tied = with(&["--tie=r=(/ a 6)", "--transform=a=log"]);
+    let ratio = value(&tied, "a", "value") / tied["tied"]["r"]["value"].as_f64().unwrap();
+    assert!((ratio - 6.0).abs() < 1e-12);
+    let prior = with(&["--sigma=0.1", "--prior=r=0.7:0.001", "--prior=a=3:0.5"]);
+    assert!((value(&prior, "r", "value") - 0.7).abs() < 0.002 && prior["priors"] == 2);
+    assert_eq!(with(&["--target-loss=1"])["stop"], "target");
+    assert_eq!(with(&["--max-evaluations=2"])["stop"], "max_evaluations");
+    let starts = with(&["--starts=10", "--seed=3"]);
+    assert_eq!(starts["starts"], 10);
+    let own = "(input x) (input y) (parameter a 1) (parameter r 0.3) (square (- y (* a (exp (- (* r x))))))";
+    let value_loss = answer(&["fit", "-e", own, "--data", &data, "--loss=value"]);
+    let squares = with(&[]);
+    assert!((value(&value_loss, "a", "value") / value(&squares, "a", "value") - 1.0).abs() < 1e-6);
+    assert!(refusal(&[&fit[..], &["--loss=tukey"]].concat()).contains("--sigma"));
+    assert!(refusal(&["fit", "-e", DECAY, "--data", &data]).contains("--target"));
+}
+
+#[test]
+fn tables_of_other_formats_give_the_same_bits() {
+    let folder = folder("formats");
+    let fit = |data: &str, program: &str, target: &str| {
+        let got = answer(&[
+            "fit",
+            "-e",
+            program,
+            "--data",
+            data,
+            target,
+            "--engine=native",
+        ]);
+        value(&got, "a", "value").to_bits()
+    };
+    let wanted = fit(&table(&folder, "data.csv", ','), DECAY, "--target=y");
+    assert_eq!(
+        fit(&table(&folder, "data.tsv", '\t'), DECAY, "--target=y"),
+        wanted
+    );
+    // records, a matrix by rows, and a matrix by columns
+    let npy = |name: &str, header: &str, numbers: Vec<f64>| {
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_string()
+    };
+    let rows: Vec<f64> = (0..20).map(curve).flat_map(|(x, y)| [x, y]).collect();
+    let columns: Vec<f64> = (0..20)
+        .map(|i| curve(i).0)
+        .chain((0..20).map(|i| curve(i).1))
+        .collect();
+    let header =
+        "{'descr': [('x', '<f8'), ('y', '<f8')], 'fortran_order': False, 'shape': (20,), }\n";
+    assert_eq!(
+        fit(
+            &npy("records.npy", header, rows.clone()),
+            DECAY,
+            "--target=y"
+        ),
+        wanted
+    );
+    let matrix = DECAY.replace("x)", "c0)");
+    let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (20, 2), }\n";
+    assert_eq!(
+        fit(
+            &npy("rows.npy", header, rows.clone()),
+            &matrix,
+            "--target=c1"
+        ),
+        wanted
+    );
+    let header = header.replace("False", "True");
+    assert_eq!(
+        fit(
+            &npy("columns.npy", &header, columns),
+            &matrix,
+            "--target=c1"
+        ),
+        wanted
+    );
+    let complaints = [
+        (
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (2000000000000, 2), }",
+            "cut short",
+        ),
+        (
+            "{'descr': '>f8', 'fortran_order': False, 'shape': (20, 2), }",
+            "little endian",
+        ),
+        (
+            "{'descr': '|O', 'fortran_order': False, 'shape': (20,), }",
+            "little endian",
+        ),
+        (
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 2), }",
+            "no rows",
+        ),
+        ("{", "little endian"),
+    ];
+    for (header, words) in complaints {
+        let data = npy("bad.npy", header, rows.clone());
+        let message = refusal(&["fit", "-e", &matrix, "--data", &data, "--target=c1"]);
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn a_fit_goes_on_and_leaves_its_report_in_the_model() {
+    let folder = folder("go-on");
+    let data = table(&folder, "data.csv", ',');
+    let state = folder.join("state");
+    let fit = [
+        "fit",
+        "-e",
+        DECAY,
+        "--data",
+        &data,
+        "--target=y",
+        "--engine=native",
+    ];
+    let kept = ["--checkpoint", state.to_str().unwrap(), "--resume"];
+    let whole = answer(&fit);
+    let part = answer(&[&fit[..], &kept, &["--max-iterations=2"]].concat());
+    assert_eq!(part["stop"], "max_iterations");
+    for ending in ["ncg", "onnx", "scm"] {
+        let model = folder.join(format!("fitted.{ending}"));
+        let model = model.to_str().unwrap();
+        let got = answer(&[&fit[..], &kept, &["-o", model]].concat());
+        assert_eq!(value(&got, "a", "value"), value(&whole, "a", "value"));
+        let info = answer(&["info", model]);
+        assert_eq!(info["fit"]["covariance"], whole["covariance"]);
+        assert_eq!(info["fit"]["data_hash"], whole["data_hash"]);
+        let shown = text(&["info", model]);
+        for words in ["data hash", "by version", "covariance", "±"] {
+            assert!(shown.contains(words), "{shown}");
+        }
+        let run = answer(&["run", model, "--inputs", r#"{"x": 0}"#, "--engine=native"]);
+        assert_eq!(run["value"].as_f64().unwrap(), value(&whole, "a", "value"));
+    }
+    let other = table(&folder, "other.csv", ',').replace("other", "data");
+    std::fs::write(&other, "x,y\n0,3\n1,2\n2,1\n").unwrap();
+    assert!(refusal(&[&fit[..], &kept].concat()).contains("other data"));
+}

@@ -1,0 +1,167 @@
+//! Fits that begin at many starts, that are stopped and taken up again, and what they leave in a model.
+
+mod fitting;
+
+use fitting::{Random, close, fit, params, prepare, run, samples};
+use ncg::document;
+use ncg::fit::Stop;
+use ncg::fit::problem::Data;
+use ncg::options::Options;
+
+const DECAY: &str = "(parameter a 1) (parameter r 0.3) (* a (exp (- (* r x))))";
+const WAVE: &str = "(parameter a 1 0.1 10) (parameter w 1 0.1 12) (* a (sin (* w x)))";
+
+fn decay() -> Data {
+    let mut random = Random(1);
+    samples(40, 0.0, 5.0, |x| {
+        3.0 * (-0.5 * x).exp() + 0.01 * random.normal()
+    })
+}
+
+/// A frequency has a minimum of its own for nearly every wave that the data hold.
+fn wave() -> Data {
+    samples(64, 0.0, 6.0, |x| 2.0 * (7.3 * x).sin())
+}
+
+#[test]
+fn many_starts_find_what_one_does_not() {
+    let one = fit(WAVE, wave(), &[]);
+    assert!(one.outcome().unwrap().loss > 10.0);
+    let settings = [("starts", "200"), ("seed", "1")];
+    let many = fit(WAVE, wave(), &settings);
+    close(params(&many)[0], 2.0, 1e-9);
+    close(params(&many)[1], 7.3, 1e-9);
+    let report = many.report().unwrap();
+    assert!(report.context.ends.len() > 1 && report.context.ends[0].0 < report.context.ends[1].0);
+    assert_eq!(report.to_json()["starts"], 200);
+    assert!(report.to_text().contains("200 starts"));
+    // seeded: the same again, to the bit
+    let again = fit(WAVE, wave(), &settings);
+    assert_eq!(params(&again), params(&many));
+    assert_eq!(again.report().unwrap().context.ends, report.context.ends);
+    let lbfgs = fit(WAVE, wave(), &[settings[0], ("optimizer", "lbfgs")]);
+    close(params(&lbfgs)[1], 7.3, 1e-6);
+}
+
+#[test]
+fn starts_without_a_value_are_passed_over() {
+    let source = "(parameter k 1 -20 20) (parameter b 0 -1 1) (+ b (sqrt (* k x)))";
+    let data = samples(20, 0.1, 2.0, |x| 0.5 + (6.0 * x).sqrt());
+    let fitter = fit(source, data, &[("starts", "30")]);
+    close(params(&fitter)[0], 6.0, 1e-9);
+}
+
+#[test]
+fn a_fit_goes_on_from_a_checkpoint_with_the_same_bits() {
+    for optimizer in ["levmar", "lbfgs", "adam"] {
+        let settings = [
+            ("optimizer", optimizer),
+            ("transform", "a=log"),
+            ("learning_rate", "0.05"),
+        ];
+        let whole = fit(DECAY, decay(), &settings);
+        let limited = [
+            settings[0],
+            settings[1],
+            settings[2],
+            ("max_iterations", "2"),
+        ];
+        let many = [
+            settings[0],
+            settings[1],
+            settings[2],
+            ("max_iterations", "700"),
+        ];
+        let limited = if optimizer == "adam" { many } else { limited };
+        let mut text = prepare(DECAY, decay(), &limited)
+            .unwrap()
+            .checkpoint()
+            .unwrap();
+        for _ in 0..100 {
+            // each part in a fitter of its own, as after the end of a process
+            let mut part = prepare(DECAY, decay(), &limited).unwrap();
+            part.resume(&text).unwrap();
+            let stop = run(&mut part).unwrap();
+            text = part.checkpoint().unwrap();
+            if stop != Stop::MaxIterations {
+                let (a, b) = (part.outcome().unwrap(), whole.outcome().unwrap());
+                assert_eq!(a.params, b.params, "{optimizer}");
+                assert_eq!(a.loss.to_bits(), b.loss.to_bits());
+                assert_eq!(a.iterations, b.iterations);
+                break;
+            }
+        }
+        let mut last = prepare(DECAY, decay(), &settings).unwrap();
+        last.resume(&text).unwrap();
+        run(&mut last).unwrap();
+        assert_eq!(params(&last).len(), 2, "{optimizer}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_fit_is_refused() {
+    let fitter = fit(DECAY, decay(), &[]);
+    let text = fitter.checkpoint().unwrap();
+    let refused = |source: &str, data: Data, settings: &[(&str, &str)], text: &str| {
+        let mut other = prepare(source, data, settings).unwrap();
+        other.resume(text).unwrap_err().message
+    };
+    let mut data = decay();
+    data.y[7] += 1e-15 + data.y[7] * 1e-15;
+    assert!(refused(DECAY, data, &[], &text).contains("other data"));
+    let model = DECAY.replace("0.3", "0.31");
+    assert!(refused(&model, decay(), &[], &text).contains("another model"));
+    assert!(refused(DECAY, decay(), &[("fixed", "r")], &text).contains("other parameters"));
+    assert!(
+        refused(DECAY, decay(), &[("optimizer", "lbfgs")], &text).contains("another optimizer")
+    );
+    // every prefix and every damaged byte ends in an error or a checkpoint
+    let mut random = Random(2);
+    for cut in 0..text.len() - 1 {
+        let mut bytes = text.clone().into_bytes();
+        assert!(refused(DECAY, decay(), &[], &text[..cut]).contains("checkpoint"));
+        bytes[cut] = (random.bits() % 128) as u8;
+        if let Ok(damaged) = String::from_utf8(bytes) {
+            let mut other = prepare(DECAY, decay(), &[]).unwrap();
+            if other.resume(&damaged).is_ok() {
+                let _ = run(&mut other);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_fitted_model_carries_its_fit_in_every_format() {
+    let source = "; decay\n(parameter a 1 0 10) ; amplitude\n(* a (exp (- (* r x))))\n";
+    let fitter = fit(source, decay(), &[("params", "r=0.3")]);
+    let baked = fitter.bake().unwrap();
+    let scheme = document::scheme(&baked).unwrap();
+    assert!(
+        scheme.contains("; decay") && scheme.contains("; amplitude"),
+        "{scheme}"
+    );
+    let onnx = ncg::onnx::write(&baked, &Options::new()).unwrap();
+    let ncg = ncg::ncg::write(&baked).unwrap();
+    for bytes in [scheme.as_bytes(), &onnx, ncg.as_bytes()] {
+        let read = document::parse(bytes, &Options::new()).unwrap();
+        assert_eq!(read.fit, baked.fit);
+        let report: serde_json::Value = serde_json::from_str(read.fit.as_deref().unwrap()).unwrap();
+        assert_eq!(report["data_hash"], fitter.data_hash());
+        assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+        assert!(report["covariance"][0][1].is_f64());
+        let mut names: Vec<&str> = read.graph.ports.iter().map(|port| &*port.name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["a", "r", "x"]);
+        for port in &baked.graph.ports {
+            assert!(read.graph.ports.contains(port), "{port:?}");
+        }
+    }
+    // written twice is written once
+    let again = document::parse(scheme.as_bytes(), &Options::new()).unwrap();
+    assert_eq!(document::scheme(&again).unwrap(), scheme);
+    let number = fit("(* 2.5 x)", decay(), &[("literals", "all")]);
+    let refused = document::scheme(&number.bake().unwrap())
+        .unwrap_err()
+        .message;
+    assert!(refused.contains("write .ncg"), "{refused}");
+}
