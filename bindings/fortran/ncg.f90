@@ -1,337 +1,160 @@
-!> Interfaces to the C functions of ncg that a Fortran simulator needs. Comments on each function stand in ncg.h.
+!> ncg for Fortran 2018, in source form: compile this file with your own compiler, and link with -lncg.
 !!
-!! Array arguments are passed as type(c_ptr), made by c_loc, so that strides can describe array sections; c_null_ptr leaves an
-!! argument out. The argument err may be left out altogether.
+!! Two layers. The types below hold a handle, free it when the last copy goes out of scope (or by free), take arrays of rank
+!! 1 and 2 with any strides without a copy, and report through an optional argument:
+!!
+!!     type(ncg_model_t) :: model
+!!     type(ncg_session_t) :: session
+!!     call model%compile('(parameter k 2) (* k (square x))')
+!!     call session%create(model)
+!!     call session%eval(x, y)
+!!
+!! A failed call sets `error`; where that is left out, it prints the message and stops the program, as allocate does without
+!! stat. Below them, the C functions as they stand in ncg.h, where each has a comment: there arrays are passed as c_loc(x), so
+!! that strides can describe sections, c_null_ptr leaves an argument out, and err may be left out altogether.
 module ncg
-    use, intrinsic :: iso_c_binding, only: c_char, c_double, c_funptr, c_int32_t, c_int64_t, c_null_char, c_ptr
+    use, intrinsic :: iso_c_binding, only: c_associated, c_char, c_double, c_f_pointer, c_float, c_funloc, c_funptr, &
+        c_int32_t, c_int64_t, c_intptr_t, c_loc, c_null_char, c_null_funptr, c_null_ptr, c_ptr
+    use, intrinsic :: iso_fortran_env, only: error_unit
     implicit none
     public
+    private :: table_t, hook_t, address, check_shape, check_size, entries_first, list, matrix, &
+        or_null, samples_of, settle, settle_text, single_table, table, told
 
-    integer(c_int32_t), parameter :: NCG_OK = 0
-    integer(c_int32_t), parameter :: NCG_ERR_ARGUMENT = 1
-    integer(c_int32_t), parameter :: NCG_ERR_PARSE = 2
-    integer(c_int32_t), parameter :: NCG_ERR_COMPILE = 3
-    integer(c_int32_t), parameter :: NCG_ERR_FORMAT = 4
-    integer(c_int32_t), parameter :: NCG_ERR_IO = 5
-    integer(c_int32_t), parameter :: NCG_ERR_UNSUPPORTED = 6
-    integer(c_int32_t), parameter :: NCG_ERR_ENGINE_UNAVAILABLE = 7
-    integer(c_int32_t), parameter :: NCG_ERR_ENGINE = 8
-    integer(c_int32_t), parameter :: NCG_ERR_SHAPE = 9
-    integer(c_int32_t), parameter :: NCG_ERR_NUMERIC = 10
-    integer(c_int32_t), parameter :: NCG_ERR_LIMIT = 11
-    integer(c_int32_t), parameter :: NCG_ERR_MEMORY = 12
-    integer(c_int32_t), parameter :: NCG_ERR_BUSY = 13
-    integer(c_int32_t), parameter :: NCG_ERR_BUFFER = 14
-    integer(c_int32_t), parameter :: NCG_ERR_PANIC = 15
-    integer(c_int32_t), parameter :: NCG_INPUT = 0
-    integer(c_int32_t), parameter :: NCG_PARAMETER = 1
-    integer(c_int32_t), parameter :: NCG_OUTPUT = 2
-    integer(c_int32_t), parameter :: NCG_FIT_NOT_RUN = 0
-    integer(c_int32_t), parameter :: NCG_FIT_GRADIENT = 1
-    integer(c_int32_t), parameter :: NCG_FIT_LOSS = 2
-    integer(c_int32_t), parameter :: NCG_FIT_STEP = 3
-    integer(c_int32_t), parameter :: NCG_FIT_MAX_ITERATIONS = 4
-    integer(c_int32_t), parameter :: NCG_FIT_MAX_TIME = 5
-    integer(c_int32_t), parameter :: NCG_FIT_STOPPED = 6
-    integer(c_int32_t), parameter :: NCG_FIT_MAX_EVALUATIONS = 7
-    integer(c_int32_t), parameter :: NCG_FIT_TARGET = 8
+    include 'ncg_c.inc'
 
-    interface
-        function ncg_version() bind(C) result(version)
-            import :: c_int32_t
-            integer(c_int32_t) :: version
-        end function
+    !> How a table of rank 2 lies in an array: x(sample, entry), which is taken unless it is said, or x(entry, sample), which
+    !! is x[sample][entry] in C.
+    integer, parameter :: NCG_SAMPLES_FIRST = 1
+    integer, parameter :: NCG_ENTRIES_FIRST = 2
 
-        function ncg_status_name(status) bind(C) result(name)
-            import :: c_int32_t, c_ptr
-            integer(c_int32_t), value :: status
-            type(c_ptr) :: name
-        end function
-
-        function ncg_error_message(error) bind(C) result(message)
-            import :: c_ptr
-            type(c_ptr), value :: error
-            type(c_ptr) :: message
-        end function
-
-        subroutine ncg_error_free(error) bind(C)
-            import :: c_ptr
-            type(c_ptr), value :: error
-        end subroutine
-
-        function ncg_options_new(out, err) bind(C) result(status)
-            import :: c_int32_t, c_ptr
-            type(c_ptr), intent(out) :: out
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_options_set_str(options, name, value, err) bind(C) result(status)
-            import :: c_char, c_int32_t, c_ptr
-            type(c_ptr), value :: options
-            character(kind=c_char), intent(in) :: name(*), value(*)
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_options_set_int(options, name, value, err) bind(C) result(status)
-            import :: c_char, c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: options
-            character(kind=c_char), intent(in) :: name(*)
-            integer(c_int64_t), value :: value
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_options_set_real(options, name, value, err) bind(C) result(status)
-            import :: c_char, c_double, c_int32_t, c_ptr
-            type(c_ptr), value :: options
-            character(kind=c_char), intent(in) :: name(*)
-            real(c_double), value :: value
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        subroutine ncg_options_free(options) bind(C)
-            import :: c_ptr
-            type(c_ptr), value :: options
-        end subroutine
-
-        function ncg_model_compile(source, length, options, out, err) bind(C) result(status)
-            import :: c_char, c_int32_t, c_int64_t, c_ptr
-            character(kind=c_char), intent(in) :: source(*)
-            integer(c_int64_t), value :: length
-            type(c_ptr), value :: options
-            type(c_ptr), intent(out) :: out
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_model_interpreter(options, out, err) bind(C) result(status)
-            import :: c_int32_t, c_ptr
-            type(c_ptr), value :: options
-            type(c_ptr), intent(out) :: out
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_model_bind_program(interpreter, source, length, options, out, err) &
-                bind(C) result(status)
-            import :: c_char, c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: interpreter
-            character(kind=c_char), intent(in) :: source(*)
-            integer(c_int64_t), value :: length
-            type(c_ptr), value :: options
-            type(c_ptr), intent(out) :: out
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_model_load(path, out, err) bind(C) result(status)
-            import :: c_char, c_int32_t, c_ptr
-            character(kind=c_char), intent(in) :: path(*)
-            type(c_ptr), intent(out) :: out
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_model_save(model, path, err) bind(C) result(status)
-            import :: c_char, c_int32_t, c_ptr
-            type(c_ptr), value :: model
-            character(kind=c_char), intent(in) :: path(*)
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_model_count(model, kind) bind(C) result(count)
-            import :: c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: model
-            integer(c_int32_t), value :: kind
-            integer(c_int64_t) :: count
-        end function
-
-        function ncg_model_index(model, kind, name) bind(C) result(index)
-            import :: c_char, c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: model
-            integer(c_int32_t), value :: kind
-            character(kind=c_char), intent(in) :: name(*)
-            integer(c_int64_t) :: index
-        end function
-
-        function ncg_model_parameter_value(model, index, value, err) bind(C) result(status)
-            import :: c_double, c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: model
-            integer(c_int64_t), value :: index
-            real(c_double), intent(out) :: value
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_model_warnings(model, buffer, capacity, needed, err) bind(C) result(status)
-            import :: c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: model, buffer
-            integer(c_int64_t), value :: capacity
-            integer(c_int64_t), intent(out), optional :: needed
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        subroutine ncg_model_free(model) bind(C)
-            import :: c_ptr
-            type(c_ptr), value :: model
-        end subroutine
-
-        function ncg_session_new(model, options, out, err) bind(C) result(status)
-            import :: c_int32_t, c_ptr
-            type(c_ptr), value :: model, options
-            type(c_ptr), intent(out) :: out
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_session_describe(session) bind(C) result(description)
-            import :: c_ptr
-            type(c_ptr), value :: session
-            type(c_ptr) :: description
-        end function
-
-        function ncg_eval_f64(session, n_samples, x, x_sample_stride, x_stride, p, &
-                y, y_sample_stride, y_stride, err) bind(C) result(status)
-            import :: c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: session, x, p, y
-            integer(c_int64_t), value :: n_samples, x_sample_stride, x_stride, y_sample_stride, y_stride
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_grad_f64(session, n_samples, x, x_sample_stride, x_stride, p, &
-                seed, seed_sample_stride, seed_stride, y, y_sample_stride, y_stride, &
-                dx, dx_sample_stride, dx_stride, dp, err) bind(C) result(status)
-            import :: c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: session, x, p, seed, y, dx, dp
-            integer(c_int64_t), value :: n_samples, x_sample_stride, x_stride, seed_sample_stride, seed_stride
-            integer(c_int64_t), value :: y_sample_stride, y_stride, dx_sample_stride, dx_stride
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        subroutine ncg_session_free(session) bind(C)
-            import :: c_ptr
-            type(c_ptr), value :: session
-        end subroutine
-
-        function ncg_fit_new(model, options, out, err) bind(C) result(status)
-            import :: c_int32_t, c_ptr
-            type(c_ptr), value :: model, options
-            type(c_ptr), intent(out) :: out
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_fit_add_parameter(fit, name, initial, lower, upper, err) bind(C) result(status)
-            import :: c_char, c_double, c_int32_t, c_ptr
-            type(c_ptr), value :: fit
-            character(kind=c_char), intent(in) :: name(*)
-            real(c_double), value :: initial, lower, upper
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_fit_set_data_f64(fit, n_samples, x, x_sample_stride, x_stride, &
-                y, y_sample_stride, y_stride, w, w_sample_stride, w_stride, err) bind(C) result(status)
-            import :: c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: fit, x, y, w
-            integer(c_int64_t), value :: n_samples, x_sample_stride, x_stride, y_sample_stride, y_stride
-            integer(c_int64_t), value :: w_sample_stride, w_stride
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_fit_set_covariance_f64(fit, n, covariance, err) bind(C) result(status)
-            import :: c_double, c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: fit
-            integer(c_int64_t), value :: n
-            real(c_double), intent(in) :: covariance(*)
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_fit_set_callback(fit, callback, user_data, every, err) bind(C) result(status)
-            import :: c_funptr, c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: fit, user_data
-            type(c_funptr), value :: callback
-            integer(c_int64_t), value :: every
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_fit_checkpoint(fit, path, err) bind(C) result(status)
-            import :: c_char, c_int32_t, c_ptr
-            type(c_ptr), value :: fit
-            character(kind=c_char), intent(in) :: path(*)
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_fit_resume(fit, path, err) bind(C) result(status)
-            import :: c_char, c_int32_t, c_ptr
-            type(c_ptr), value :: fit
-            character(kind=c_char), intent(in) :: path(*)
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_fit_run(fit, stop, err) bind(C) result(status)
-            import :: c_int32_t, c_ptr
-            type(c_ptr), value :: fit
-            integer(c_int32_t), intent(out) :: stop
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        subroutine ncg_fit_cancel(fit) bind(C)
-            import :: c_ptr
-            type(c_ptr), value :: fit
-        end subroutine
-
-        function ncg_fit_stat(fit, name, value, err) bind(C) result(status)
-            import :: c_char, c_double, c_int32_t, c_ptr
-            type(c_ptr), value :: fit
-            character(kind=c_char), intent(in) :: name(*)
-            real(c_double), intent(out) :: value
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_fit_parameters(fit, values, capacity, err) bind(C) result(status)
-            import :: c_double, c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: fit
-            real(c_double), intent(out) :: values(*)
-            integer(c_int64_t), value :: capacity
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        function ncg_fit_covariance(fit, values, capacity, err) bind(C) result(status)
-            import :: c_double, c_int32_t, c_int64_t, c_ptr
-            type(c_ptr), value :: fit
-            real(c_double), intent(out) :: values(*)
-            integer(c_int64_t), value :: capacity
-            type(c_ptr), intent(inout), optional :: err
-            integer(c_int32_t) :: status
-        end function
-
-        subroutine ncg_fit_free(fit) bind(C)
-            import :: c_ptr
-            type(c_ptr), value :: fit
+    abstract interface
+        subroutine free_interface(handle) bind(C)
+            import
+            type(c_ptr), value :: handle
         end subroutine
     end interface
+
+    !> What the handles below share. A copy is another name for the same thing, which ends with its last copy. Copy
+    !! handles, not records that hold them: gfortran 12 copies their bits without asking the type, and both are then freed.
+    type :: ncg_handle_t
+        type(c_ptr), pointer, private :: handle => null()
+        integer, pointer, private :: copies => null()
+        procedure(free_interface), pointer, nopass, private :: give_back => null()
+        integer(c_int64_t), private :: n_inputs = 0, n_parameters = 0, n_outputs = 0
+    contains
+        !> The handle for a C function; still owned here.
+        procedure :: c_handle => handle_get
+        procedure :: free => handle_free
+        procedure, private :: take => handle_take
+        procedure, private :: share => handle_share
+        generic :: assignment(=) => share
+        final :: handle_final
+    end type
+
+    !> What a call says: NCG_OK, or a code, a message and, for source text, a place.
+    type :: ncg_error_t
+        integer(c_int32_t) :: code = NCG_OK
+        character(len=:), allocatable :: message
+        !> Zero-based byte offset, one-based line and column; -1 where there is no place.
+        integer(c_int64_t) :: offset = -1, line = -1, column = -1
+    contains
+        procedure :: failed => error_failed
+        !> "NCG_ERR_PARSE" and so on.
+        procedure :: name => error_name
+    end type
+
+    !> Named settings: call options%set('engine', 'native').
+    type, extends(ncg_handle_t) :: ncg_options_t
+    contains
+        procedure, private :: set_text => options_set_text
+        procedure, private :: set_integer => options_set_integer
+        procedure, private :: set_long => options_set_long
+        procedure, private :: set_real => options_set_real
+        generic :: set => set_text, set_integer, set_long, set_real
+    end type
+
+    !> A compiled model: immutable, for any number of threads. Indices of entries begin at 1.
+    type, extends(ncg_handle_t) :: ncg_model_t
+    contains
+        procedure :: compile => model_compile
+        procedure :: load => model_load
+        procedure :: parse => model_parse
+        procedure :: interpreter => model_interpreter
+        procedure :: bind_program => model_bind_program
+        procedure :: save => model_save
+        procedure :: export_onnx => model_export_onnx
+        procedure :: write => model_write
+        procedure :: warnings => model_warnings
+        procedure :: count => model_count
+        procedure :: name => model_name
+        procedure :: index => model_index
+        procedure :: shape => model_shape
+        procedure :: parameter_value => model_parameter_value
+        procedure :: parameter_bounds => model_parameter_bounds
+    end type
+
+    !> One engine's state for one model: one thread at a time. An array of rank 1 holds the samples of a model's only input
+    !! or output; where there are more, one sample's values of all.
+    type, extends(ncg_handle_t) :: ncg_session_t
+    contains
+        procedure :: create => session_create
+        procedure :: describe => session_describe
+        procedure, private :: session_eval, session_single
+        !> eval(x, y, p, order, error): y = f(x; p), in double or single precision.
+        generic :: eval => session_eval, session_single
+        !> gradient(x, y, dx, dp, seed, p, order, error): a reverse sweep; what is left out is not computed.
+        procedure :: gradient => session_gradient
+        !> jacobian(x, j, y, p, order, error): j(sample, output, parameter), or j(parameter, output, sample) with entries
+        !! first; of rank 2, without the output, where there is but one.
+        procedure :: jacobian => session_jacobian
+    end type
+
+    !> What a fit calls as it goes: extend it with what is to be kept, and give it to run.
+    type, abstract :: ncg_monitor_t
+    contains
+        procedure(progress_interface), deferred :: progress
+    end type
+
+    abstract interface
+        !> Whether the fit is to stop.
+        logical function progress_interface(self, iteration, loss, params)
+            import
+            class(ncg_monitor_t), intent(inout) :: self
+            integer(c_int64_t), intent(in) :: iteration
+            real(c_double), intent(in) :: loss, params(:)
+        end function
+    end interface
+
+    type :: hook_t
+        class(ncg_monitor_t), pointer :: monitor => null()
+    end type
+
+    !> A fitting problem: one thread at a time, cancel excepted.
+    type, extends(ncg_handle_t) :: ncg_fit_t
+    contains
+        procedure :: create => fit_create
+        procedure :: add_parameter => fit_add_parameter
+        procedure :: set_data => fit_set_data
+        procedure :: run => fit_run
+        procedure :: cancel => fit_cancel
+        procedure :: stat => fit_stat
+        procedure :: parameters => fit_parameters
+        procedure :: covariance => fit_covariance
+        procedure :: report => fit_report
+        procedure :: bake => fit_bake
+    end type
+
+    !> A table of samples by entries in the caller's memory. It must have as many entries as the model, if it is there.
+    type :: table_t
+        type(c_ptr) :: first = c_null_ptr
+        integer(c_int64_t) :: samples = 0, entries = 0, sample_stride = 0, stride = 0
+    end type
 
 contains
 
     !> Text from the library as a Fortran string.
     function ncg_string(text) result(string)
-        use, intrinsic :: iso_c_binding, only: c_associated, c_f_pointer
         type(c_ptr), intent(in) :: text
         character(len=:), allocatable :: string
         character(kind=c_char), pointer :: characters(:)
@@ -360,5 +183,815 @@ contains
         character(kind=c_char, len=:), allocatable :: text
         text = trim(string)//c_null_char
     end function
+
+    subroutine handle_take(self, handle, give_back)
+        class(ncg_handle_t), intent(inout) :: self
+        type(c_ptr), intent(in) :: handle
+        procedure(free_interface) :: give_back
+        call self%free()
+        if (.not. c_associated(handle)) return
+        allocate (self%handle, self%copies)
+        self%handle = handle
+        self%copies = 1
+        self%give_back => give_back
+    end subroutine
+
+    function handle_get(self) result(handle)
+        class(ncg_handle_t), intent(in) :: self
+        type(c_ptr) :: handle
+        handle = c_null_ptr
+        if (associated(self%handle)) handle = self%handle
+    end function
+
+    subroutine handle_free(self)
+        class(ncg_handle_t), intent(inout) :: self
+        if (.not. associated(self%handle)) return
+        self%copies = self%copies - 1
+        if (self%copies == 0) then
+            call self%give_back(self%handle)
+            deallocate (self%handle, self%copies)
+        end if
+        nullify (self%handle, self%copies)
+    end subroutine
+
+    impure elemental subroutine handle_share(self, other)
+        class(ncg_handle_t), intent(inout) :: self
+        class(ncg_handle_t), intent(in) :: other
+        if (.not. same_type_as(self, other)) error stop 'ncg: a handle is assigned to one of another type'
+        if (associated(other%copies)) other%copies = other%copies + 1
+        call self%free()
+        self%handle => other%handle
+        self%copies => other%copies
+        self%give_back => other%give_back
+        self%n_inputs = other%n_inputs
+        self%n_parameters = other%n_parameters
+        self%n_outputs = other%n_outputs
+    end subroutine
+
+    impure elemental subroutine handle_final(self)
+        type(ncg_handle_t), intent(inout) :: self
+        call self%free()
+    end subroutine
+
+    pure logical function error_failed(self)
+        class(ncg_error_t), intent(in) :: self
+        error_failed = self%code /= NCG_OK
+    end function
+
+    function error_name(self) result(name)
+        class(ncg_error_t), intent(in) :: self
+        character(len=:), allocatable :: name
+        name = ncg_string(ncg_status_name(self%code))
+    end function
+
+    !> Gives a failure to the caller, or stops the program where the caller does not take it.
+    subroutine settle(status, failure, error)
+        integer(c_int32_t), intent(in) :: status
+        type(c_ptr), intent(in) :: failure
+        type(ncg_error_t), intent(out), optional :: error
+        character(len=:), allocatable :: message
+        integer(c_int32_t) :: known
+        integer(c_int64_t) :: place(3)
+
+        if (status == NCG_OK) return
+        place = -1
+        known = ncg_error_location(failure, place(1), place(2), place(3))
+        message = ncg_string(ncg_error_message(failure))
+        call ncg_error_free(failure)
+        call settle_text(status, message, error)
+        if (present(error) .and. known == 1) then
+            error%offset = place(1)
+            error%line = place(2)
+            error%column = place(3)
+        end if
+    end subroutine
+
+    subroutine settle_text(status, message, error)
+        integer(c_int32_t), intent(in) :: status
+        character(len=*), intent(in) :: message
+        type(ncg_error_t), intent(inout), optional :: error
+        if (present(error)) then
+            error%code = status
+            error%message = message
+        else
+            write (error_unit, '(3a)') ncg_string(ncg_status_name(status)), ': ', message
+            error stop 1
+        end if
+    end subroutine
+
+    subroutine options_begin(self, error)
+        class(ncg_options_t), intent(inout) :: self
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: handle, failure
+        if (c_associated(self%c_handle())) return
+        failure = c_null_ptr
+        call settle(ncg_options_new(handle, failure), failure, error)
+        call self%take(handle, ncg_options_free)
+    end subroutine
+
+    subroutine options_set_text(self, name, value, error)
+        class(ncg_options_t), intent(inout) :: self
+        character(len=*), intent(in) :: name
+        character(len=*), intent(in) :: value
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        call options_begin(self, error)
+        call settle(ncg_options_set_str(self%c_handle(), c_text(name), c_text(value), failure), failure, error)
+    end subroutine
+
+    subroutine options_set_integer(self, name, value, error)
+        class(ncg_options_t), intent(inout) :: self
+        character(len=*), intent(in) :: name
+        integer, intent(in) :: value
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        call options_begin(self, error)
+        call settle(ncg_options_set_int(self%c_handle(), c_text(name), int(value, c_int64_t), failure), failure, error)
+    end subroutine
+
+    subroutine options_set_long(self, name, value, error)
+        class(ncg_options_t), intent(inout) :: self
+        character(len=*), intent(in) :: name
+        integer(c_int64_t), intent(in) :: value
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        call options_begin(self, error)
+        call settle(ncg_options_set_int(self%c_handle(), c_text(name), value, failure), failure, error)
+    end subroutine
+
+    subroutine options_set_real(self, name, value, error)
+        class(ncg_options_t), intent(inout) :: self
+        character(len=*), intent(in) :: name
+        real(c_double), intent(in) :: value
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        call options_begin(self, error)
+        call settle(ncg_options_set_real(self%c_handle(), c_text(name), value, failure), failure, error)
+    end subroutine
+
+    function or_null(options) result(handle)
+        type(ncg_options_t), intent(in), optional :: options
+        type(c_ptr) :: handle
+        handle = c_null_ptr
+        if (present(options)) handle = options%c_handle()
+    end function
+
+    !> Compiles Scheme source text.
+    subroutine model_compile(self, source, options, error)
+        class(ncg_model_t), intent(inout) :: self
+        character(len=*), intent(in) :: source
+        type(ncg_options_t), intent(in), optional :: options
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: handle, failure
+        failure = c_null_ptr
+        call settle(ncg_model_compile(source, len(source, c_int64_t), or_null(options), handle, failure), failure, error)
+        call self%take(handle, ncg_model_free)
+    end subroutine
+
+    !> Reads a .scm, .ncg or .onnx file.
+    subroutine model_load(self, path, error)
+        class(ncg_model_t), intent(inout) :: self
+        character(len=*), intent(in) :: path
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: handle, failure
+        failure = c_null_ptr
+        call settle(ncg_model_load(c_text(path), handle, failure), failure, error)
+        call self%take(handle, ncg_model_free)
+    end subroutine
+
+    !> The same from memory.
+    subroutine model_parse(self, document, error)
+        class(ncg_model_t), intent(inout) :: self
+        character(len=*), intent(in) :: document
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: handle, failure
+        failure = c_null_ptr
+        call settle(ncg_model_parse(document, len(document, c_int64_t), handle, failure), failure, error)
+        call self%take(handle, ncg_model_free)
+    end subroutine
+
+    !> The interpreter of the library.
+    subroutine model_interpreter(self, error)
+        class(ncg_model_t), intent(inout) :: self
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: handle, failure
+        failure = c_null_ptr
+        call settle(ncg_model_interpreter(c_null_ptr, handle, failure), failure, error)
+        call self%take(handle, ncg_model_free)
+    end subroutine
+
+    !> Makes `bound` of this interpreter and a program.
+    subroutine model_bind_program(self, source, bound, options, error)
+        class(ncg_model_t), intent(in) :: self
+        character(len=*), intent(in) :: source
+        type(ncg_model_t), intent(inout) :: bound
+        type(ncg_options_t), intent(in), optional :: options
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: handle, failure
+        failure = c_null_ptr
+        call settle(ncg_model_bind_program(self%c_handle(), source, len(source, c_int64_t), or_null(options), handle, &
+            failure), failure, error)
+        call bound%take(handle, ncg_model_free)
+    end subroutine
+
+    !> Writes a .ncg file.
+    subroutine model_save(self, path, error)
+        class(ncg_model_t), intent(in) :: self
+        character(len=*), intent(in) :: path
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        call settle(ncg_model_save(self%c_handle(), c_text(path), failure), failure, error)
+    end subroutine
+
+    !> Writes an ONNX file.
+    subroutine model_export_onnx(self, path, options, error)
+        class(ncg_model_t), intent(in) :: self
+        character(len=*), intent(in) :: path
+        type(ncg_options_t), intent(in), optional :: options
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        call settle(ncg_model_export_onnx(self%c_handle(), c_text(path), or_null(options), failure), failure, error)
+    end subroutine
+
+    !> The model as text: format 'ncg' or 'text'.
+    function model_write(self, format, error) result(text)
+        class(ncg_model_t), intent(in) :: self
+        character(len=*), intent(in) :: format
+        type(ncg_error_t), intent(out), optional :: error
+        character(len=:), allocatable :: text
+        character(kind=c_char, len=:), allocatable, target :: buffer
+        integer(c_int64_t) :: needed
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        needed = 1
+        call settle(ncg_model_write(self%c_handle(), c_text(format), c_null_ptr, 0_c_int64_t, needed, failure), failure, error)
+        allocate (character(kind=c_char, len=needed) :: buffer)
+        buffer = repeat(' ', int(needed))
+        if (needed > 1) call settle(ncg_model_write(self%c_handle(), c_text(format), c_loc(buffer), needed, err=failure), &
+            failure, error)
+        text = buffer(:needed - 1)
+    end function
+
+    !> What in the model is allowed but hardly meant.
+    function model_warnings(self, error) result(text)
+        class(ncg_model_t), intent(in) :: self
+        type(ncg_error_t), intent(out), optional :: error
+        character(len=:), allocatable :: text
+        character(kind=c_char, len=:), allocatable, target :: buffer
+        integer(c_int64_t) :: needed
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        needed = 1
+        call settle(ncg_model_warnings(self%c_handle(), c_null_ptr, 0_c_int64_t, needed, failure), failure, error)
+        allocate (character(kind=c_char, len=needed) :: buffer)
+        buffer = repeat(' ', int(needed))
+        if (needed > 1) call settle(ncg_model_warnings(self%c_handle(), c_loc(buffer), needed, err=failure), &
+            failure, error)
+        text = buffer(:needed - 1)
+    end function
+
+    !> How many entries of a kind: NCG_INPUT, NCG_PARAMETER or NCG_OUTPUT.
+    integer(c_int64_t) function model_count(self, kind)
+        class(ncg_model_t), intent(in) :: self
+        integer(c_int32_t), intent(in) :: kind
+        model_count = ncg_model_count(self%c_handle(), kind)
+    end function
+
+    !> The name of an entry; empty where there is none.
+    function model_name(self, kind, index) result(name)
+        class(ncg_model_t), intent(in) :: self
+        integer(c_int32_t), intent(in) :: kind
+        integer, intent(in) :: index
+        character(len=:), allocatable :: name
+        name = ncg_string(ncg_model_name(self%c_handle(), kind, int(index, c_int64_t) - 1))
+    end function
+
+    !> The index of a name, from 1; 0 when absent.
+    integer function model_index(self, kind, name)
+        class(ncg_model_t), intent(in) :: self
+        integer(c_int32_t), intent(in) :: kind
+        character(len=*), intent(in) :: name
+        model_index = int(ncg_model_index(self%c_handle(), kind, c_text(name))) + 1
+    end function
+
+    !> The dimensions of one sample of an entry; none for a scalar.
+    function model_shape(self, kind, index, error) result(dims)
+        class(ncg_model_t), intent(in) :: self
+        integer(c_int32_t), intent(in) :: kind
+        integer, intent(in) :: index
+        type(ncg_error_t), intent(out), optional :: error
+        integer(c_int64_t), allocatable :: dims(:)
+        integer(c_int64_t) :: capacity, rank, place
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        place = int(index, c_int64_t) - 1
+        capacity = 0
+        allocate (dims(capacity))
+        call settle(ncg_model_shape(self%c_handle(), kind, place, dims, 0_c_int64_t, capacity, failure), failure, error)
+        if (c_associated(failure) .or. capacity == 0) return
+        deallocate (dims)
+        allocate (dims(capacity))
+        call settle(ncg_model_shape(self%c_handle(), kind, place, dims, capacity, rank, failure), failure, error)
+    end function
+
+    !> The value that a parameter has in the source text.
+    real(c_double) function model_parameter_value(self, name, error) result(value)
+        class(ncg_model_t), intent(in) :: self
+        character(len=*), intent(in) :: name
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        value = 0
+        call settle(ncg_model_parameter_value(self%c_handle(), &
+            ncg_model_index(self%c_handle(), NCG_PARAMETER, c_text(name)), value, failure), failure, error)
+    end function
+
+    !> Lower and upper bound of a parameter in the source text.
+    function model_parameter_bounds(self, name, error) result(bounds)
+        class(ncg_model_t), intent(in) :: self
+        character(len=*), intent(in) :: name
+        type(ncg_error_t), intent(out), optional :: error
+        real(c_double) :: bounds(2)
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        bounds = 0
+        call settle(ncg_model_parameter_bounds(self%c_handle(), &
+            ncg_model_index(self%c_handle(), NCG_PARAMETER, c_text(name)), bounds(1), bounds(2), failure), failure, error)
+    end function
+
+    integer(c_intptr_t) function address(pointer)
+        type(c_ptr), intent(in) :: pointer
+        address = transfer(pointer, 0_c_intptr_t)
+    end function
+
+    !> An array as a table; `unusable` where its rank is not 1 or 2, and an empty one where it has been left out.
+    function table(x, entries, order) result(given)
+        real(c_double), intent(in), target, optional :: x(..)
+        integer(c_int64_t), intent(in) :: entries
+        integer, intent(in), optional :: order
+        type(table_t) :: given
+        integer(c_intptr_t) :: steps(2), first
+        ! 1, but gfortran 12 begins expressions at 0
+        integer :: at(2)
+
+        if (.not. present(x)) return
+        steps = 1
+        select rank (x)
+        rank (1)
+            if (size(x) == 0) return
+            at(1) = lbound(x, 1)
+            if (size(x) > 1) steps(1) = (address(c_loc(x(at(1) + 1))) - address(c_loc(x(at(1)))))/(storage_size(x)/8)
+            given = list(c_loc(x(at(1))), size(x, kind=c_int64_t), steps(1), entries)
+        rank (2)
+            if (size(x) == 0) return
+            at = lbound(x)
+            first = address(c_loc(x(at(1), at(2))))
+            if (size(x, 1) > 1) steps(1) = (address(c_loc(x(at(1) + 1, at(2)))) - first)/(storage_size(x)/8)
+            if (size(x, 2) > 1) steps(2) = (address(c_loc(x(at(1), at(2) + 1))) - first)/(storage_size(x)/8)
+            given = matrix(c_loc(x(at(1), at(2))), shape(x, kind=c_int64_t), steps, order)
+        rank default
+            given = table_t(samples=-1, entries=-1)
+        end select
+    end function
+
+    !> An array as a table; `unusable` where its rank is not 1 or 2, and an empty one where it has been left out.
+    function single_table(x, entries, order) result(given)
+        real(c_float), intent(in), target, optional :: x(..)
+        integer(c_int64_t), intent(in) :: entries
+        integer, intent(in), optional :: order
+        type(table_t) :: given
+        integer(c_intptr_t) :: steps(2), first
+        ! 1, but gfortran 12 begins expressions at 0
+        integer :: at(2)
+
+        if (.not. present(x)) return
+        steps = 1
+        select rank (x)
+        rank (1)
+            if (size(x) == 0) return
+            at(1) = lbound(x, 1)
+            if (size(x) > 1) steps(1) = (address(c_loc(x(at(1) + 1))) - address(c_loc(x(at(1)))))/(storage_size(x)/8)
+            given = list(c_loc(x(at(1))), size(x, kind=c_int64_t), steps(1), entries)
+        rank (2)
+            if (size(x) == 0) return
+            at = lbound(x)
+            first = address(c_loc(x(at(1), at(2))))
+            if (size(x, 1) > 1) steps(1) = (address(c_loc(x(at(1) + 1, at(2)))) - first)/(storage_size(x)/8)
+            if (size(x, 2) > 1) steps(2) = (address(c_loc(x(at(1), at(2) + 1))) - first)/(storage_size(x)/8)
+            given = matrix(c_loc(x(at(1), at(2))), shape(x, kind=c_int64_t), steps, order)
+        rank default
+            given = table_t(samples=-1, entries=-1)
+        end select
+    end function
+
+    !> Rank 1: samples where there is one entry, else the entries of one sample. `step` is in elements.
+    function list(first, length, step, entries)
+        type(c_ptr), intent(in) :: first
+        integer(c_int64_t), intent(in) :: length, entries
+        integer(c_intptr_t), intent(in) :: step
+        type(table_t) :: list
+        if (entries == 1) then
+            list = table_t(first, length, 1_c_int64_t, int(step, c_int64_t), 1_c_int64_t)
+        else
+            list = table_t(first, 1_c_int64_t, length, 1_c_int64_t, int(step, c_int64_t))
+        end if
+    end function
+
+    function matrix(first, extents, steps, order)
+        type(c_ptr), intent(in) :: first
+        integer(c_int64_t), intent(in) :: extents(2)
+        integer(c_intptr_t), intent(in) :: steps(2)
+        integer, intent(in), optional :: order
+        type(table_t) :: matrix
+        integer :: sample, entry
+        sample = merge(2, 1, entries_first(order))
+        entry = 3 - sample
+        matrix = table_t(first, extents(sample), extents(entry), int(steps(sample), c_int64_t), int(steps(entry), c_int64_t))
+    end function
+
+    logical function entries_first(order)
+        integer, intent(in), optional :: order
+        entries_first = .false.
+        if (present(order)) entries_first = order == NCG_ENTRIES_FIRST
+    end function
+
+    !> Says so where a table has another shape than is wanted.
+    subroutine check_shape(name, given, samples, entries, status, error)
+        character(len=*), intent(in) :: name
+        type(table_t), intent(in) :: given
+        integer(c_int64_t), intent(in) :: samples, entries
+        integer(c_int32_t), intent(inout) :: status
+        type(ncg_error_t), intent(inout), optional :: error
+        character(len=200) :: message
+        if (status /= NCG_OK .or. (given%samples == samples .and. given%entries == entries)) return
+        ! an array without elements says nothing of its shape
+        if (samples*entries == 0 .and. given%samples == 0) return
+        status = NCG_ERR_SHAPE
+        write (message, '(a,4(a,i0))') name, ' has ', given%samples, ' samples by ', given%entries, ' entries: wanted are ', &
+            samples, ' by ', entries
+        if (given%entries == -1) message = name//' is neither of rank 1 nor 2'
+        call settle_text(status, trim(message), error)
+    end subroutine
+
+    !> Says so where an array has another size than the number of parameters.
+    subroutine check_size(name, length, parameters, status, error)
+        character(len=*), intent(in) :: name
+        integer, intent(in) :: length
+        integer(c_int64_t), intent(in) :: parameters
+        integer(c_int32_t), intent(inout) :: status
+        type(ncg_error_t), intent(inout), optional :: error
+        character(len=200) :: message
+        if (status /= NCG_OK .or. length == parameters) return
+        status = NCG_ERR_SHAPE
+        write (message, '(a,2(a,i0))') name, ' has ', length, ' values; the number of parameters is ', parameters
+        call settle_text(status, trim(message), error)
+    end subroutine
+
+    !> Prepares a model for one engine.
+    subroutine session_create(self, model, options, error)
+        class(ncg_session_t), intent(inout) :: self
+        type(ncg_model_t), intent(in) :: model
+        type(ncg_options_t), intent(in), optional :: options
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: handle, failure
+        failure = c_null_ptr
+        call settle(ncg_session_new(model%c_handle(), or_null(options), handle, failure), failure, error)
+        call self%take(handle, ncg_session_free)
+        self%n_inputs = model%count(NCG_INPUT)
+        self%n_parameters = model%count(NCG_PARAMETER)
+        self%n_outputs = model%count(NCG_OUTPUT)
+    end subroutine
+
+    !> What was really chosen.
+    function session_describe(self) result(description)
+        class(ncg_session_t), intent(in) :: self
+        character(len=:), allocatable :: description
+        description = ncg_string(ncg_session_describe(self%c_handle()))
+    end function
+
+    !> The samples of a call: those of x, or of y where the model has no input.
+    integer(c_int64_t) function samples_of(self, x, y)
+        class(ncg_session_t), intent(in) :: self
+        type(table_t), intent(in) :: x, y
+        samples_of = merge(y%samples, x%samples, self%n_inputs == 0)
+    end function
+
+    subroutine session_eval(self, x, y, p, order, error)
+        class(ncg_session_t), intent(in) :: self
+        real(c_double), intent(in), target :: x(..)
+        real(c_double), intent(inout), target :: y(..)
+        real(c_double), intent(in), target, contiguous, optional :: p(:)
+        integer, intent(in), optional :: order
+        type(ncg_error_t), intent(out), optional :: error
+        type(table_t) :: from, to
+        type(c_ptr) :: failure, values
+        integer(c_int32_t) :: status
+
+        from = table(x, self%n_inputs, order)
+        to = table(y, self%n_outputs, order)
+        failure = c_null_ptr
+        status = NCG_OK
+        values = c_null_ptr
+        if (present(p)) then
+            values = c_loc(p)
+            call check_size('p', size(p), self%n_parameters, status, error)
+        end if
+        call check_shape('x', from, samples_of(self, from, to), self%n_inputs, status, error)
+        call check_shape('y', to, samples_of(self, from, to), self%n_outputs, status, error)
+        if (status /= NCG_OK) return
+        call settle(ncg_eval_f64(self%c_handle(), samples_of(self, from, to), from%first, from%sample_stride, from%stride, &
+            values, to%first, to%sample_stride, to%stride, failure), failure, error)
+    end subroutine
+
+    subroutine session_single(self, x, y, p, order, error)
+        class(ncg_session_t), intent(in) :: self
+        real(c_float), intent(in), target :: x(..)
+        real(c_float), intent(inout), target :: y(..)
+        real(c_float), intent(in), target, contiguous, optional :: p(:)
+        integer, intent(in), optional :: order
+        type(ncg_error_t), intent(out), optional :: error
+        type(table_t) :: from, to
+        type(c_ptr) :: failure, values
+        integer(c_int32_t) :: status
+
+        from = single_table(x, self%n_inputs, order)
+        to = single_table(y, self%n_outputs, order)
+        failure = c_null_ptr
+        status = NCG_OK
+        values = c_null_ptr
+        if (present(p)) then
+            values = c_loc(p)
+            call check_size('p', size(p), self%n_parameters, status, error)
+        end if
+        call check_shape('x', from, samples_of(self, from, to), self%n_inputs, status, error)
+        call check_shape('y', to, samples_of(self, from, to), self%n_outputs, status, error)
+        if (status /= NCG_OK) return
+        call settle(ncg_eval_f32(self%c_handle(), samples_of(self, from, to), from%first, from%sample_stride, from%stride, &
+            values, to%first, to%sample_stride, to%stride, failure), failure, error)
+    end subroutine
+
+    subroutine session_gradient(self, x, y, dx, dp, seed, p, order, error)
+        class(ncg_session_t), intent(in) :: self
+        real(c_double), intent(in), target :: x(..)
+        real(c_double), intent(inout), target, optional :: y(..), dx(..)
+        real(c_double), intent(inout), target, contiguous, optional :: dp(:)
+        real(c_double), intent(in), target, optional :: seed(..)
+        real(c_double), intent(in), target, contiguous, optional :: p(:)
+        integer, intent(in), optional :: order
+        type(ncg_error_t), intent(out), optional :: error
+        type(table_t) :: from, from_seed, to, to_dx
+        type(c_ptr) :: failure, values, sums
+        integer(c_int32_t) :: status
+        integer(c_int64_t) :: samples
+
+        from = table(x, self%n_inputs, order)
+        to = table(y, self%n_outputs, order)
+        from_seed = table(seed, self%n_outputs, order)
+        to_dx = table(dx, self%n_inputs, order)
+        failure = c_null_ptr
+        status = NCG_OK
+        values = c_null_ptr
+        sums = c_null_ptr
+        if (present(p)) then
+            values = c_loc(p)
+            call check_size('p', size(p), self%n_parameters, status, error)
+        end if
+        if (present(dp)) then
+            sums = c_loc(dp)
+            call check_size('dp', size(dp), self%n_parameters, status, error)
+        end if
+        samples = samples_of(self, from, to)
+        call check_shape('x', from, samples, self%n_inputs, status, error)
+        if (present(y)) call check_shape('y', to, samples, self%n_outputs, status, error)
+        if (present(seed)) call check_shape('seed', from_seed, samples, self%n_outputs, status, error)
+        if (present(dx)) call check_shape('dx', to_dx, samples, self%n_inputs, status, error)
+        if (status /= NCG_OK) return
+        call settle(ncg_grad_f64(self%c_handle(), samples, from%first, from%sample_stride, from%stride, values, &
+            from_seed%first, from_seed%sample_stride, from_seed%stride, to%first, to%sample_stride, to%stride, &
+            to_dx%first, to_dx%sample_stride, to_dx%stride, sums, failure), failure, error)
+    end subroutine
+
+    subroutine session_jacobian(self, x, j, y, p, order, error)
+        class(ncg_session_t), intent(in) :: self
+        real(c_double), intent(in), target :: x(..)
+        real(c_double), intent(inout), target :: j(..)
+        real(c_double), intent(inout), target, optional :: y(..)
+        real(c_double), intent(in), target, contiguous, optional :: p(:)
+        integer, intent(in), optional :: order
+        type(ncg_error_t), intent(out), optional :: error
+        type(table_t) :: from, to, by_parameter, by_output
+        type(c_ptr) :: failure, values
+        integer(c_int32_t) :: status
+        integer(c_int64_t) :: samples
+
+        from = table(x, self%n_inputs, order)
+        to = table(y, self%n_outputs, order)
+        failure = c_null_ptr
+        status = NCG_OK
+        values = c_null_ptr
+        if (present(p)) then
+            values = c_loc(p)
+            call check_size('p', size(p), self%n_parameters, status, error)
+        end if
+        select rank (j)
+        rank (2)
+            by_parameter = table(j, self%n_parameters, order)
+            by_output = by_parameter
+            by_output%entries = 1
+        rank (3)
+            if (entries_first(order)) then
+                by_parameter = table(j(:, 1, :), self%n_parameters, order)
+                by_output = table(j(1, :, :), self%n_outputs, order)
+            else
+                by_parameter = table(j(:, 1, :), self%n_parameters, order)
+                by_output = table(j(:, :, 1), self%n_outputs, order)
+            end if
+        rank default
+            by_parameter = table_t(samples=-1, entries=-1)
+            by_output = by_parameter
+        end select
+        samples = samples_of(self, from, by_parameter)
+        call check_shape('x', from, samples, self%n_inputs, status, error)
+        if (present(y)) call check_shape('y', to, samples, self%n_outputs, status, error)
+        call check_shape('j, by output,', by_output, samples, self%n_outputs, status, error)
+        call check_shape('j, by parameter,', by_parameter, samples, self%n_parameters, status, error)
+        if (status /= NCG_OK) return
+        call settle(ncg_jacobian_f64(self%c_handle(), samples, from%first, from%sample_stride, from%stride, values, &
+            to%first, to%sample_stride, to%stride, by_parameter%first, by_parameter%sample_stride, by_output%stride, &
+            by_parameter%stride, failure), failure, error)
+    end subroutine
+
+    !> A fitting problem.
+    subroutine fit_create(self, model, options, error)
+        class(ncg_fit_t), intent(inout) :: self
+        type(ncg_model_t), intent(in) :: model
+        type(ncg_options_t), intent(in), optional :: options
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: handle, failure
+        failure = c_null_ptr
+        call settle(ncg_fit_new(model%c_handle(), or_null(options), handle, failure), failure, error)
+        call self%take(handle, ncg_fit_free)
+        self%n_inputs = model%count(NCG_INPUT)
+        self%n_outputs = model%count(NCG_OUTPUT)
+    end subroutine
+
+    !> Lets a parameter move; a bound that is left out is infinite.
+    subroutine fit_add_parameter(self, name, initial, lower, upper, error)
+        use, intrinsic :: ieee_arithmetic, only: ieee_negative_inf, ieee_positive_inf, ieee_value
+        class(ncg_fit_t), intent(in) :: self
+        character(len=*), intent(in) :: name
+        real(c_double), intent(in) :: initial
+        real(c_double), intent(in), optional :: lower, upper
+        type(ncg_error_t), intent(out), optional :: error
+        real(c_double) :: from, to
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        from = ieee_value(from, ieee_negative_inf)
+        to = ieee_value(to, ieee_positive_inf)
+        if (present(lower)) from = lower
+        if (present(upper)) to = upper
+        call settle(ncg_fit_add_parameter(self%c_handle(), c_text(name), initial, from, to, failure), failure, error)
+    end subroutine
+
+    !> Copies the observations x and y, and the weights w of y.
+    subroutine fit_set_data(self, x, y, w, order, error)
+        class(ncg_fit_t), intent(in) :: self
+        real(c_double), intent(in), target :: x(..), y(..)
+        real(c_double), intent(in), target, optional :: w(..)
+        integer, intent(in), optional :: order
+        type(ncg_error_t), intent(out), optional :: error
+        type(table_t) :: from, to, weights
+        type(c_ptr) :: failure
+        integer(c_int32_t) :: status
+
+        from = table(x, self%n_inputs, order)
+        to = table(y, self%n_outputs, order)
+        weights = table(w, self%n_outputs, order)
+        failure = c_null_ptr
+        status = NCG_OK
+        if (self%n_inputs > 0) call check_shape('x', from, to%samples, self%n_inputs, status, error)
+        call check_shape('y', to, to%samples, self%n_outputs, status, error)
+        if (present(w)) call check_shape('w', weights, to%samples, self%n_outputs, status, error)
+        if (status /= NCG_OK) return
+        call settle(ncg_fit_set_data_f64(self%c_handle(), to%samples, from%first, from%sample_stride, from%stride, &
+            to%first, to%sample_stride, to%stride, weights%first, weights%sample_stride, weights%stride, failure), &
+            failure, error)
+    end subroutine
+
+    !> Runs until an NCG_FIT_* stop, and tells the monitor of every so many iterations.
+    subroutine fit_run(self, stop, monitor, every, error)
+        class(ncg_fit_t), intent(in) :: self
+        integer(c_int32_t), intent(out) :: stop
+        class(ncg_monitor_t), intent(inout), optional, target :: monitor
+        integer, intent(in), optional :: every
+        type(ncg_error_t), intent(out), optional :: error
+        type(hook_t), target :: hook
+        type(c_ptr) :: failure
+        integer(c_int32_t) :: status
+        integer(c_int64_t) :: step
+
+        stop = NCG_FIT_NOT_RUN
+        failure = c_null_ptr
+        step = 1
+        if (present(every)) step = every
+        status = NCG_OK
+        if (present(monitor)) then
+            hook%monitor => monitor
+            status = ncg_fit_set_callback(self%c_handle(), c_funloc(told), c_loc(hook), step, failure)
+        end if
+        if (status == NCG_OK) status = ncg_fit_run(self%c_handle(), stop, failure)
+        ! the library must not keep what ends with this call
+        if (present(monitor)) step = ncg_fit_set_callback(self%c_handle(), c_null_funptr, c_null_ptr, 1_c_int64_t)
+        call settle(status, failure, error)
+    end subroutine
+
+    function told(user_data, iteration, loss, params, n_params) bind(C, name='') result(stop)
+        type(c_ptr), value :: user_data
+        integer(c_int64_t), value :: iteration, n_params
+        real(c_double), value :: loss
+        real(c_double), intent(in) :: params(n_params)
+        integer(c_int32_t) :: stop
+        type(hook_t), pointer :: hook
+        call c_f_pointer(user_data, hook)
+        stop = 0
+        if (hook%monitor%progress(iteration, loss, params)) stop = 1
+    end function
+
+    !> Asks a running fit to stop: from another thread, or from the monitor.
+    subroutine fit_cancel(self)
+        class(ncg_fit_t), intent(in) :: self
+        call ncg_fit_cancel(self%c_handle())
+    end subroutine
+
+    !> A number about the fit so far, such as 'loss' and 'iterations'.
+    real(c_double) function fit_stat(self, name, error) result(value)
+        class(ncg_fit_t), intent(in) :: self
+        character(len=*), intent(in) :: name
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        value = 0
+        call settle(ncg_fit_stat(self%c_handle(), c_text(name), value, failure), failure, error)
+    end function
+
+    !> The best values so far.
+    function fit_parameters(self, error) result(values)
+        class(ncg_fit_t), intent(in) :: self
+        type(ncg_error_t), intent(out), optional :: error
+        real(c_double), allocatable :: values(:)
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        allocate (values(nint(self%stat('parameters', error))))
+        call settle(ncg_fit_parameters(self%c_handle(), values, size(values, kind=c_int64_t), failure), failure, error)
+    end function
+
+    !> Their covariance.
+    function fit_covariance(self, error) result(values)
+        class(ncg_fit_t), intent(in) :: self
+        type(ncg_error_t), intent(out), optional :: error
+        real(c_double), allocatable :: values(:, :)
+        integer :: n
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        n = nint(self%stat('parameters', error))
+        allocate (values(n, n))
+        call settle(ncg_fit_covariance(self%c_handle(), values, size(values, kind=c_int64_t), failure), failure, error)
+    end function
+
+    !> The report: format 'text' or 'json'.
+    function fit_report(self, format, error) result(text)
+        class(ncg_fit_t), intent(in) :: self
+        character(len=*), intent(in) :: format
+        type(ncg_error_t), intent(out), optional :: error
+        character(len=:), allocatable :: text
+        character(kind=c_char, len=:), allocatable, target :: buffer
+        integer(c_int64_t) :: needed
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        needed = 1
+        call settle(ncg_fit_report(self%c_handle(), c_text(format), c_null_ptr, 0_c_int64_t, needed, failure), failure, error)
+        allocate (character(kind=c_char, len=needed) :: buffer)
+        buffer = repeat(' ', int(needed))
+        if (needed > 1) call settle(ncg_fit_report(self%c_handle(), c_text(format), c_loc(buffer), needed, err=failure), &
+            failure, error)
+        text = buffer(:needed - 1)
+    end function
+
+    !> A new model with the fitted values.
+    subroutine fit_bake(self, baked, error)
+        class(ncg_fit_t), intent(in) :: self
+        type(ncg_model_t), intent(inout) :: baked
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: handle, failure
+        failure = c_null_ptr
+        call settle(ncg_fit_bake(self%c_handle(), handle, failure), failure, error)
+        call baked%take(handle, ncg_model_free)
+    end subroutine
 
 end module ncg

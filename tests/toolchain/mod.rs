@@ -41,6 +41,17 @@ pub fn library() -> Option<PathBuf> {
     Some(library)
 }
 
+/// Links a program with the shared library, which it then finds in `folder` under its soname.
+pub fn linked<'a>(command: &'a mut Command, folder: &Path) -> Option<&'a mut Command> {
+    let library = library()?;
+    for link in [NATIVE_LIBRARY, "libncg.so.0"] {
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(&library, folder.join(link)).unwrap();
+    }
+    let path = format!("-Wl,-rpath,{}", folder.display());
+    Some(command.arg("-L").arg(folder).arg("-lncg").arg(path))
+}
+
 /// An empty folder for a test.
 pub fn temporary(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);

@@ -1,0 +1,98 @@
+//! `bindings/cpp/ncg.hpp`: its members, views, exceptions and closures, as C++17 and C++20, and the example.
+#![cfg(target_os = "linux")]
+
+mod toolchain;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use toolchain::{have, linked, run, skip, temporary};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Builds one source against the shared library, with warnings as errors.
+fn build(folder: &Path, source: &str, flags: &[&str]) -> Option<PathBuf> {
+    if !have("c++") {
+        return None;
+    }
+    let program = folder.join("program");
+    let mut command = Command::new("c++");
+    command
+        .args(["-O1", "-g", "-Wall", "-Wextra", "-Werror", "-pedantic"])
+        .args(["-Wconversion", "-pthread"])
+        .args(flags);
+    for include in ["include", "bindings/cpp"] {
+        command.arg("-I").arg(root().join(include));
+    }
+    command.arg(root().join(source)).arg("-o").arg(&program);
+    run(linked(&mut command, folder)?);
+    Some(program)
+}
+
+/// Where Eigen's headers are.
+fn eigen() -> Option<&'static str> {
+    let folder = "/usr/include/eigen3";
+    if Path::new(folder).join("Eigen/Dense").is_file() {
+        return Some(folder);
+    }
+    skip("there is no Eigen");
+    None
+}
+
+#[test]
+fn views_exceptions_and_closures() {
+    for standard in ["-std=c++17", "-std=c++20"] {
+        let folder = temporary(&format!("cpp{standard}"));
+        let mut flags = vec![standard];
+        if let Some(folder) = eigen() {
+            flags.extend(["-DWITH_EIGEN", "-isystem", folder]);
+        }
+        let Some(program) = build(&folder, "tests/cpp/views.cpp", &flags) else {
+            return;
+        };
+        assert_eq!(run(&mut Command::new(program)), "ok\n", "{standard}");
+    }
+}
+
+#[test]
+fn memory_is_given_back() {
+    let folder = temporary("cpp-sanitized");
+    let flags = ["-std=c++17", "-fsanitize=address,undefined"];
+    if let Some(program) = build(&folder, "tests/cpp/views.cpp", &flags) {
+        let mut command = Command::new(program);
+        // ONNX Runtime keeps what it has allocated once
+        command.env("NCG_ONNXRUNTIME", folder.join("none"));
+        assert_eq!(run(&mut command), "ok\n");
+    }
+}
+
+#[test]
+fn example_fits() {
+    let folder = temporary("cpp-example");
+    let Some(program) = build(&folder, "examples/cpp/fit.cpp", &["-std=c++17"]) else {
+        return;
+    };
+    let model = root().join("examples/models/screened-force.scm");
+    let output = run(Command::new(&program).arg(model).arg("native"));
+    for line in [
+        "largest deviation below 1e-14",
+        "converged yes",
+        "k 2.500000000",
+        "a 0.750000000",
+        "callback called",
+        "baked k 2.500000000",
+    ] {
+        assert!(
+            output.lines().any(|other| other == line),
+            "{line}\n{output}"
+        );
+    }
+    let output = Command::new(program).arg("no such file").output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        message.starts_with("NCG_ERR_IO: ") && output.status.code() == Some(1),
+        "{message}"
+    );
+}
