@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ncg::compile::{Model, front};
 use ncg::graph::Value;
 use ncg::onnx::machine::{Encoded, encode, interpreter_file};
+use ncg::ops::SoftChoice;
 use ncg::options::Options;
 use ncg::session::{Gradient, Session, Strided, StridedMut};
 use serde_json::{Value as Json, json};
@@ -115,7 +116,7 @@ fn write_cases(folder: &Path) -> (usize, Vec<String>) {
         };
         // an error that does not hang on data is found while compiling
         let model = Model::compile(&text, &Options::new()).ok().map(Arc::new);
-        let encoded = match encode(&front.general) {
+        let encoded = match encode(&front.general, &SoftChoice::of(&Options::new())) {
             Ok(encoded) => encoded,
             Err(error) => {
                 outside.push(format!("{name}: {}", error.message));

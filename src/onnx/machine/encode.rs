@@ -13,8 +13,8 @@ use std::sync::Arc;
 use super::FIRST;
 use super::set::{Code, INSTRUCTION, TOO_LARGE, tag};
 use crate::error::{Error, ErrorKind, Result, Span};
-use crate::graph::{Function, Graph, NodeId, NodeKind, PortKind, RegionId};
-use crate::ops::Op;
+use crate::graph::{Function, Graph, NodeId, NodeKind, PortKind, RegionId, write_out_choices};
+use crate::ops::{Op, SoftChoice};
 use crate::syntax::ast::Constant;
 
 /// The first parameter of a frame.
@@ -84,11 +84,12 @@ enum Target {
     Closure(usize),
 }
 
-/// Encodes a verified graph whose value is one number.
+/// Encodes a verified graph whose value is one number; soft choices are made as `settings` say.
 ///
 /// # Errors
 /// `Unsupported` for what the machine does not have: vectors and matrices, whole numbers beyond 2^53.
-pub fn encode(graph: &Graph) -> Result<Encoded> {
+pub fn encode(graph: &Graph, settings: &SoftChoice) -> Result<Encoded> {
+    let graph = &*write_out_choices(graph, settings);
     let mut encoder = Encoder {
         program: graph,
         graph,
