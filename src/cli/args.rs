@@ -50,7 +50,7 @@ pub enum Command {
     Compile(Compile),
     /// Bind a program to an interpreter: the interpreter runs it as data
     #[command(
-        after_help = "Example:\n  ncg compile --interpreter -o interpreter.ncg\n  ncg bind interpreter.ncg examples/models/coulomb.scm -o coulomb.ncg"
+        after_help = "Example:\n  ncg compile --interpreter -o interpreter.ncg\n  ncg bind interpreter.ncg examples/models/coulomb.scm -o coulomb.ncg\n  ncg compile --interpreter -o interpreter.onnx\n  ncg bind interpreter.onnx examples/models/coulomb.scm -o coulomb.json"
     )]
     Bind(Box<Bind>),
     /// Write a model as ONNX
@@ -267,11 +267,12 @@ pub struct Fit {
 pub struct Compile {
     #[command(flatten)]
     pub source: Source,
-    /// Write an interpreter: the library's own, or that of FILE, a program with the inputs program and env
+    /// Write an interpreter: the library's own, or that of FILE, a program with the inputs program and env; to a .onnx file
+    /// the machine that any ONNX Runtime runs
     #[arg(long, conflicts_with_all = ["bind", "literals", "interpret", "specialize", "parameters"])]
     pub interpreter: bool,
-    /// The file to write
-    #[arg(short, long, value_name = "FILE.ncg", value_parser = ending(&["ncg"]))]
+    /// The file to write: .ncg, or for an interpreter .onnx
+    #[arg(short, long, value_name = "FILE", value_parser = ending(&["ncg", "onnx"]))]
     pub output: PathBuf,
     #[command(flatten)]
     pub parameters: Parameters,
@@ -283,8 +284,8 @@ pub struct Bind {
     pub interpreter: PathBuf,
     #[command(flatten)]
     pub source: Source,
-    /// The file to write
-    #[arg(short, long, value_name = "FILE.ncg", value_parser = ending(&["ncg"]))]
+    /// The file to write: .ncg; for an interpreter that is .onnx .json, the program as tensors
+    #[arg(short, long, value_name = "FILE", value_parser = ending(&["ncg", "json"]))]
     pub output: PathBuf,
     #[command(flatten)]
     pub parameters: Parameters,

@@ -7,14 +7,19 @@ use serde_json::{Value, json};
 use super::{Reply, args};
 use crate::compile::Model;
 use crate::document::{self, write_atomic};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
 use crate::interp::{Interpreter, compile_interpreter, interpreter};
+use crate::onnx::machine::{encode, interpreter_file};
+use crate::ops::SoftChoice;
 use crate::options::Options;
 
 /// Source or graph to `.ncg`.
 pub fn compile(arguments: &args::Compile) -> Result<Reply> {
     arguments.source.check_output(&arguments.output)?;
+    if is(&arguments.output, "onnx") {
+        return machine(arguments);
+    }
     let mut options = Options::new();
     let model = match (arguments.interpreter, arguments.source.is_given()) {
         (false, _) => arguments.source.load(&arguments.parameters, &mut options)?,
@@ -25,10 +30,70 @@ pub fn compile(arguments: &args::Compile) -> Result<Reply> {
     write(&model, &arguments.output, text.as_bytes())
 }
 
+fn is(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
+}
+
+/// The interpreter for any ONNX Runtime.
+fn machine(arguments: &args::Compile) -> Result<Reply> {
+    if !arguments.interpreter || arguments.source.is_given() {
+        let message = "only the library's own interpreter is compiled to ONNX, with --interpreter and no FILE; ncg export writes models";
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
+    let bytes = interpreter_file()?;
+    write_atomic(&arguments.output, &bytes)?;
+    let path = arguments.output.display().to_string();
+    Ok(Reply {
+        text: format!("written: {path} ({} bytes)\n", bytes.len()),
+        json: json!({"output": path, "bytes": bytes.len()}),
+        warnings: vec![],
+    })
+}
+
+/// A program as tensors for the interpreter that any ONNX Runtime runs.
+fn encoded(arguments: &args::Bind, document: &[u8]) -> Result<Reply> {
+    if !is(&arguments.output, "json") {
+        let message = "a program for an interpreter in ONNX is written to a .json file";
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
+    if document != interpreter_file()? {
+        let message = format!(
+            "{} is not the interpreter of this version; ncg compile --interpreter -o FILE.onnx writes it",
+            arguments.interpreter.display()
+        );
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
+    let mut options = Options::new();
+    let model = arguments.source.load(&arguments.parameters, &mut options)?;
+    let encoded = encode(model.literal(), &SoftChoice::of(&options))?;
+    let real = |value: &f64| match value.is_finite() {
+        true => json!(value),
+        false => json!(value.to_string().to_lowercase()),
+    };
+    let cells = encoded.cells.iter();
+    let cells: Vec<Vec<Value>> = cells.map(|cell| cell.iter().map(real).collect()).collect();
+    let names: Vec<&str> = encoded.inputs.iter().map(|name| &**name).collect();
+    let program = json!({
+        "inputs": names,
+        "initial": encoded.initial,
+        "code": encoded.code.iter().map(|row| row.to_vec()).collect::<Vec<_>>(),
+        "cells": cells,
+    });
+    let text = format!("{program}\n");
+    write(&model, &arguments.output, text.as_bytes())
+}
+
 /// A program bound to an interpreter.
 pub fn bind(arguments: &args::Bind) -> Result<Reply> {
     arguments.source.check_output(&arguments.output)?;
     let document = document::read(&arguments.interpreter)?;
+    if document.first() == Some(&0x08) {
+        return encoded(arguments, &document);
+    }
+    if !is(&arguments.output, "ncg") {
+        let message = "a program for an interpreter in a .ncg file is written to a .ncg file";
+        return Err(Error::new(ErrorKind::Argument, message));
+    }
     let named = |error: Error| Error {
         message: format!("{}: {}", arguments.interpreter.display(), error.message),
         ..error

@@ -25,6 +25,8 @@ mod import;
 
 mod document;
 
+pub mod machine;
+
 pub(crate) use export::export_form;
 
 pub use decode::{DecodeLimits, decode, decode_within};
