@@ -67,9 +67,7 @@ fn handles_are_freed_once() {
 /// The declarations of the module: per function its arguments in order with their declared types, then its result.
 fn module() -> BTreeMap<String, Vec<(String, String)>> {
     let path = root().join("bindings/fortran/ncg_c.inc");
-    let text = std::fs::read_to_string(path)
-        .unwrap()
-        .replace("&\n", " ");
+    let text = std::fs::read_to_string(path).unwrap().replace("&\n", " ");
     let mut found = BTreeMap::new();
     let mut open: Option<(String, Vec<(String, String)>)> = None;
     for line in text.lines().map(str::trim) {

@@ -27,7 +27,9 @@ fn files(folder: &str) -> Vec<PathBuf> {
 
 /// The bindings of the `; run:` lines of a program: names, and for each the values of some samples.
 fn cases(text: &str) -> Vec<Vec<(String, Vec<f64>)>> {
-    let lines = text.lines().filter_map(|line| line.strip_prefix("; run: ("));
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("; run: ("));
     let number = |word: &str| match word {
         "+inf.0" => f64::INFINITY,
         "-inf.0" => f64::NEG_INFINITY,
@@ -53,7 +55,11 @@ fn cases(text: &str) -> Vec<Vec<(String, Vec<f64>)>> {
 
 /// For each input a row, for each sample a number; `None` where the case does not give all of them.
 fn rows(encoded: &Encoded, case: &[(String, Vec<f64>)]) -> Option<Vec<Vec<f64>>> {
-    let samples = case.iter().map(|(_, values)| values.len()).max().unwrap_or(1);
+    let samples = case
+        .iter()
+        .map(|(_, values)| values.len())
+        .max()
+        .unwrap_or(1);
     let row = |(name, initial): (&Arc<str>, &Option<f64>)| {
         let given = case.iter().find(|(other, _)| **other == **name);
         let values = match (given, initial) {
@@ -64,14 +70,23 @@ fn rows(encoded: &Encoded, case: &[(String, Vec<f64>)]) -> Option<Vec<Vec<f64>>>
         let at = |i: usize| values[if values.len() == 1 { 0 } else { i }];
         Some((0..samples).map(at).collect())
     };
-    let rows: Option<Vec<Vec<f64>>> = encoded.inputs.iter().zip(&encoded.initial).map(row).collect();
+    let rows: Option<Vec<Vec<f64>>> = encoded
+        .inputs
+        .iter()
+        .zip(&encoded.initial)
+        .map(row)
+        .collect();
     rows.map(|rows| if rows.is_empty() { vec![] } else { rows })
 }
 
 /// The value and the gradient by all ports of one sample.
 fn direct(model: &Arc<Model>, x: &[f64]) -> Result<(f64, Vec<f64>), ncg::Error> {
     let mut options = Options::new();
-    let engine = if model.is_numeric() { "native" } else { "tagged" };
+    let engine = if model.is_numeric() {
+        "native"
+    } else {
+        "tagged"
+    };
     options.set_str("engine", engine)?;
     let mut session = Session::<f64>::new(model.clone(), &options)?;
     let (inputs, parameters) = (model.graph.inputs(), model.graph.parameters());
@@ -101,7 +116,9 @@ fn real(value: f64) -> Json {
 
 fn program(encoded: &Encoded) -> Json {
     let cells = encoded.cells.iter();
-    let cells = cells.map(|cell| cell.map(real).to_vec()).collect::<Vec<_>>();
+    let cells = cells
+        .map(|cell| cell.map(real).to_vec())
+        .collect::<Vec<_>>();
     json!({"code": encoded.code, "cells": cells})
 }
 
@@ -123,7 +140,10 @@ fn write_cases(folder: &Path) -> (usize, Vec<String>) {
                 continue;
             }
         };
-        if model.as_ref().is_some_and(|m| !matches!(m.graph.value, Value::Output(_))) {
+        if model
+            .as_ref()
+            .is_some_and(|m| !matches!(m.graph.value, Value::Output(_)))
+        {
             outside.push(format!("{name}: its value is no number"));
             continue;
         }
@@ -163,7 +183,11 @@ fn programs_of_the_contract_agree_on_both_runtimes() {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("interpreter.onnx"), interpreter_file().unwrap()).unwrap();
     let (count, outside) = write_cases(&folder);
-    println!("{count} programs inside, {} outside\n{}", outside.len(), outside.join("\n"));
+    println!(
+        "{count} programs inside, {} outside\n{}",
+        outside.len(),
+        outside.join("\n")
+    );
     assert!(count > 250, "{count}");
     python::on_both_runtimes("tests/python/interpreter_cases.py", &[folder.as_os_str()]);
 }

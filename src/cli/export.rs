@@ -31,7 +31,8 @@ pub fn compile(arguments: &args::Compile) -> Result<Reply> {
 }
 
 fn is(path: &Path, ending: &str) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending))
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case(ending))
 }
 
 /// The interpreter for any ONNX Runtime.

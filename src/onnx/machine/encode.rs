@@ -191,7 +191,8 @@ impl Encoder<'_> {
         let slots = (fixed..fixed + captures).chain(0..fixed);
         let nodes = self.graph.region(function.body).params.iter();
         for (node, slot) in nodes.zip(slots) {
-            self.map.insert(*node, Place::Slot(PARAMETERS + slot as i64));
+            self.map
+                .insert(*node, Place::Slot(PARAMETERS + slot as i64));
         }
         self.next = PARAMETERS + (captures + fixed) as i64;
         let closure = match function.rest {
@@ -426,7 +427,9 @@ impl Encoder<'_> {
         match &graph.node(of).kind {
             NodeKind::If(then, otherwise) if ends && of != last => {
                 let (then, otherwise) = (*then, *otherwise);
-                before[..before.len() - 1].iter().try_for_each(|node| self.node(*node))?;
+                before[..before.len() - 1]
+                    .iter()
+                    .try_for_each(|node| self.node(*node))?;
                 let test = self.place(graph.node(of).args[0])?;
                 let branch = self.emit(Code::Branch, &[test], FALSE);
                 self.tail(then)?;

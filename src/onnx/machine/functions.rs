@@ -168,8 +168,18 @@ impl Functions {
     fn write(&mut self, body: &mut Sheet, graph: &Graph, ports: &[&Tensor]) -> Result<Vec<Tensor>> {
         let form = onnx_form(graph, Element::F64, Count::Size, MAX_STEPS)?;
         let ports: Vec<String> = ports.iter().map(|name| (*name).clone()).collect();
+        let members = vec![false; ports.len()];
         let names = &mut self.names;
-        let written = write(&form, Element::F64, &ports, names, MAX_STEPS, Target::Engine);
+        let target = Target::Engine;
+        let written = write(
+            &form,
+            Element::F64,
+            &ports,
+            &members,
+            names,
+            MAX_STEPS,
+            target,
+        );
         body.absorb(written.graph);
         Ok(written.outputs)
     }

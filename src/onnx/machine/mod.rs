@@ -244,7 +244,13 @@ fn one_path(
         frame: &program.frame,
         steps: &program.steps,
     };
-    let run = machine(&mut body, &mut functions, &given, &program.registers, &memory)?;
+    let run = machine(
+        &mut body,
+        &mut functions,
+        &given,
+        &program.registers,
+        &memory,
+    )?;
     let result = body.item(&run.memory, 1);
     let state = state(&mut body, program, &run.registers, &result);
 
@@ -328,14 +334,8 @@ fn state(body: &mut Sheet, program: &Prepared, registers: &Tensor, result: &Tens
         let register = body.item(registers, place as i64);
         body.cast(&register, DataType::Int64)
     };
-    let (pc, said) = (
-        register(body, place::PC),
-        register(body, place::STATUS),
-    );
-    let (frame, heap) = (
-        register(body, place::FRAME),
-        register(body, place::HEAP),
-    );
+    let (pc, said) = (register(body, place::PC), register(body, place::STATUS));
+    let (frame, heap) = (register(body, place::FRAME), register(body, place::HEAP));
     let room = body.op("Sub", &[&heap, &frame]);
     let needed = body.item(&program.frame, 1);
     let needed = body.cast(&needed, DataType::Int64);
@@ -343,10 +343,7 @@ fn state(body: &mut Sheet, program: &Prepared, registers: &Tensor, result: &Tens
     let (memory, steps) = (body.int(status::MEMORY), body.int(status::STEPS));
     let running = body.op("Where", &[&full, &memory, &steps]);
     let kind = body.item(result, 0);
-    let (least, most) = (
-        body.real(tag::BOOLEAN as f64),
-        body.real(tag::REAL as f64),
-    );
+    let (least, most) = (body.real(tag::BOOLEAN as f64), body.real(tag::REAL as f64));
     let (low, high) = (
         body.op("Less", &[&kind, &least]),
         body.op("Greater", &[&kind, &most]),

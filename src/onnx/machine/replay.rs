@@ -143,7 +143,11 @@ pub fn lay_out(sheet: &mut Sheet, path: &Path) -> Tape {
     let (to, result) = (of(sheet, &times), of(sheet, &placed[2]));
     let inputs = sheet.slice(&register, &start, path.counts);
     let column = |sheet: &mut Sheet, tensor: &Tensor| sheet.reshape(tensor, &[-1, 1]);
-    let mut whole = vec![column(sheet, &to_a), column(sheet, &to_b), column(sheet, &to)];
+    let mut whole = vec![
+        column(sheet, &to_a),
+        column(sheet, &to_b),
+        column(sheet, &to),
+    ];
     for constant in &constants[..2] {
         let constant = sheet.cast(constant, DataType::Int64);
         whole.push(column(sheet, &constant));

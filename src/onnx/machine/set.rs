@@ -348,7 +348,9 @@ impl Action {
             false => number(0),
         });
         sums.push(just(place::OPERATION));
-        sums.extend([(0, 2), (1, 2), (0, 1), (1, 1)].map(|(i, part)| just(place::operand(i, part))));
+        sums.extend(
+            [(0, 2), (1, 2), (0, 1), (1, 1)].map(|(i, part)| just(place::operand(i, part))),
+        );
         sums
     }
 }
@@ -398,7 +400,9 @@ pub fn tables() -> Tables {
         actions,
         first: part(0),
         second: part(1),
-        fetches: all().flat_map(|action| action.fetch.map(|place| place as i64)).collect(),
+        fetches: all()
+            .flat_map(|action| action.fetch.map(|place| place as i64))
+            .collect(),
     }
 }
 
@@ -441,7 +445,8 @@ fn pair(operation: usize, a: usize, b: usize) -> [Action; 2] {
         }
         Code::Call => {
             let call = Action::next().go(place::OTHER).write(callee(0), back);
-            let mut call = (0..4).fold(call, |call, i| call.write(callee(2 + i as i64), operand(i)));
+            let mut call =
+                (0..4).fold(call, |call, i| call.write(callee(2 + i as i64), operand(i)));
             call.registers[place::FRAME] = just(place::CALLEE);
             both(call)
         }
@@ -451,12 +456,15 @@ fn pair(operation: usize, a: usize, b: usize) -> [Action; 2] {
         Code::CallClosure => {
             let call = Action::next().go(place::operand(0, 1));
             let call = call.write(callee(0), back).write(callee(1), closure);
-            let mut call = (1..4).fold(call, |call, i| call.write(callee(1 + i as i64), operand(i)));
+            let mut call =
+                (1..4).fold(call, |call, i| call.write(callee(1 + i as i64), operand(i)));
             call.registers[place::FRAME] = just(place::CALLEE);
             both(call)
         }
         Code::TailClosure => {
-            let call = Action::next().go(place::operand(0, 1)).write(frame(1), closure);
+            let call = Action::next()
+                .go(place::operand(0, 1))
+                .write(frame(1), closure);
             both((1..4).fold(call, |call, i| call.write(frame(1 + i as i64), operand(i))))
         }
         Code::Return => {
@@ -508,7 +516,9 @@ fn pair(operation: usize, a: usize, b: usize) -> [Action; 2] {
         Code::IsEq => {
             let action =
                 Action::next().give(tag::BOOLEAN, just(place::SAME), just(place::REFERENCE));
-            both(if is_number(a) { action.note() } else {
+            both(if is_number(a) {
+                action.note()
+            } else {
                 Action::next().give(tag::BOOLEAN, just(place::SAME), none)
             })
         }
@@ -557,7 +567,9 @@ fn numeric(op: Op, a: usize, b: usize) -> [Action; 2] {
         return both(Action::fails(status::TYPE));
     }
     let give = |tag: usize, value: Sum| {
-        Action::next().give(tag, value, just(place::REFERENCE)).note()
+        Action::next()
+            .give(tag, value, just(place::REFERENCE))
+            .note()
     };
     // a whole number has no negative zero
     let whole = give(tag::INTEGER, [place::RESULT, place::whole(0)]);

@@ -1,9 +1,7 @@
 //! The machine: a `Loop` whose body is one step of a program, for one sample.
 
 use super::functions::{Functions, Operands};
-use super::set::{
-    INSTRUCTION, NUMERIC, OUTPUTS, TAGS, TAPE_ROW, Tables, WRITES, place, tables,
-};
+use super::set::{INSTRUCTION, NUMERIC, OUTPUTS, TAGS, TAPE_ROW, Tables, WRITES, place, tables};
 use super::sheet::{Dim, Sheet, Tensor, int_attribute};
 use crate::error::Result;
 use crate::onnx::proto::tensor_proto::DataType;
@@ -99,11 +97,7 @@ fn step(
     let known = body.concat(&[&registers, &row, &addresses[1], &operands, &whole]);
 
     // the action
-    let key = [
-        place::OPERATION,
-        place::operand(0, 0),
-        place::operand(1, 0),
-    ];
+    let key = [place::OPERATION, place::operand(0, 0), place::operand(1, 0)];
     let key = body.gather(&known, &key.map(|place| place as i64));
     let tags = TAGS as f64;
     let weights = body.reals(&[3], &[tags * tags, tags, 1.0]);

@@ -38,7 +38,18 @@ pub fn has(op: Op) -> bool {
     use Op::*;
     matches!(
         op,
-        Length | Append | Reverse | ListTail | ListRef | Memq | Assq | IsEqual | Member | Assoc | IsList | Iota
+        Length
+            | Append
+            | Reverse
+            | ListTail
+            | ListRef
+            | Memq
+            | Assq
+            | IsEqual
+            | Member
+            | Assoc
+            | IsList
+            | Iota
     )
 }
 
@@ -59,10 +70,7 @@ impl Encoder<'_> {
                 self.library.insert(names)
             }
         };
-        library
-            .get(name)
-            .copied()
-            .ok_or_else(|| self.refuse(name))
+        library.get(name).copied().ok_or_else(|| self.refuse(name))
     }
 
     /// Writes the functions of the library, if any was asked for.

@@ -14,12 +14,7 @@ const MAX_PRODUCT_EXPONENT: u64 = 16;
 
 impl Encoder<'_> {
     /// The value of an operation of programs; `nodes` are its arguments where they are known.
-    pub(super) fn operation(
-        &mut self,
-        op: Op,
-        args: &[Place],
-        nodes: &[NodeId],
-    ) -> Result<Place> {
+    pub(super) fn operation(&mut self, op: Op, args: &[Place], nodes: &[NodeId]) -> Result<Place> {
         match op.row().role {
             Role::Numeric { .. } | Role::Defined(_) => self.arithmetic(op, args, nodes),
             _ => self.structural(op, args),
