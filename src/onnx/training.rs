@@ -88,12 +88,13 @@ pub fn export_training(
     learning_rate: f64,
     about: &About,
 ) -> Result<Vec<u8>> {
-    let form = onnx_form(graph, element, Count::Size, MAX_STEPS)?;
+    let max_steps = about.max_steps.unwrap_or(MAX_STEPS);
+    let form = onnx_form(graph, element, Count::Size, max_steps)?;
     let step = onnx_form(
         &training_step(graph, wrt, learning_rate),
         element,
         Count::Size,
-        MAX_STEPS,
+        max_steps,
     )?;
     let mut names = Names::default();
     let mut ports = names.ports(&form);
@@ -103,7 +104,7 @@ pub fn export_training(
         &ports,
         &vec![false; ports.len()],
         &mut names,
-        MAX_STEPS,
+        max_steps,
         Target::File,
     );
     let metadata = describe(&form, graph, &ports, &written, element, about);
@@ -128,7 +129,7 @@ pub fn export_training(
         &ports,
         &vec![false; ports.len()],
         &mut names,
-        MAX_STEPS,
+        max_steps,
         Target::File,
     );
     let mut algorithm = written.graph;

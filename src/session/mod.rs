@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::compile::Model;
-use crate::engine::{Inputs, Outputs, Program, native, ort, tagged};
+use crate::engine::{Inputs, Outputs, Program, native, ort, paths, tagged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::grad;
 use crate::graph::{Graph, PortKind, Value};
@@ -25,6 +25,9 @@ enum Engine {
         config: ort::OrtConfig,
         version: String,
         chunk: usize,
+        /// For programs whose structure hangs on data: how they are traced, and how many paths are kept.
+        limits: tagged::Limits,
+        max_paths: usize,
     },
     Tagged(tagged::Limits),
 }
@@ -43,7 +46,7 @@ impl Engine {
         };
         model.check_bound()?;
         let general = wanted == "auto" && !model.is_numeric();
-        if wanted != "tagged" && !general {
+        if wanted == "native" {
             model.check_numeric(&format!("the {wanted} engine"))?;
         }
         if wanted == "native" || wanted == "tagged" || general {
@@ -67,6 +70,8 @@ impl Engine {
                 config,
                 version: loaded.version,
                 chunk: options.int("chunk") as usize,
+                limits: tagged::Limits::of(options),
+                max_paths: options.int("max_paths") as usize,
             }),
             // a library or a device that was asked for by name is never replaced silently
             Err(_)
@@ -103,17 +108,75 @@ impl Engine {
         };
         match self {
             Engine::Native(max_steps) => T::prepare_native(&graph(), *max_steps),
-            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(&graph(), config, *chunk),
-            Engine::Tagged(limits) => {
-                let graph = literal(model);
-                Ok(Box::new(match derivatives {
-                    Derivatives::None => tagged::prepare::<T>(&graph, *limits)?,
-                    Derivatives::Vjp(wrt) => tagged::prepare_vjp(&graph, wrt, *limits)?,
-                    Derivatives::Jacobian(wrt) => tagged::prepare_jacobian(&graph, wrt, *limits)?,
-                }))
+            Engine::OnnxRuntime {
+                config,
+                chunk,
+                limits,
+                max_paths,
+                ..
+            } if !model.is_numeric() => {
+                let (config, chunk) = (config.clone(), *chunk);
+                let prepare = move |graph: &Graph| T::prepare_ort(graph, &config, chunk);
+                let paths = paths_of(model, derivatives, *limits, *max_paths, Box::new(prepare))?;
+                Ok(Box::new(paths))
             }
+            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(&graph(), config, *chunk),
+            Engine::Tagged(limits) => Ok(Box::new(general(model, derivatives, *limits)?)),
         }
     }
+}
+
+/// A model on the tagged engine.
+fn general<T: Element>(
+    model: &Model,
+    derivatives: &Derivatives,
+    limits: tagged::Limits,
+) -> Result<tagged::Tagged<T>> {
+    let graph = literal(model);
+    match derivatives {
+        Derivatives::None => tagged::prepare::<T>(&graph, limits),
+        Derivatives::Vjp(wrt) => tagged::prepare_vjp(&graph, wrt, limits),
+        Derivatives::Jacobian(wrt) => tagged::prepare_jacobian(&graph, wrt, limits),
+    }
+}
+
+/// A model whose structure hangs on data as paths, each of which `prepare` makes a program of.
+fn paths_of<T: Element>(
+    model: &Model,
+    derivatives: &Derivatives,
+    limits: tagged::Limits,
+    max_paths: usize,
+    prepare: paths::Prepare<T>,
+) -> Result<paths::Paths<T>> {
+    let graph = literal(model);
+    let derive: paths::Derive = match derivatives {
+        Derivatives::None => Box::new(Graph::clone),
+        Derivatives::Vjp(wrt) => {
+            let wrt = wrt.clone();
+            Box::new(move |graph: &Graph| grad::vjp(graph, &wrt))
+        }
+        Derivatives::Jacobian(wrt) => {
+            let wrt = wrt.clone();
+            Box::new(move |graph: &Graph| grad::jacobian(graph, &wrt))
+        }
+    };
+    let parameters: Vec<bool> = graph.ports.iter().map(|port| port.is_parameter()).collect();
+    let values = graph.outputs.len();
+    let mut summed = vec![false; values];
+    match derivatives {
+        Derivatives::None => {}
+        Derivatives::Vjp(wrt) => summed.extend(wrt.iter().map(|port| parameters[*port])),
+        Derivatives::Jacobian(wrt) => summed.resize(values + values * wrt.len(), false),
+    }
+    Ok(paths::Paths::new(
+        tagged::Tracer::new(&graph, limits)?,
+        general(model, derivatives, limits)?,
+        prepare,
+        derive,
+        parameters,
+        summed,
+        max_paths,
+    ))
 }
 
 /// What a program gives behind its values.
