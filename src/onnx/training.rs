@@ -98,11 +98,12 @@ pub fn export_training(
     )?;
     let mut names = Names::default();
     let mut ports = names.ports(&form);
+    let mut members = vec![false; ports.len()];
     let written = write(
         &form,
         element,
         &ports,
-        &vec![false; ports.len()],
+        &members,
         &mut names,
         max_steps,
         Target::File,
@@ -110,38 +111,25 @@ pub fn export_training(
     let metadata = describe(&form, graph, &ports, &written, element, about);
     let mut main = written.graph;
     let listed: Vec<usize> = (0..ports.len()).collect();
-    add_ports(
-        &mut main,
-        &form,
-        element,
-        &ports,
-        &vec![false; ports.len()],
-        &listed,
-    );
+    add_ports(&mut main, &form, element, &ports, &members, &listed);
 
     let own: Vec<usize> = (ports.len()..step.ports.len()).collect();
     for port in &own {
         ports.push(names.unique(&step.ports[*port].name));
     }
+    members.resize(ports.len(), false);
     let written = write(
         &step,
         element,
         &ports,
-        &vec![false; ports.len()],
+        &members,
         &mut names,
         max_steps,
         Target::File,
     );
     let mut algorithm = written.graph;
     algorithm.name = Some("gradient descent".into());
-    add_ports(
-        &mut algorithm,
-        &step,
-        element,
-        &ports,
-        &vec![false; ports.len()],
-        &own,
-    );
+    add_ports(&mut algorithm, &step, element, &ports, &members, &own);
     let news = &written.outputs[1 + wrt.len()..];
     let update_binding = wrt
         .iter()

@@ -1,5 +1,6 @@
 //! A model and an engine, prepared: evaluates, differentiates and gives Jacobians, with memory of its own.
 
+mod general;
 mod table;
 
 use std::borrow::Cow;
@@ -7,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::compile::Model;
-use crate::engine::{Inputs, Outputs, Program, native, ort, paths, tagged};
+use crate::engine::{Inputs, Outputs, Program, native, ort, tagged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::grad;
-use crate::graph::{Graph, PortKind, Value};
+use crate::graph::{Graph, PortKind};
 use crate::ops::real::Real;
 use crate::options::Options;
 
@@ -117,66 +118,14 @@ impl Engine {
             } if !model.is_numeric() => {
                 let (config, chunk) = (config.clone(), *chunk);
                 let prepare = move |graph: &Graph| T::prepare_ort(graph, &config, chunk);
-                let paths = paths_of(model, derivatives, *limits, *max_paths, Box::new(prepare))?;
+                let paths =
+                    general::paths(model, derivatives, *limits, *max_paths, Box::new(prepare))?;
                 Ok(Box::new(paths))
             }
             Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(&graph(), config, *chunk),
-            Engine::Tagged(limits) => Ok(Box::new(general(model, derivatives, *limits)?)),
+            Engine::Tagged(limits) => Ok(Box::new(general::tagged(model, derivatives, *limits)?)),
         }
     }
-}
-
-/// A model on the tagged engine.
-fn general<T: Element>(
-    model: &Model,
-    derivatives: &Derivatives,
-    limits: tagged::Limits,
-) -> Result<tagged::Tagged<T>> {
-    let graph = literal(model);
-    match derivatives {
-        Derivatives::None => tagged::prepare::<T>(&graph, limits),
-        Derivatives::Vjp(wrt) => tagged::prepare_vjp(&graph, wrt, limits),
-        Derivatives::Jacobian(wrt) => tagged::prepare_jacobian(&graph, wrt, limits),
-    }
-}
-
-/// A model whose structure hangs on data as paths, each of which `prepare` makes a program of.
-fn paths_of<T: Element>(
-    model: &Model,
-    derivatives: &Derivatives,
-    limits: tagged::Limits,
-    max_paths: usize,
-    prepare: paths::Prepare<T>,
-) -> Result<paths::Paths<T>> {
-    let graph = literal(model);
-    let derive: paths::Derive = match derivatives {
-        Derivatives::None => Box::new(Graph::clone),
-        Derivatives::Vjp(wrt) => {
-            let wrt = wrt.clone();
-            Box::new(move |graph: &Graph| grad::vjp(graph, &wrt))
-        }
-        Derivatives::Jacobian(wrt) => {
-            let wrt = wrt.clone();
-            Box::new(move |graph: &Graph| grad::jacobian(graph, &wrt))
-        }
-    };
-    let parameters: Vec<bool> = graph.ports.iter().map(|port| port.is_parameter()).collect();
-    let values = graph.outputs.len();
-    let mut summed = vec![false; values];
-    match derivatives {
-        Derivatives::None => {}
-        Derivatives::Vjp(wrt) => summed.extend(wrt.iter().map(|port| parameters[*port])),
-        Derivatives::Jacobian(wrt) => summed.resize(values + values * wrt.len(), false),
-    }
-    Ok(paths::Paths::new(
-        tagged::Tracer::new(&graph, limits)?,
-        general(model, derivatives, limits)?,
-        prepare,
-        derive,
-        parameters,
-        summed,
-        max_paths,
-    ))
 }
 
 /// What a program gives behind its values.
@@ -186,17 +135,6 @@ enum Derivatives {
     Vjp(Vec<usize>),
     /// The Jacobian by these ports.
     Jacobian(Vec<usize>),
-}
-
-/// The graph that the tagged engine runs: the program as it was written, where its value is one number.
-fn literal(model: &Model) -> Cow<'_, Graph> {
-    match model.graph.value {
-        Value::Output(0) => Cow::Owned(Graph {
-            ports: model.graph.ports.clone(),
-            ..model.literal().clone()
-        }),
-        _ => Cow::Borrowed(&model.graph),
-    }
 }
 
 /// The element types that sessions come in.
