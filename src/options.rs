@@ -179,6 +179,12 @@ pub static TABLE: &[Setting] = &[
         1.0,
         "Session: most samples that ONNX Runtime is given at once.",
     ),
+    int(
+        "max_paths",
+        "64",
+        0.0,
+        "Session: most paths that the onnxruntime engine keeps graphs of, for a program whose structure hangs on data.",
+    ),
     choice(
         "optimizer",
         "levmar",

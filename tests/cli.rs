@@ -648,6 +648,93 @@ fn files_compute_what_their_source_computes() {
 }
 
 #[test]
+fn exports_say_what_they_take_and_give() {
+    let folder = folder("exports");
+    let source = "(input x) (parameter k 2.0 0.5 9.0) (let loop ((y x)) (if (> y 3) y (loop (* y (+ 1.1 k)))))";
+    let file = folder.join("f.onnx");
+    let shapes = |arguments: &[&str]| -> Vec<String> {
+        let command = ["export", "-e", source, "-o", path(&file)];
+        answer(&[&command[..], arguments].concat());
+        let model = ncg::onnx::decode(&std::fs::read(&file).unwrap()).unwrap();
+        let graph = model.graph.unwrap();
+        let ports = graph.input.iter().chain(&graph.output);
+        ports
+            .map(|info| format!("{} {}", info.name(), shape(info)))
+            .collect()
+    };
+    assert_eq!(
+        shapes(&["--gradient=jacobian"]),
+        [
+            "x [N]",
+            "k []",
+            "value [N]",
+            "d.value.x [N]",
+            "d.value.k [N]"
+        ]
+    );
+    assert_eq!(
+        shapes(&["--gradient=vjp", "--population"]),
+        [
+            "x [N]",
+            "k [M,1]",
+            "seed.value [M,N]",
+            "value [M,N]",
+            "d.x [M,N]",
+            "d.k [M,1]"
+        ]
+    );
+    let settings = ["epochs []", "learning_rate []", "gtol []", "xtol []"];
+    let expected = |of: &str, rows: &str| {
+        let mut all = vec![
+            "x [N]".to_string(),
+            format!("k {of}"),
+            "target.value [N]".into(),
+        ];
+        all.extend(settings.map(String::from));
+        all.extend(["fitted.k", "loss", "iterations"].map(|name| format!("{name} {of}")));
+        all.push(format!("history {rows}"));
+        all
+    };
+    assert_eq!(shapes(&["--fit"]), expected("[]", "[T]"));
+    assert_eq!(
+        shapes(&["--fit", "--population"]),
+        expected("[M,1]", "[T,M]")
+    );
+    let error = failure(&["export", "-e", "(* x x)", "-o", path(&file), "--fit"], 1);
+    assert!(error["message"].as_str().unwrap().contains("--parameter"));
+    // another limit on loops is kept by the file
+    answer(&[
+        "export",
+        "-e",
+        source,
+        "-o",
+        path(&file),
+        "--set=max_steps=2",
+    ]);
+    let inputs = "--inputs={\"x\": [0.9, 0.2]}";
+    let run = ["run", path(&file), inputs, "--engine=native"];
+    assert_eq!(
+        answer(&run)["value"],
+        answer(&["run", "-e", source, inputs, "--engine=native"])["value"]
+    );
+}
+
+/// The shape of an input or output, as `[M,N]`.
+fn shape(info: &ncg::onnx::proto::ValueInfoProto) -> String {
+    use ncg::onnx::proto::{tensor_shape_proto::dimension::Value, type_proto};
+    let ty = info.r#type.as_ref().and_then(|ty| ty.value.as_ref());
+    let Some(type_proto::Value::TensorType(tensor)) = ty else {
+        panic!("{} is no tensor", info.name());
+    };
+    let dims = tensor.shape.as_ref().unwrap().dim.iter();
+    let dims = dims.map(|dim| match dim.value.as_ref().unwrap() {
+        Value::DimValue(size) => size.to_string(),
+        Value::DimParam(name) => name.clone(),
+    });
+    format!("[{}]", dims.collect::<Vec<_>>().join(","))
+}
+
+#[test]
 fn explain_shows_each_stage() {
     let program = "(define (f x) (* 2 x))\n(+ (f x) y)";
     let got = answer(&["explain", "-e", program, "--grad=y"]);
@@ -708,6 +795,16 @@ fn a_program_whose_structure_hangs_on_data_runs_on_the_tagged_engine() {
     assert_eq!(got["gradient"], json!({"k": 56.0}));
     assert_eq!(got["engine"], "tagged");
     assert_eq!(answer(&[&run[..], &["--engine=tagged"]].concat()), got);
+    let engines = answer(&["engines"]);
+    let runtime = engines["engines"].as_array().unwrap().iter().any(|engine| {
+        engine["name"] == "onnxruntime" && engine["device"] == "cpu" && engine["available"] == true
+    });
+    if runtime {
+        let by_paths = answer(&[&run[..], &["--engine=onnxruntime"]].concat());
+        assert_eq!(by_paths["value"], got["value"]);
+        assert_eq!(by_paths["gradient"], got["gradient"]);
+        assert_eq!(by_paths["engine"], "onnxruntime");
+    }
     let error = failure(&[&run[..], &["--engine=native"]].concat(), 1);
     assert_eq!(error["code"], "NCG_ERR_UNSUPPORTED");
     let message = error["message"].as_str().unwrap();
@@ -734,7 +831,11 @@ fn a_program_whose_structure_hangs_on_data_runs_on_the_tagged_engine() {
         .iter()
         .map(|engine| (&engine["name"], &engine["runs"]))
         .collect();
-    let yes_no = [("native", false), ("onnxruntime", false), ("tagged", true)];
+    let yes_no = [
+        ("native", false),
+        ("onnxruntime", runtime),
+        ("tagged", true),
+    ];
     for ((name, runs), (wanted, does)) in runs.iter().zip(yes_no) {
         assert_eq!((*name, *runs), (&json!(wanted), &json!(does)));
     }

@@ -102,23 +102,28 @@ def times(functions):
 
 def main():
     library = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "target" / "release" / "libncg.so"
-    print(f"| model, batch | ncg native, µs | JAX {jax.__version__}, µs | JAX / ncg |")
-    print("|---|---|---|---|")
+    print(f"| model, batch | ncg native, µs | ncg onnxruntime, µs | JAX {jax.__version__}, µs | JAX / native | JAX / onnxruntime |")
+    print("|---|---|---|---|---|---|")
     for model in MODELS:
         for samples in model.batches:
             columns, parameters = model.data(samples), list(model.parameters.values())
             run, values, gradient = Ncg(library, model.source()).gradient(columns, parameters)
             run()
+            by_runtime = Ncg(library, model.source(), "onnxruntime").gradient(columns, parameters)
+            by_runtime[0]()
+            for found, own in zip(by_runtime[1:], (values, gradient)):
+                np.testing.assert_allclose(found, own, rtol=1e-10, atol=1e-10 * np.abs(own).max())
             rivals = [jax_gradient(predict, columns, parameters) for predict in model.predict]
             for rival in rivals:
                 value, slope = rival()
                 np.testing.assert_allclose(values.sum(), value, rtol=1e-10)
                 np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-9 * np.abs(slope).max())
-            own, *others = times([run, *rivals])
+            own, runtime, *others = times([run, by_runtime[0], *rivals])
             best = min(others)
             print(
                 f"| {model.name}, {samples:,} | {own[0] * 1e6:,.1f} ({own[1] * 1e6:,.1f} to {own[2] * 1e6:,.1f}) "
-                f"| {best[0] * 1e6:,.1f} | {best[0] / own[0]:.1f} |",
+                f"| {runtime[0] * 1e6:,.1f} ({runtime[1] * 1e6:,.1f} to {runtime[2] * 1e6:,.1f}) "
+                f"| {best[0] * 1e6:,.1f} | {best[0] / own[0]:.1f} | {best[0] / runtime[0]:.1f} |",
                 flush=True,
             )
 

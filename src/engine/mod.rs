@@ -3,6 +3,7 @@
 pub mod fpenv;
 pub mod native;
 pub mod ort;
+pub mod paths;
 pub mod tagged;
 
 use std::sync::atomic::AtomicBool;

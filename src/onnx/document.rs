@@ -1,7 +1,7 @@
 //! Models as `.onnx` files.
 
 use super::export::{export_about, export_population};
-use super::form::{Element, Parameters};
+use super::form::{Element, MAX_STEPS, Parameters};
 use super::import::import;
 use super::metadata::About;
 use super::training::export_training;
@@ -47,6 +47,7 @@ pub fn write(model: &Model, options: &Options) -> Result<Vec<u8>> {
     let about = About {
         source: model.source.clone(),
         fit: model.fit.clone(),
+        max_steps: (max_steps != MAX_STEPS).then_some(max_steps),
     };
     let all: Vec<usize> = (0..graph.ports.len()).collect();
     let population = options.str("population") == "true";
@@ -92,5 +93,9 @@ pub fn write(model: &Model, options: &Options) -> Result<Vec<u8>> {
         _ => return export_about(graph, element, &about),
     };
     // the source gives the model, not its derivative
-    export_about(&derived, element, &About::default())
+    let about = About {
+        max_steps: about.max_steps,
+        ..About::default()
+    };
+    export_about(&derived, element, &about)
 }

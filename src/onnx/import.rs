@@ -92,7 +92,7 @@ fn source(metadata: &Metadata, ports: &[Port], file: &GraphProto) -> Option<Grap
         return None;
     }
     source.ports = ports.to_vec();
-    let model = model_of(&source, metadata.element, &About::default()).ok()?;
+    let model = model_of(&source, metadata.element, &metadata.about).ok()?;
     (model.graph.as_ref() == Some(file)).then_some(source)
 }
 

@@ -32,6 +32,8 @@ pub struct About {
     pub source: Option<Arc<str>>,
     /// What a fit found, as JSON text.
     pub fit: Option<Arc<str>>,
+    /// So many iterations a loop has at most, where that is not the default of the option `max_steps`.
+    pub max_steps: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +113,9 @@ pub(super) fn write(
         if let Some(text) = text {
             json[key] = Json::String(text.to_string());
         }
+    }
+    if let Some(max_steps) = about.max_steps {
+        json["max_steps"] = json!(max_steps);
     }
     json.to_string()
 }
@@ -237,6 +242,7 @@ pub(super) fn read(text: &str) -> Result<Metadata> {
         about: About {
             source: json["source"].as_str().map(Arc::from),
             fit: json["fit"].as_str().map(Arc::from),
+            max_steps: json["max_steps"].as_u64(),
         },
     })
 }
@@ -372,6 +378,7 @@ mod tests {
         let about = About {
             source: Some(Arc::from("(+ x \"1\")")),
             fit: None,
+            max_steps: Some(7),
         };
         write(
             &ports,

@@ -88,59 +88,48 @@ pub fn export_training(
     learning_rate: f64,
     about: &About,
 ) -> Result<Vec<u8>> {
-    let form = onnx_form(graph, element, Count::Size, MAX_STEPS)?;
+    let max_steps = about.max_steps.unwrap_or(MAX_STEPS);
+    let form = onnx_form(graph, element, Count::Size, max_steps)?;
     let step = onnx_form(
         &training_step(graph, wrt, learning_rate),
         element,
         Count::Size,
-        MAX_STEPS,
+        max_steps,
     )?;
     let mut names = Names::default();
     let mut ports = names.ports(&form);
+    let mut members = vec![false; ports.len()];
     let written = write(
         &form,
         element,
         &ports,
-        &vec![false; ports.len()],
+        &members,
         &mut names,
-        MAX_STEPS,
+        max_steps,
         Target::File,
     );
     let metadata = describe(&form, graph, &ports, &written, element, about);
     let mut main = written.graph;
     let listed: Vec<usize> = (0..ports.len()).collect();
-    add_ports(
-        &mut main,
-        &form,
-        element,
-        &ports,
-        &vec![false; ports.len()],
-        &listed,
-    );
+    add_ports(&mut main, &form, element, &ports, &members, &listed);
 
     let own: Vec<usize> = (ports.len()..step.ports.len()).collect();
     for port in &own {
         ports.push(names.unique(&step.ports[*port].name));
     }
+    members.resize(ports.len(), false);
     let written = write(
         &step,
         element,
         &ports,
-        &vec![false; ports.len()],
+        &members,
         &mut names,
-        MAX_STEPS,
+        max_steps,
         Target::File,
     );
     let mut algorithm = written.graph;
     algorithm.name = Some("gradient descent".into());
-    add_ports(
-        &mut algorithm,
-        &step,
-        element,
-        &ports,
-        &vec![false; ports.len()],
-        &own,
-    );
+    add_ports(&mut algorithm, &step, element, &ports, &members, &own);
     let news = &written.outputs[1 + wrt.len()..];
     let update_binding = wrt
         .iter()

@@ -1,5 +1,6 @@
 //! A model and an engine, prepared: evaluates, differentiates and gives Jacobians, with memory of its own.
 
+mod general;
 mod table;
 
 use std::borrow::Cow;
@@ -10,7 +11,7 @@ use crate::compile::Model;
 use crate::engine::{Inputs, Outputs, Program, native, ort, tagged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::grad;
-use crate::graph::{Graph, PortKind, Value};
+use crate::graph::{Graph, PortKind};
 use crate::ops::real::Real;
 use crate::options::Options;
 
@@ -25,6 +26,9 @@ enum Engine {
         config: ort::OrtConfig,
         version: String,
         chunk: usize,
+        /// For programs whose structure hangs on data: how they are traced, and how many paths are kept.
+        limits: tagged::Limits,
+        max_paths: usize,
     },
     Tagged(tagged::Limits),
 }
@@ -43,7 +47,7 @@ impl Engine {
         };
         model.check_bound()?;
         let general = wanted == "auto" && !model.is_numeric();
-        if wanted != "tagged" && !general {
+        if wanted == "native" {
             model.check_numeric(&format!("the {wanted} engine"))?;
         }
         if wanted == "native" || wanted == "tagged" || general {
@@ -67,6 +71,8 @@ impl Engine {
                 config,
                 version: loaded.version,
                 chunk: options.int("chunk") as usize,
+                limits: tagged::Limits::of(options),
+                max_paths: options.int("max_paths") as usize,
             }),
             // a library or a device that was asked for by name is never replaced silently
             Err(_)
@@ -103,15 +109,21 @@ impl Engine {
         };
         match self {
             Engine::Native(max_steps) => T::prepare_native(&graph(), *max_steps),
-            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(&graph(), config, *chunk),
-            Engine::Tagged(limits) => {
-                let graph = literal(model);
-                Ok(Box::new(match derivatives {
-                    Derivatives::None => tagged::prepare::<T>(&graph, *limits)?,
-                    Derivatives::Vjp(wrt) => tagged::prepare_vjp(&graph, wrt, *limits)?,
-                    Derivatives::Jacobian(wrt) => tagged::prepare_jacobian(&graph, wrt, *limits)?,
-                }))
+            Engine::OnnxRuntime {
+                config,
+                chunk,
+                limits,
+                max_paths,
+                ..
+            } if !model.is_numeric() => {
+                let (config, chunk) = (config.clone(), *chunk);
+                let prepare = move |graph: &Graph| T::prepare_ort(graph, &config, chunk);
+                let paths =
+                    general::paths(model, derivatives, *limits, *max_paths, Box::new(prepare))?;
+                Ok(Box::new(paths))
             }
+            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(&graph(), config, *chunk),
+            Engine::Tagged(limits) => Ok(Box::new(general::tagged(model, derivatives, *limits)?)),
         }
     }
 }
@@ -123,17 +135,6 @@ enum Derivatives {
     Vjp(Vec<usize>),
     /// The Jacobian by these ports.
     Jacobian(Vec<usize>),
-}
-
-/// The graph that the tagged engine runs: the program as it was written, where its value is one number.
-fn literal(model: &Model) -> Cow<'_, Graph> {
-    match model.graph.value {
-        Value::Output(0) => Cow::Owned(Graph {
-            ports: model.graph.ports.clone(),
-            ..model.literal().clone()
-        }),
-        _ => Cow::Borrowed(&model.graph),
-    }
 }
 
 /// The element types that sessions come in.

@@ -3,6 +3,7 @@
 //! Everything that touches the crate `ort` is here. That crate panics when it is used before a library is loaded, so each
 //! way in goes through `load`, which has made sure of it.
 
+mod cache;
 mod config;
 mod load;
 mod logs;

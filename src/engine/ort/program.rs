@@ -4,8 +4,10 @@
 //! gradients of [`vjp`](crate::grad::vjp) and the loss and gradients of [`training`](crate::grad::training) are, because the
 //! number of samples reaches the graph from outside. A graph with any other output that depends on a sum runs in one chunk.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::cache::shared;
 use super::logs::{chunk_of_logs, logged_numbers};
 use super::sums::{Sums, sums};
 use super::{Element as Tensor, Elements, OrtConfig, OrtSession, TensorMut, TensorRef};
@@ -45,7 +47,7 @@ pub fn prepare<T: Real + Tensor>(
     let form = onnx_form(graph, element, Count::Port, config.max_steps)?;
     let listed = used_ports(&form);
     let bytes = export_form(&form, element, &listed, config.max_steps);
-    let session = OrtSession::new(&bytes, config)?;
+    let session = shared(bytes, config)?;
     // one more output says whether a loop was cut off
     let more = session.outputs().len().checked_sub(form.outputs.len());
     if session.inputs().len() != listed.len() || !matches!(more, Some(0 | 1)) {
@@ -119,7 +121,7 @@ struct Fetch {
 }
 
 struct OrtProgram<T> {
-    session: OrtSession,
+    session: Arc<OrtSession>,
     feeds: Vec<Feed>,
     results: Vec<Fetch>,
     /// The output that is written where it goes, if its place is contiguous.

@@ -365,6 +365,7 @@ impl<T: Real> Machine<T> {
     /// The root of the sum of squares. Where that is zero, no derivative passes.
     fn norm(&mut self, v: Array) -> Result<Value<T>> {
         let squares = self.dot(all(v), all(v))?;
+        self.numbers.decide(squares)?;
         match squares.as_real() {
             Some(value) if value == T::ZERO => Ok(Value::real(T::ZERO)),
             _ => self.number(Op::Sqrt, &[squares]),

@@ -218,7 +218,9 @@ impl<T: Real> Machine<T> {
                 }
                 Step::Jump { target } => at.pc = target as usize,
                 Step::Unless { test, target } => {
-                    if !self.stack[at.base + test as usize].is_true() {
+                    let test = self.stack[at.base + test as usize];
+                    self.numbers.decide(test)?;
+                    if !test.is_true() {
                         at.pc = target as usize;
                     }
                 }

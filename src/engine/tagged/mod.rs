@@ -13,6 +13,7 @@ mod heap;
 mod immediate;
 mod machine;
 mod numbers;
+mod path;
 mod program;
 mod show;
 mod structure;
@@ -26,6 +27,7 @@ use crate::ops::real::Real;
 use crate::options::Options;
 use machine::Machine;
 
+pub use path::{Path, Tracer};
 pub use program::Tagged;
 pub use show::{Cell, Trace, evaluate, evaluate_all, trace};
 pub use value::{Array, PAYLOAD, TAGS, Value, WIDTH};

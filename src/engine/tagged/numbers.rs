@@ -139,8 +139,23 @@ impl<T: Real> Numbers<T> {
             }
             (_, [a]) => self.one(op, *a),
             (_, [a, b]) => self.two(op, *a, *b),
-            (Function::Select, [test, a, b]) => Ok(if test.is_true() { *a } else { *b }),
+            (Function::Select, [test, a, b]) => {
+                self.decide(*test)?;
+                Ok(if test.is_true() { *a } else { *b })
+            }
             (_, args) => self.extremum(op, args),
+        }
+    }
+
+    /// Notes that the path hangs on whether a value is true.
+    #[inline(always)]
+    pub fn decide(&mut self, test: Value<T>) -> Result<()> {
+        match test {
+            Value::Real(value, mark) if mark != 0 => {
+                let args = [(value, mark), (T::ZERO, 0)].into_iter();
+                self.tape.test(Op::Equal, args, value == T::ZERO)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -213,10 +228,16 @@ impl<T: Real> Numbers<T> {
     /// The result of an operation, noted on the tape where a derivative is asked of an argument.
     #[inline(always)]
     fn noted(&mut self, op: Op, args: &[Value<T>], value: T) -> Result<Value<T>> {
+        let constant = args.iter().all(|a| a.mark() == 0);
         if let Role::Numeric { boolean: true, .. } = op.row().role {
-            return Ok(Value::Bool(value.is_true()));
+            let holds = value.is_true();
+            if !constant {
+                let args = args.iter().map(|a| (real(*a), a.mark()));
+                self.tape.test(op, args, holds)?;
+            }
+            return Ok(Value::Bool(holds));
         }
-        if args.iter().all(|a| a.mark() == 0) {
+        if constant {
             return Ok(Value::real(value));
         }
         let args = args.iter().map(|a| (real(*a), a.mark()));

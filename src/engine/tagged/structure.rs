@@ -61,7 +61,8 @@ impl<T: Real> Machine<T> {
                 is(end == Value::Nil)
             }
             (Op::IsNumber | Op::IsReal, [a]) => is(matches!(a, Value::Int(_) | Value::Real(..))),
-            (Op::IsInteger, [Value::Real(x, _)]) => {
+            (Op::IsInteger, [a @ Value::Real(x, _)]) => {
+                self.compared(*a, *a);
                 is(x.floor() == *x && x.abs() < T::of(f64::INFINITY))
             }
             (Op::IsInteger, [a]) => is(matches!(a, Value::Int(_))),
@@ -202,7 +203,18 @@ impl<T: Real> Machine<T> {
             (Value::Closure(f, _), Value::Closure(g, _)) => {
                 f == g && self.alike(a, b, Structure::Identical)
             }
-            (a, b) => same_atom(a, b),
+            (a, b) => {
+                self.compared(a, b);
+                same_atom(a, b)
+            }
+        }
+    }
+
+    /// Notes that the path hangs on the bits of numbers.
+    fn compared(&mut self, a: Value<T>, b: Value<T>) {
+        let reals = matches!((a, b), (Value::Real(..), Value::Real(..)));
+        if reals && (a.mark() != 0 || b.mark() != 0) {
+            self.numbers.tape.decided_otherwise();
         }
     }
 
@@ -223,7 +235,7 @@ impl<T: Real> Machine<T> {
     }
 
     /// Whether the pairs of values are alike, and how many have been compared.
-    fn all_alike(&self, open: &mut Vec<Value<T>>, structure: Structure) -> (bool, usize) {
+    fn all_alike(&mut self, open: &mut Vec<Value<T>>, structure: Structure) -> (bool, usize) {
         let deep = structure == Structure::Equal;
         let mut compared = 0;
         while let (Some(b), Some(a)) = (open.pop(), open.pop()) {
@@ -256,6 +268,7 @@ impl<T: Real> Machine<T> {
                     open.extend(closures.flat_map(|(x, y)| [*x, *y]));
                 }
                 (a, b) => {
+                    self.compared(a, b);
                     if !same_atom(a, b) {
                         return (false, compared);
                     }

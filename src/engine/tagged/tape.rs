@@ -4,8 +4,9 @@
 use super::heap;
 use super::immediate::{Immediate, Kept, Kernels};
 use crate::error::Result;
+use crate::graph::Builder;
 use crate::ops::real::Real;
-use crate::ops::{Linear, NodeId, Op, Role, Site, linear_adjoints};
+use crate::ops::{Emit, Linear, NodeId, Op, Role, Site, linear_adjoints};
 
 /// Marks an operand that no derivative is asked of.
 const CONSTANT: u32 = 1 << 31;
@@ -16,6 +17,8 @@ enum Rule {
     Op(Op),
     /// Several results, side by side.
     Linear(Linear),
+    /// What decided the path, and whether it held; no result.
+    Test(Op, bool),
 }
 
 #[derive(Clone, Copy)]
@@ -37,6 +40,10 @@ pub struct Tape<T> {
     ids: Vec<NodeId>,
     kept: Kept<T>,
     limit: usize,
+    /// Whether tests are noted too.
+    tracing: bool,
+    /// Whether something that is not on the tape has decided the path.
+    opaque: bool,
 }
 
 /// The adjoints by place.
@@ -75,6 +82,16 @@ impl<T: Real> Tape<T> {
             ids: Vec::new(),
             kept: Kept::new(),
             limit: limit.min(CONSTANT as usize - 1),
+            tracing: false,
+            opaque: false,
+        }
+    }
+
+    /// The same, on which tests are noted too: of what is marked by a place, nothing decides the path unseen.
+    pub fn tracing(limit: usize) -> Tape<T> {
+        Tape {
+            tracing: true,
+            ..Tape::new(limit)
         }
     }
 
@@ -83,6 +100,83 @@ impl<T: Real> Tape<T> {
         self.values.truncate(1);
         self.entries.clear();
         self.operands.clear();
+        self.opaque = false;
+    }
+
+    /// Notes a test that has decided, or may decide, the path.
+    pub fn test(
+        &mut self,
+        op: Op,
+        args: impl Iterator<Item = (T, u32)>,
+        holds: bool,
+    ) -> Result<()> {
+        if self.tracing {
+            let first = self.operands(args)?;
+            self.entry(Rule::Test(op, holds), first, 0);
+        }
+        Ok(())
+    }
+
+    /// Notes that something has decided the path that no operation on numbers tells.
+    pub fn decided_otherwise(&mut self) {
+        self.opaque = true;
+    }
+
+    /// How many operations are noted.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Emits what is on the tape, whose first places are the ports: the nodes of these places, 0 being none, and whether
+    /// all tests go as they have gone; `None` where there was none. Nothing where the tape does not tell the path.
+    pub fn emit(
+        &self,
+        builder: &mut Builder,
+        ports: usize,
+        places: &[u32],
+    ) -> Option<(Vec<Option<NodeId>>, Option<NodeId>)> {
+        if self.opaque {
+            return None;
+        }
+        let mut nodes: Vec<Option<NodeId>> = vec![None; self.values.len()];
+        for port in 0..ports {
+            *nodes.get_mut(1 + port)? = Some(builder.port(port));
+        }
+        let mut path: Option<NodeId> = None;
+        for entry in &self.entries {
+            let operands =
+                &self.operands[entry.first as usize..(entry.first + entry.count) as usize];
+            let mut args = Vec::with_capacity(operands.len());
+            for operand in operands {
+                let place = (operand & !CONSTANT) as usize;
+                args.push(match varies(*operand) {
+                    true => nodes[place]?,
+                    false => builder.real(self.values[place].to_f64()),
+                });
+            }
+            let out = entry.out as usize;
+            match entry.rule {
+                Rule::Op(op) => nodes[out] = Some(builder.op(op, &args)),
+                Rule::Linear(linear) => {
+                    let values = builder.linear_values(linear, &args, 0..linear.values());
+                    for (node, value) in nodes[out..].iter_mut().zip(values) {
+                        *node = Some(value);
+                    }
+                }
+                Rule::Test(op, holds) => {
+                    let mut test = builder.op(op, &args);
+                    if !holds {
+                        test = builder.op(Op::Not, &[test]);
+                    }
+                    path = Some(match path {
+                        None => test,
+                        Some(path) => builder.op(Op::And, &[path, test]),
+                    });
+                }
+            }
+        }
+        let results = places.iter().map(|place| nodes[*place as usize]);
+        Some((results.collect(), path))
     }
 
     /// Puts a number on the tape; its place.
@@ -183,6 +277,7 @@ impl<T: Real> Tape<T> {
                 kept,
             };
             match entry.rule {
+                Rule::Test(..) => {}
                 Rule::Op(op) => {
                     let Some(adjoint) = adjoints.get(entry.out) else {
                         continue;

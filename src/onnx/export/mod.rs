@@ -87,7 +87,8 @@ pub(super) fn export_about(graph: &Graph, element: Element, about: &About) -> Re
 }
 
 pub(super) fn model_of(graph: &Graph, element: Element, about: &About) -> Result<ModelProto> {
-    let form = onnx_form(graph, element, Count::Size, MAX_STEPS)?;
+    let max_steps = about.max_steps.unwrap_or(MAX_STEPS);
+    let form = onnx_form(graph, element, Count::Size, max_steps)?;
     let mut names = Names::default();
     let ports = names.ports(&form);
     let members = vec![false; ports.len()];
@@ -97,7 +98,7 @@ pub(super) fn model_of(graph: &Graph, element: Element, about: &About) -> Result
         &ports,
         &members,
         &mut names,
-        MAX_STEPS,
+        max_steps,
         Target::File,
     );
     let listed: Vec<usize> = (0..form.ports.len()).collect();
