@@ -55,7 +55,7 @@ pub enum Command {
     Bind(Box<Bind>),
     /// Write a model as ONNX
     #[command(
-        after_help = "Examples:\n  ncg export examples/models/coulomb.scm -o coulomb.onnx --training\n  ncg export examples/models/misra1a.scm -o fit.onnx --fit --population"
+        after_help = "Example:\n  ncg export examples/models/coulomb.scm -o coulomb.onnx --training\n  ncg export examples/models/misra1a.scm -o fit.onnx --fit --population"
     )]
     Export(Box<Export>),
     /// Show a model: inputs, parameters, size, what can run it
