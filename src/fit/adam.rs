@@ -34,6 +34,8 @@ pub struct State {
     pub best: Vec<f64>,
     /// The loss at `best`.
     pub best_loss: f64,
+    /// Whether the current parameters have been weighed against the best already.
+    pub counted: bool,
     /// The best loss when `ftol` last looked.
     pub window_loss: f64,
 }
@@ -51,6 +53,7 @@ impl State {
             waiting: 0,
             best: Vec::new(),
             best_loss: f64::INFINITY,
+            counted: false,
             window_loss: f64::INFINITY,
         }
     }
@@ -102,13 +105,14 @@ pub fn minimize(
         if state.best.is_empty() && !finite {
             return Err(bad_start(loss, &gradient));
         }
-        // the best is also met again when a fit goes on from it
-        let improved = finite
-            && (state.best.is_empty() || loss < state.best_loss || state.params == state.best);
-        if improved {
+        if finite && (state.best.is_empty() || loss < state.best_loss) {
             state.best = state.params.clone();
             state.best_loss = loss;
+            state.waiting = 0;
+        } else if !state.counted {
+            state.waiting += 1;
         }
+        state.counted = false;
         norm = if finite {
             gradient_norm(&state.params, &gradient, loss, bounds)
         } else {
@@ -126,9 +130,10 @@ pub fn minimize(
         }
         let spent = (state.iterations - first_iteration, evaluations);
         if let Some(stop) = monitor.check(settings, MAX_ITERATIONS, spent, &progress) {
+            // a fit that goes on comes here again
+            state.counted = true;
             break stop;
         }
-        state.waiting = if improved { 0 } else { state.waiting + 1 };
         state.iterations += 1;
         if settings.ftol > 0.0 && state.iterations.is_multiple_of(PATIENCE) {
             if state.window_loss - state.best_loss <= settings.ftol * state.best_loss.abs() {

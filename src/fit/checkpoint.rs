@@ -100,6 +100,7 @@ impl Checkpoint {
                 lines.whole("waiting", state.waiting);
                 lines.reals("best", &state.best);
                 lines.reals("best-loss", &[state.best_loss]);
+                lines.whole("counted", u64::from(state.counted));
                 lines.reals("window-loss", &[state.window_loss]);
             }
         }
@@ -171,6 +172,7 @@ impl Checkpoint {
                 waiting: fields.whole("waiting")?,
                 best: fields.reals("best")?,
                 best_loss: fields.real("best-loss")?,
+                counted: fields.whole("counted")? != 0,
                 window_loss: fields.real("window-loss")?,
             }),
             other => return Err(bad(format!("it is of an optimizer \"{other}\""))),
