@@ -1,4 +1,4 @@
-//! The README's shell, C and Fortran are run as they stand there; its Rust is a doctest.
+//! The README's shell, C, C++, Fortran and Julia are run as they stand there; its Rust is a doctest.
 //!
 //! Missing compilers are skipped with a line that says so, unless `NCG_REQUIRE_ALL=1`.
 #![cfg(feature = "cli")]
@@ -126,10 +126,39 @@ fn c() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn cpp() {
+    let bindings = format!("-I{ROOT}/bindings/cpp");
+    let flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", &bindings];
+    if let Some(out) = build_and_run("c++", "cpp", "force.cpp", &flags) {
+        assert_eq!(out, "force 4 1, d/dr -8 -1, d/dk 2.5\n");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn fortran() {
     let module = format!("{ROOT}/bindings/fortran/ncg.f90");
     let flags = ["-std=f2018", "-Wall", "-Werror", &module];
     if let Some(out) = build_and_run("gfortran", "fortran", "force.f90", &flags) {
-        assert_eq!(out, "force  4.00  1.00\n");
+        assert_eq!(out, "force  4.00  1.00, d/dr -8.00 -1.00, d/dk 2.50\n");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn julia() {
+    let command = std::env::var("NCG_JULIA").unwrap_or("julia".to_string());
+    let test = std::env::current_exe().unwrap();
+    let library = test.with_file_name("libncg.so");
+    if command == "none" || !available(&command, &[&library]) {
+        return;
+    }
+    let [block] = &blocks("julia")[..] else {
+        panic!("one block of Julia is expected");
+    };
+    let out = run(Command::new(command)
+        .args(["--startup-file=no", "-e", block])
+        .arg(format!("--project={ROOT}/bindings/julia"))
+        .env("NCG_LIBRARY", library));
+    assert_eq!(out, "force [4.0, 1.0], d/dr [-8.0, -1.0], d/dk [2.5]\n");
 }
