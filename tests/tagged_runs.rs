@@ -299,12 +299,11 @@ fn a_model_that_stays_general_runs_and_differentiates() {
             .unwrap();
         assert_eq!(j, fib);
     }
-    for engine in ["native", "onnxruntime"] {
-        let error = session(FIB, engine).err().unwrap();
-        assert_eq!(error.kind, ErrorKind::Unsupported);
-        for part in [engine, "hangs on data", "engine=tagged"] {
-            assert!(error.message.contains(part), "{error}");
-        }
+    // ONNX Runtime runs it by paths
+    let error = session(FIB, "native").err().unwrap();
+    assert_eq!(error.kind, ErrorKind::Unsupported);
+    for part in ["native", "hangs on data", "engine=tagged"] {
+        assert!(error.message.contains(part), "{error}");
     }
     let error = ncg::onnx::write(&model, &Options::new()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unsupported);

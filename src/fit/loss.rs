@@ -180,15 +180,15 @@ pub fn deviance(expected: f64, observed: f64) -> (f64, f64) {
         return (f64::NAN, f64::NAN);
     }
     let x = (expected - observed) / observed;
-    let ratio = twice_gap_over_square(x).sqrt();
+    let ratio = twice_gap_over_square(x, expected / observed).sqrt();
     let root = observed.sqrt();
     (root * x * ratio, root / (expected * ratio))
 }
 
-/// `2 (x - log(1 + x)) / x²`, which is 1 at 0.
-fn twice_gap_over_square(x: f64) -> f64 {
+/// `2 (x - log(1 + x)) / x²`, which is 1 at 0. The quotient is `1 + x` to more digits than the sum has near -1.
+fn twice_gap_over_square(x: f64, quotient: f64) -> f64 {
     if x.abs() > 0.1 {
-        return 2.0 * (x - x.ln_1p()) / (x * x);
+        return 2.0 * (x - quotient.ln()) / (x * x);
     }
     // 1 - 2x/3 + 2x²/4 - ..., to the last digit at 0.1
     let terms = (2..20).rev();
@@ -314,7 +314,7 @@ mod tests {
             let difference = (deviance(f + h, y).0 - deviance(f - h, y).0) / (2.0 * h);
             assert!((slope / difference - 1.0).abs() < 1e-8, "{f} {y}");
         }
-        let at_edge = |x: f64| twice_gap_over_square(x);
+        let at_edge = |x: f64| twice_gap_over_square(x, 1.0 + x);
         assert!((at_edge(0.1) / at_edge(0.1 + 1e-12) - 1.0).abs() < 1e-12);
         assert!(deviance(-1.0, 2.0).0.is_nan() && deviance(-1.0, 0.0).0.is_nan());
     }

@@ -46,7 +46,8 @@ end
 "Why a run ended."
 const STOPS = Dict(
     NCG_FIT_NOT_RUN => :not_run, NCG_FIT_GRADIENT => :gradient, NCG_FIT_LOSS => :loss, NCG_FIT_STEP => :step,
-    NCG_FIT_MAX_ITERATIONS => :max_iterations, NCG_FIT_MAX_TIME => :max_time, NCG_FIT_STOPPED => :stopped)
+    NCG_FIT_MAX_ITERATIONS => :max_iterations, NCG_FIT_MAX_TIME => :max_time, NCG_FIT_STOPPED => :stopped,
+    NCG_FIT_MAX_EVALUATIONS => :max_evaluations, NCG_FIT_TARGET => :target)
 
 # What the library calls. No exception may pass through it: it is kept, and the fit stops.
 function told(user_data::Ptr{Cvoid}, iteration::Int64, loss::Float64, params::Ptr{Float64}, count::Int64)::Int32
