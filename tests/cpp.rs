@@ -52,7 +52,8 @@ fn views_exceptions_and_closures() {
         let Some(program) = build(&folder, "tests/cpp/views.cpp", &flags) else {
             return;
         };
-        assert_eq!(run(&mut Command::new(program)), "ok\n", "{standard}");
+        let mut command = Command::new(program);
+        assert_eq!(run(command.current_dir(&folder)), "ok\n", "{standard}");
     }
 }
 
@@ -62,6 +63,7 @@ fn memory_is_given_back() {
     let flags = ["-std=c++17", "-fsanitize=address,undefined"];
     if let Some(program) = build(&folder, "tests/cpp/views.cpp", &flags) {
         let mut command = Command::new(program);
+        command.current_dir(&folder);
         // ONNX Runtime keeps what it has allocated once
         command.env("NCG_ONNXRUNTIME", folder.join("none"));
         assert_eq!(run(&mut command), "ok\n");

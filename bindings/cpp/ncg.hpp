@@ -601,6 +601,28 @@ public:
         });
         return *this;
     }
+    /* The covariance of the n observations, n by n, after set_data without weights. */
+    fit &set_covariance(table<const double> covariance)
+    {
+        if (covariance.samples() != covariance.entries() || covariance.sample_stride() != covariance.samples() ||
+            covariance.stride() != 1)
+            throw error(NCG_ERR_SHAPE, "the covariance is no square matrix whose numbers lie side by side");
+        detail::check([&](ncg_error **failure) {
+            return ncg_fit_set_covariance_f64(get(), covariance.samples(), covariance.data(), failure);
+        });
+        return *this;
+    }
+    /* Writes the state of the fit to a file. */
+    void checkpoint(const std::string &path) const
+    {
+        detail::check([&](ncg_error **failure) { return ncg_fit_checkpoint(get(), path.c_str(), failure); });
+    }
+    /* Goes on from a file that checkpoint() wrote for the same model and data. */
+    fit &resume(const std::string &path)
+    {
+        detail::check([&](ncg_error **failure) { return ncg_fit_resume(get(), path.c_str(), failure); });
+        return *this;
+    }
     /* Asks for a call every so many iterations. A result of true stops the fit; an exception stops it and comes out of
        run(). An empty function removes the callback. */
     fit &set_callback(std::function<bool(const progress &)> callback, std::int64_t every = 1)

@@ -201,6 +201,21 @@ static void fits_call_closures(const ncg::model &model, const ncg::session &sess
         return false;
     });
     EXPECT(stopper.run() == NCG_FIT_STOPPED);
+    /* what is written and read again goes on with the same bits */
+    stopper.checkpoint("state");
+    ncg::fit resumed = start(ncg::options());
+    resumed.resume("state");
+    stopper.set_callback(nullptr);
+    EXPECT(stopper.run() != NCG_FIT_STOPPED && resumed.run() != NCG_FIT_STOPPED);
+    EXPECT(resumed.parameters() == stopper.parameters());
+
+    std::vector<double> covariance(400);
+    for (std::size_t i = 0; i < 400; i++)
+        covariance[i] = std::exp(-std::fabs(static_cast<double>(i / 20) - static_cast<double>(i % 20)));
+    ncg::fit whole(model);
+    whole.set_data(ncg::rows(x, 2), y).set_covariance(ncg::rows(covariance, 20)).run();
+    EXPECT(std::fabs(whole.parameters()[1] - 0.5) < 1e-9);
+    EXPECT(failure([&] { whole.set_covariance(ncg::rows(covariance, 40)); }).code() == NCG_ERR_SHAPE);
     EXPECT(failure([&] { ncg::fit(model).set_data(x, y); }).code() == NCG_ERR_SHAPE);
 }
 

@@ -43,6 +43,22 @@ function set_data!(fit::Fit, x::Strided{Float64}, y::Strided{Float64}; w::Option
     end
 end
 
+"""
+    set_covariance!(fit, covariance)
+
+The covariance of the observations, after `set_data!` without weights: all samples of the first target, then of the next.
+"""
+set_covariance!(fit::Fit, covariance::Matrix{Float64}) =
+    check(failure -> ncg_fit_set_covariance_f64(fit, size(covariance, 1), square(covariance), failure))
+
+square(matrix) = size(matrix, 1) == size(matrix, 2) ? matrix : throw(DimensionMismatch("the covariance is not square"))
+
+"Writes the state of the fit to a file."
+checkpoint(fit::Fit, path) = check(failure -> ncg_fit_checkpoint(fit, path, failure))
+
+"Goes on from a file that `checkpoint` wrote for the same model and data."
+resume!(fit::Fit, path) = check(failure -> ncg_fit_resume(fit, path, failure))
+
 "Why a run ended."
 const STOPS = Dict(
     NCG_FIT_NOT_RUN => :not_run, NCG_FIT_GRADIENT => :gradient, NCG_FIT_LOSS => :loss, NCG_FIT_STEP => :step,
@@ -64,8 +80,8 @@ end
 """
     run!([callback,] fit; every = 1)
 
-Runs until a stop, and says which: `:gradient`, `:loss`, `:step`, `:max_iterations`, `:max_time` or `:stopped`. Calling again
-continues. The callback is told `(iteration, loss, params)` every so many iterations; a result of `true` stops the fit, and an
+Runs until a stop, and says which: `:gradient`, `:loss`, `:step`, `:max_iterations`, `:max_evaluations`, `:max_time`,
+`:target` or `:stopped`. Calling again continues. The callback is told `(iteration, loss, params)` every so many iterations; a result of `true` stops the fit, and an
 exception stops it and comes out of `run!`.
 """
 function run!(callback, fit::Fit; every = 1)

@@ -139,6 +139,24 @@ end
     @test NCG.run!(_ -> (NCG.cancel(fit); false), start()) == :stopped
     @test NCG.run!(fit) in (:gradient, :loss, :step)
     @test_throws DimensionMismatch NCG.set_data!(fit, x, y[1:19])
+
+    # what is written and read again goes on with the same bits
+    mktempdir() do folder
+        path = joinpath(folder, "state")
+        one, two = start(), start()
+        NCG.run!(_ -> true, one)
+        NCG.checkpoint(one, path)
+        NCG.resume!(two, path)
+        NCG.run!(one)
+        NCG.run!(two)
+        @test NCG.parameters(two) == NCG.parameters(one)
+    end
+    whole = NCG.Fit(model)
+    NCG.set_data!(whole, x, y)
+    NCG.set_covariance!(whole, [exp(-abs(i - j)) for i in 1:20, j in 1:20])
+    NCG.run!(whole)
+    @test NCG.parameters(whole) ≈ [2, 0.5]
+    @test_throws DimensionMismatch NCG.set_covariance!(whole, zeros(2, 3))
 end
 
 @testset "the collector frees, and nothing that is in use" begin
