@@ -62,10 +62,10 @@ impl Functions {
     ) -> Result<Vec<Tensor>> {
         let dims = &[Dim::Is(1)];
         let mut leaves = Vec::new();
-        for leaf in 0..FUNCTIONS.len() {
+        for (leaf, (op, ..)) in FUNCTIONS.iter().enumerate() {
             let mut body = sheet.inner();
             let value = self.leaf(&mut body, leaf, operands)?;
-            let mark = marked(&mut body, FUNCTIONS[leaf].0, &value);
+            let mark = marked(&mut body, *op, &value);
             body.output(&value, DataType::Double, dims);
             body.output(&mark, DataType::Bool, dims);
             leaves.push(body.finish());
