@@ -17,6 +17,8 @@ mod training;
 
 mod operators;
 
+mod foreign;
+
 mod import;
 
 mod document;
@@ -26,7 +28,8 @@ pub(crate) use export::export_form;
 pub use decode::{DecodeLimits, decode, decode_within};
 pub use document::{read, write};
 pub use export::export;
+pub use foreign::{Settings, Weights, operators as foreign_operators};
 pub use form::Element;
-pub use import::{Imported, import};
+pub use import::{Imported, import, import_with};
 pub use metadata::About;
 pub use training::{export_training, training_step};
