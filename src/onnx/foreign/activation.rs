@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::evaluator::{Call, Evaluator, wrong_type};
-use super::fault::{Outcome, bad, unsupported};
+use super::fault::{Outcome, bad};
 use super::tensor::Tensor;
 use crate::ops::{NodeId, Op};
 
