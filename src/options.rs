@@ -130,6 +130,11 @@ pub static TABLE: &[Setting] = &[
         1.0,
         "Compile: most nodes of the compiled graph.",
     ),
+    text(
+        "weights",
+        "arrays",
+        "Load, ONNX models of other tools: which weights become parameters: arrays (those of one dimension or more), constant (none), or names separated by commas, where a * at the end stands for anything.",
+    ),
     Setting {
         min: 1e-12,
         ..real(

@@ -92,7 +92,10 @@ impl fmt::Display for Graph {
 
 /// A name as a symbol that reads back.
 fn name(name: &str) -> String {
+    // what begins as a number would be read as one
+    let number = name.trim_start_matches(['+', '-', '.']);
     let plain = !name.is_empty()
+        && !number.starts_with(|c: char| c.is_ascii_digit())
         && name
             .chars()
             .all(|c| c.is_ascii_graphic() && !"()[]\"';|`,#".contains(c));

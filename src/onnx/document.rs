@@ -1,8 +1,9 @@
 //! Models as `.onnx` files.
 
 use super::export::{export_about, export_population};
+use super::foreign::Settings;
 use super::form::{Element, MAX_STEPS, Parameters};
-use super::import::import;
+use super::import::import_with;
 use super::metadata::About;
 use super::training::export_training;
 use super::whole_fit::{FitDefaults, export_fit};
@@ -15,9 +16,9 @@ use crate::options::Options;
 /// Reads a model from the bytes of an ONNX file.
 ///
 /// # Errors
-/// Those of [`import`], and names in the options that the model does not have.
+/// Those of [`import_with`], and names in the options that the model does not have.
 pub fn read(bytes: &[u8], options: &Options) -> Result<Model> {
-    let imported = import(bytes)?;
+    let imported = import_with(bytes, &Settings::of(options))?;
     let mut graph = settle_ports(imported.graph, options)?;
     if !options.str("bind").is_empty() {
         graph = simplify(&graph);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::decode::decode;
 use super::export::model_of;
+use super::foreign::{self, Settings};
 use super::form::{Batched, Element};
 use super::metadata::{self, About, Metadata};
 use super::operators::{Attributes, Kind, bad, elementwise, scalar, unsupported};
@@ -40,11 +41,20 @@ pub struct Imported {
 /// Reads the main graph of an ONNX file; `training_info` is left aside.
 ///
 /// # Errors
-/// `Format` for bytes that are no valid model, `Unsupported` for a model that is more than numbers by sample.
+/// `Format` for bytes that are no valid model, `Unsupported` for a model that is more than numbers by sample, `Limit` for
+/// one that is too large.
 pub fn import(bytes: &[u8]) -> Result<Imported> {
+    import_with(bytes, &Settings::default())
+}
+
+/// The same, a model of another tool as the settings say.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_with(bytes: &[u8], settings: &Settings) -> Result<Imported> {
     let model = decode(bytes)?;
     let graph = model.graph.as_ref().ok_or_else(|| bad("it has no graph"))?;
-    check_model(&model, graph)?;
+    let opset = check_model(&model, graph)?;
     let text = model
         .metadata_props
         .iter()
@@ -57,6 +67,13 @@ pub fn import(bytes: &[u8]) -> Result<Imported> {
     let element = element(graph)
         .or(metadata.as_ref().map(|metadata| metadata.element))
         .unwrap_or(Element::F64);
+    if metadata.is_none() {
+        return Ok(Imported {
+            graph: foreign::read(graph, opset, settings)?,
+            element,
+            about: About::default(),
+        });
+    }
     let mut tensors: HashMap<&str, &TensorProto> = HashMap::new();
     for tensor in &graph.initializer {
         if tensor.name().is_empty() || tensors.insert(tensor.name(), tensor).is_some() {
@@ -96,7 +113,8 @@ fn source(metadata: &Metadata, ports: &[Port], file: &GraphProto) -> Option<Grap
     (model.graph.as_ref() == Some(file)).then_some(source)
 }
 
-fn check_model(model: &ModelProto, graph: &GraphProto) -> Result<()> {
+/// Refuses models of other versions or with parts that are not known; the version of the operators.
+fn check_model(model: &ModelProto, graph: &GraphProto) -> Result<i64> {
     let opset = model
         .opset_import
         .iter()
@@ -115,15 +133,15 @@ fn check_model(model: &ModelProto, graph: &GraphProto) -> Result<()> {
     if !graph.sparse_initializer.is_empty() {
         return Err(unsupported("it has sparse initializers"));
     }
-    Ok(())
+    Ok(version)
 }
 
-fn default_domain(domain: &str) -> bool {
+pub(super) fn default_domain(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
 }
 
 /// The tensor type of an input or output: its element type, and its dimensions where they are given.
-fn tensor_type(
+pub(super) fn tensor_type(
     info: &ValueInfoProto,
 ) -> Option<(i32, Option<&[super::proto::tensor_shape_proto::Dimension]>)> {
     match info.r#type.as_ref()?.value.as_ref()? {
@@ -340,7 +358,8 @@ impl<'a> Reader<'a> {
             }
             "Where" => {
                 arity(3..=3)?;
-                if args[0].1 != Kind::Truth || args[1].1 != args[2].1 || args[1].1 == Kind::Count {
+                if args[0].1 != Kind::Truth || args[1].1 != args[2].1 || args[1].1 == Kind::Integer
+                {
                     return Err(wrong_type());
                 }
                 (self.builder.op(Op::Select, &nodes), args[1].1)
@@ -351,7 +370,7 @@ impl<'a> Reader<'a> {
                     true => self.builder.op(Op::BatchCount, &[]),
                     false => self.builder.constant(Constant::Int(1)),
                 };
-                (node, Kind::Count)
+                (node, Kind::Integer)
             }
             "ReduceSum" => {
                 arity(1..=1)?;
@@ -488,7 +507,7 @@ impl<'a> Reader<'a> {
         let wanted = match kind {
             Kind::Number => self.element.data_type(),
             Kind::Truth => DataType::Bool,
-            Kind::Count => return Err(unsupported(&format!("output {name:?} is an integer"))),
+            Kind::Integer => return Err(unsupported(&format!("output {name:?} is an integer"))),
         };
         if data_type != wanted as i32 {
             let (declared, is) = (type_name(data_type), wanted.as_str_name());

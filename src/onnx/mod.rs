@@ -21,6 +21,8 @@ mod whole_fit;
 
 mod operators;
 
+mod foreign;
+
 mod import;
 
 mod document;
@@ -32,8 +34,9 @@ pub(crate) use export::export_form;
 pub use decode::{DecodeLimits, decode, decode_within};
 pub use document::{read, write};
 pub use export::{export, export_population};
+pub use foreign::{Settings, Weights, operators as foreign_operators};
 pub use form::{Element, Parameters};
-pub use import::{Imported, import};
+pub use import::{Imported, import, import_with};
 pub use metadata::About;
 pub use training::{export_training, training_step};
 pub use whole_fit::{FitDefaults, export_fit};

@@ -28,8 +28,8 @@ pub(super) enum Kind {
     Number,
     /// As a tensor of booleans.
     Truth,
-    /// As a 64-bit integer: the number of samples, until it is cast.
-    Count,
+    /// As an integer.
+    Integer,
 }
 
 /// The attributes of a node that have not been looked at.
