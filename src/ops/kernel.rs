@@ -26,6 +26,9 @@ pub struct Unary<T> {
     pub scalar: fn(T) -> T,
     /// The function over a block: argument, result.
     pub block: fn(Arch, &[T], &mut [T]),
+    /// The function, for machine code to call.
+    #[cfg(target_arch = "x86_64")]
+    pub call: extern "sysv64" fn(T) -> T,
 }
 
 /// A function of two numbers.
@@ -35,6 +38,9 @@ pub struct Binary<T> {
     pub scalar: fn(T, T) -> T,
     /// The function over a block: arguments, result.
     pub block: fn(Arch, Operand<T>, Operand<T>, &mut [T]),
+    /// The function, for machine code to call.
+    #[cfg(target_arch = "x86_64")]
+    pub call: extern "sysv64" fn(T, T) -> T,
 }
 
 /// The kernel of an operation in both element types.
@@ -102,10 +108,14 @@ pub const fn unary<F: UnaryFn>() -> Kernel {
         Unary {
             scalar: F::apply::<f64>,
             block: unary_block::<F, f64>,
+            #[cfg(target_arch = "x86_64")]
+            call: unary_call::<F, f64>,
         },
         Unary {
             scalar: F::apply::<f32>,
             block: unary_block::<F, f32>,
+            #[cfg(target_arch = "x86_64")]
+            call: unary_call::<F, f32>,
         },
     )
 }
@@ -116,12 +126,26 @@ pub const fn binary<F: BinaryFn>() -> Kernel {
         Binary {
             scalar: F::apply::<f64>,
             block: binary_block::<F, f64>,
+            #[cfg(target_arch = "x86_64")]
+            call: binary_call::<F, f64>,
         },
         Binary {
             scalar: F::apply::<f32>,
             block: binary_block::<F, f32>,
+            #[cfg(target_arch = "x86_64")]
+            call: binary_call::<F, f32>,
         },
     )
+}
+
+#[cfg(target_arch = "x86_64")]
+extern "sysv64" fn unary_call<F: UnaryFn, T: Real>(x: T) -> T {
+    F::apply(x)
+}
+
+#[cfg(target_arch = "x86_64")]
+extern "sysv64" fn binary_call<F: BinaryFn, T: Real>(a: T, b: T) -> T {
+    F::apply(a, b)
 }
 
 /// A loop that `pulp` compiles for each instruction set; a type rather than a closure, so that it is surely inlined.

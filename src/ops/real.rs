@@ -33,6 +33,8 @@ pub trait Real:
     fn is_true(self) -> bool {
         self != Self::ZERO
     }
+    /// A value all of whose bits are set.
+    fn all_ones() -> Self;
     /// Absolute value.
     fn abs(self) -> Self;
     /// Square root.
@@ -89,6 +91,10 @@ macro_rules! real {
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 f64::from(self)
+            }
+            #[inline(always)]
+            fn all_ones() -> Self {
+                <$type>::from_bits(!0)
             }
             real!(@unary $type abs sqrt exp ln ln_1p sin cos tan asin acos atan sinh cosh tanh floor ceil
                 round_ties_even trunc);

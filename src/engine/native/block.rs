@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::compiled::{self, Code, Piece, VECTOR};
 use super::flow::{Flow, Machine, Stop, cancelled};
 use super::item::{Item, Row, Steps};
 use super::linear;
@@ -34,18 +35,51 @@ const SECTION: usize = 1024;
 #[repr(align(64))]
 pub struct Aligned<T, const N: usize>(pub [T; N]);
 
+/// The values of a block of samples.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Samples<T>(pub [T; BLOCK], Padding<T>);
+
+/// A cache line more: the same sample of many blocks would otherwise lie in few sets of the cache.
+type Padding<T> = [T; 8];
+
+impl<T: Real> Samples<T> {
+    /// All zero.
+    pub const ZERO: Samples<T> = Samples([T::ZERO; BLOCK], [T::ZERO; 8]);
+}
+
 /// The memory of a program that runs in blocks.
 pub struct Memory<T: 'static> {
     arch: Arch,
     /// A block for each slot from [`Plan::first_block`] on. Those of inputs are in use only where the caller's memory
     /// cannot be read in place.
-    blocks: Vec<Aligned<T, BLOCK>>,
+    blocks: Vec<Samples<T>>,
     lanes: Vec<Aligned<T, LANES>>,
     /// For operations on matrices.
     matrices: Vec<T>,
     /// Empty between runs; keeps its capacity.
     views: Vec<&'static [T]>,
+    /// What machine code needs.
+    code: ForCode<T>,
 }
+
+/// What machine code needs beside the blocks of slots.
+struct ForCode<T> {
+    /// Blocks for the outputs of a piece.
+    outputs: Vec<Samples<T>>,
+    /// Vectors of values that find no register.
+    vectors: Vec<Aligned<[u8; VECTOR], 1>>,
+    /// A value whose bits are all set for each sample that counts, and then zeros.
+    mask: Samples<T>,
+    /// How many samples the mask says count.
+    masked: usize,
+    /// Where the blocks of the inputs are, and the first sample and number of samples for which that is so.
+    inputs: Vec<*const T>,
+    pointed: Option<(usize, usize)>,
+}
+
+// SAFETY: the pointers are written before each use
+unsafe impl<T: Send> Send for ForCode<T> {}
 
 impl<T: Real> Memory<T> {
     /// The memory that `plan` needs.
@@ -58,10 +92,18 @@ impl<T: Real> Memory<T> {
         };
         Memory {
             arch: Arch::new(),
-            blocks: vec![Aligned([T::ZERO; BLOCK]); blocks],
+            blocks: vec![Samples::ZERO; blocks],
             lanes: vec![Aligned([T::ZERO; LANES]); sums.unwrap_or(0)],
             matrices: vec![T::ZERO; plan.matrices],
             views: Vec::with_capacity(plan.inputs.len()),
+            code: ForCode {
+                outputs: vec![Samples::ZERO; plan.code_outputs],
+                vectors: vec![Aligned([[0; VECTOR]]); plan.code_vectors],
+                mask: Samples::ZERO,
+                masked: 0,
+                inputs: vec![std::ptr::null(); plan.inputs.len()],
+                pointed: None,
+            },
         }
     }
 }
@@ -102,7 +144,9 @@ pub fn pass<T: Real>(
         count: 0,
         outputs,
         matrices: &mut memory.matrices,
+        code: &mut memory.code,
     };
+    block.code.pointed = None;
     let mut flow = Flow {
         machine: block,
         tapes,
@@ -141,8 +185,7 @@ fn sections<T: Real>(
             flow.machine.gather(&pass.inputs, batch.inputs);
             if let [Item::Steps(steps)] = &pass.items[..] {
                 // without loops, all blocks of the section in one go
-                flow.machine
-                    .section(&steps.batched, pass, batch.inputs, end);
+                flow.machine.section(steps, pass, batch.inputs, end);
                 start = end;
             } else {
                 flow.items(&pass.items)?;
@@ -157,7 +200,7 @@ fn sections<T: Real>(
 /// A block of samples at work.
 struct Block<'a, T> {
     plan: &'a Plan<T>,
-    blocks: &'a mut [Aligned<T, BLOCK>],
+    blocks: &'a mut [Samples<T>],
     lanes: &'a mut [Aligned<T, LANES>],
     arch: Arch,
     /// The uniform values.
@@ -171,6 +214,8 @@ struct Block<'a, T> {
     outputs: &'a mut dyn Outputs<T>,
     /// Memory for operations on matrices.
     matrices: &'a mut [T],
+    /// What machine code needs.
+    code: &'a mut ForCode<T>,
 }
 
 impl<T: Real> Block<'_, T> {
@@ -194,7 +239,7 @@ impl<T: Real> Block<'_, T> {
     }
 
     /// Runs instructions on the block at hand and on those after it up to sample `end`.
-    fn section(&mut self, steps: &[Step], pass: &Pass, from: &dyn Inputs<T>, end: usize) {
+    fn section(&mut self, steps: &Steps, pass: &Pass, from: &dyn Inputs<T>, end: usize) {
         let inputs = &pass.inputs;
         let more = Some(More { inputs, from, end });
         self.arch.dispatch(Batched(self, steps, more));
@@ -232,7 +277,7 @@ impl<T: Real> Machine<T> for Block<'_, T> {
             self.fill(&steps.fills);
         }
         if !steps.batched.is_empty() {
-            self.arch.dispatch(Batched(self, &steps.batched, None));
+            self.arch.dispatch(Batched(self, steps, None));
         }
     }
 
@@ -331,7 +376,7 @@ fn tree<T: Real>(lanes: &[T; LANES]) -> T {
 // are not
 
 /// Runs instructions on the block at hand, and on more.
-struct Batched<'m, 'a, T>(&'m mut Block<'a, T>, &'m [Step], Option<More<'m, T>>);
+struct Batched<'m, 'a, T>(&'m mut Block<'a, T>, &'m Steps, Option<More<'m, T>>);
 
 /// The blocks after the one at hand.
 struct More<'m, T> {
@@ -349,7 +394,15 @@ impl<T: Real> WithSimd for Batched<'_, '_, T> {
     fn with_simd<S: Simd>(self, _: S) {
         let Batched(block, steps, more) = self;
         loop {
-            block.run(steps);
+            if block.plan.code.is_none() {
+                block.run(&steps.batched);
+            }
+            for piece in &steps.compiled.pieces {
+                match piece {
+                    Piece::Code(code) => block.code(code),
+                    Piece::Steps(range) => block.run(&steps.batched[range.clone()]),
+                }
+            }
             let Some(more) = &more else { break };
             block.start += block.count;
             if block.start >= more.end {
@@ -362,6 +415,57 @@ impl<T: Real> WithSimd for Batched<'_, '_, T> {
 }
 
 impl<T: Real> Block<'_, T> {
+    /// Runs machine code.
+    fn code(&mut self, code: &Code) {
+        let Some(executable) = &self.plan.code else {
+            return;
+        };
+        let at = &mut *self.code;
+        if at.pointed != Some((self.start, self.count)) {
+            at.pointed = Some((self.start, self.count));
+            let views = Views {
+                first: self.plan.uniforms,
+                views: self.views,
+                start: self.start,
+            };
+            for (i, pointer) in at.inputs.iter_mut().enumerate() {
+                let slot = (self.plan.uniforms + i) as Slot;
+                *pointer = views
+                    .block(slot, self.plan.first_block, self.blocks, &[])
+                    .as_ptr();
+            }
+        }
+        // code works on vectors of so many samples
+        let vector = VECTOR / size_of::<T>();
+        let whole = self.count.is_multiple_of(vector);
+        if !whole && at.masked != self.count {
+            at.masked = self.count;
+            for (i, mask) in at.mask.0.iter_mut().enumerate() {
+                *mask = if i < self.count {
+                    T::all_ones()
+                } else {
+                    T::ZERO
+                };
+            }
+        }
+        let on = compiled::Blocks {
+            base: self.blocks.as_mut_ptr().cast(),
+            inputs: at.inputs.as_ptr(),
+            lanes: self.lanes.as_mut_ptr().cast(),
+            samples: self.count.next_multiple_of(vector),
+            mask: at.mask.0.as_ptr(),
+            outputs: at.outputs.as_mut_ptr().cast(),
+            vectors: at.vectors.as_mut_ptr().cast(),
+        };
+        // SAFETY: the code was compiled for this plan, which said how many blocks of each kind there are; those of inputs are
+        // whole, as `Views::block` says by its type
+        unsafe { executable.blocks(if whole { code.entry } else { code.masked }, on) };
+        for (output, block) in code.outputs.iter().zip(&at.outputs) {
+            self.outputs
+                .scatter(*output as usize, self.start, &block.0[..self.count]);
+        }
+    }
+
     #[inline(always)]
     fn run(&mut self, steps: &[Step]) {
         let views = Views {
@@ -452,8 +556,8 @@ impl<'r, T> Views<'r, T> {
         self,
         slot: u32,
         first: usize,
-        low: &'r [Aligned<T, BLOCK>],
-        high: &'r [Aligned<T, BLOCK>],
+        low: &'r [Samples<T>],
+        high: &'r [Samples<T>],
     ) -> &'r [T; BLOCK] {
         let slot = slot as usize;
         if let Some(view) = self.views.get(slot.wrapping_sub(self.first))

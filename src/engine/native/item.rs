@@ -1,5 +1,6 @@
 //! What a plan consists of: runs of instructions, loops and ways back.
 
+use super::compiled::Compiled;
 use super::linear;
 use super::step::{Slot, Step};
 
@@ -25,6 +26,8 @@ pub struct Steps {
     pub fills: Vec<Slot>,
     /// On each sample.
     pub batched: Vec<Step>,
+    /// Where the machine code for them is, if there is any.
+    pub compiled: Compiled,
 }
 
 /// What goes round.

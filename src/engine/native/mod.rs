@@ -7,6 +7,7 @@
 //! whatever the batch and the processor.
 
 mod block;
+mod compiled;
 mod cycles;
 mod draft;
 mod flow;
@@ -40,7 +41,18 @@ const MOST: u32 = u32::MAX - 1;
 /// # Errors
 /// `Unsupported` where the graph is not numeric.
 pub fn prepare<T: Real>(graph: &Graph) -> Result<Native<T>> {
-    let plan = Plan::of(graph)?;
+    prepare_with(graph, true)
+}
+
+/// Prepares a verified numeric graph, with machine code where it can be had or without it.
+///
+/// # Errors
+/// `Unsupported` where the graph is not numeric.
+pub fn prepare_with<T: Real>(graph: &Graph, machine_code: bool) -> Result<Native<T>> {
+    let mut plan = Plan::of(graph)?;
+    if machine_code {
+        compiled::compile(&mut plan);
+    }
     let mut values = vec![T::ZERO; plan.slots()];
     for (slot, value) in &plan.constants {
         values[*slot as usize] = *value;
@@ -134,6 +146,7 @@ impl<T: Real> Native<T> {
                 row,
                 sums: &[],
                 matrices,
+                code: plan.code.as_ref(),
             },
             tapes,
             limit: *limit,

@@ -1,5 +1,6 @@
 //! Runs items on single values: uniform values, and passes over a batch of one sample.
 
+use super::compiled::Executable;
 use super::flow::Machine;
 use super::item::{Row, Steps};
 use super::kernels::Kernels;
@@ -20,6 +21,8 @@ pub struct Single<'a, T> {
     pub sums: &'a [Slot],
     /// Memory for operations on matrices.
     pub matrices: &'a mut [T],
+    /// Machine code of the plan.
+    pub code: Option<&'a Executable>,
 }
 
 impl<T: Real> Single<'_, T> {
@@ -47,6 +50,11 @@ impl<T: Real> Machine<T> for Single<'_, T> {
     }
 
     fn steps(&mut self, steps: &Steps) {
+        if let (Some(code), Some(entry)) = (self.code, steps.compiled.single) {
+            // SAFETY: the code was compiled for this plan, whose slots and outputs these are
+            unsafe { code.single(entry, self.values.as_mut_ptr(), self.row.as_mut_ptr()) };
+            return;
+        }
         self.run(&steps.uniform);
         self.run(&steps.batched);
     }
@@ -107,6 +115,7 @@ pub fn uniform<T: Real>(steps: &[Step], kernels: &Kernels<T>, values: &mut [T]) 
         row: &mut [],
         sums: &[],
         matrices: &mut [],
+        code: None,
     };
     single.run(steps);
 }

@@ -118,30 +118,42 @@ impl Code {
     /// The instruction for `outer` on the result of `inner` and another value, which stands first if `reversed`;
     /// an `outer` of `BatchSum` adds their product to a sum.
     pub fn fused(inner: Op, outer: Op, reversed: bool) -> Option<Code> {
-        let row = match (outer, reversed) {
-            (Op::BatchSum, _) => [
-                Code::SumAddMul,
-                Code::SumSubMul,
-                Code::SumMulMul,
-                Code::SumDivMul,
-            ],
-            (Op::Add, _) => [Code::AddAdd, Code::SubAdd, Code::MulAdd, Code::DivAdd],
-            (Op::Sub, false) => [Code::AddSub, Code::SubSub, Code::MulSub, Code::DivSub],
-            (Op::Sub, true) => [Code::AddSubR, Code::SubSubR, Code::MulSubR, Code::DivSubR],
-            (Op::Mul, _) => [Code::AddMul, Code::SubMul, Code::MulMul, Code::DivMul],
-            (Op::Div, false) => [Code::AddDiv, Code::SubDiv, Code::MulDiv, Code::DivDiv],
-            (Op::Div, true) => [Code::AddDivR, Code::SubDivR, Code::MulDivR, Code::DivDivR],
-            _ => return None,
-        };
-        match inner {
-            Op::Add => Some(row[0]),
-            Op::Sub => Some(row[1]),
-            Op::Mul => Some(row[2]),
-            Op::Div => Some(row[3]),
-            _ => None,
-        }
+        let ordered = matches!(outer, Op::Sub | Op::Div);
+        let row = FUSED
+            .iter()
+            .find(|row| row.0 == outer && (row.1 == reversed || !ordered))?;
+        Some(row.2[INNER.iter().position(|op| *op == inner)?])
+    }
+
+    /// What [`Code::fused`] made the instruction of.
+    pub fn parts(self) -> Option<(Op, Op, bool)> {
+        FUSED.iter().find_map(|(outer, reversed, row)| {
+            let inner = row.iter().position(|code| *code == self)?;
+            Some((INNER[inner], *outer, *reversed))
+        })
     }
 }
+
+/// The first operations of instructions that are two.
+const INNER: [Op; 4] = [Op::Add, Op::Sub, Op::Mul, Op::Div];
+
+/// Their second operations, whether these take the result of the first as the second argument, and the instructions.
+const FUSED: [(Op, bool, [Code; 4]); 7] = {
+    use Code::*;
+    [
+        (
+            Op::BatchSum,
+            false,
+            [SumAddMul, SumSubMul, SumMulMul, SumDivMul],
+        ),
+        (Op::Add, false, [AddAdd, SubAdd, MulAdd, DivAdd]),
+        (Op::Sub, false, [AddSub, SubSub, MulSub, DivSub]),
+        (Op::Sub, true, [AddSubR, SubSubR, MulSubR, DivSubR]),
+        (Op::Mul, false, [AddMul, SubMul, MulMul, DivMul]),
+        (Op::Div, false, [AddDiv, SubDiv, MulDiv, DivDiv]),
+        (Op::Div, true, [AddDivR, SubDivR, MulDivR, DivDivR]),
+    ]
+};
 
 /// Runs one step: applies a function to its arguments wherever they lie.
 pub trait Run<T: Real> {

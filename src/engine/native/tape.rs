@@ -3,7 +3,7 @@
 //! 2000). However long a loop runs, the memory is bounded: when there is no room for another checkpoint, every other one is
 //! dropped.
 
-use super::block::{Aligned, BLOCK};
+use super::block::{BLOCK, Samples};
 use crate::ops::real::Real;
 
 /// How large a stretch may be, in bytes: about what stays in the cache.
@@ -22,7 +22,7 @@ pub struct Rows<T> {
     /// States that are one for the whole batch, or all those of one sample.
     pub single: Vec<T>,
     /// States that differ from sample to sample.
-    pub blocks: Vec<Aligned<T, BLOCK>>,
+    pub blocks: Vec<Samples<T>>,
 }
 
 impl<T: Real> Rows<T> {
@@ -40,7 +40,7 @@ impl<T: Real> Rows<T> {
             self.single.resize(single, T::ZERO);
         }
         if self.blocks.len() < blocks {
-            self.blocks.resize(blocks, Aligned([T::ZERO; BLOCK]));
+            self.blocks.resize(blocks, Samples::ZERO);
         }
     }
 

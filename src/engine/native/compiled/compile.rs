@@ -1,0 +1,266 @@
+//! Compiles the steps of a plan.
+
+use super::assembler::{Assembler, Shape};
+use super::memory::Executable;
+use super::operation::{Collector, Kind};
+use super::translate::{Blocks, Constants, Layout, Translator};
+use super::{Code, Compiled, Piece};
+use crate::engine::native::block::{LANES, Samples};
+use crate::engine::native::item::{Cycle, Item, Part, Slots, Steps};
+use crate::engine::native::plan::{Plan, Stage};
+use crate::engine::native::step::{self, Slot, Step};
+use crate::ops::real::Real;
+
+/// Most steps that are compiled.
+const MOST_STEPS: usize = 1 << 18;
+
+/// Compiles the steps of a plan, where that is possible.
+pub fn compile<T: Real>(plan: &mut Plan<T>) {
+    let offsets = plan.slots() * size_of::<Samples<T>>();
+    if !is_x86_feature_detected!("avx") || offsets > i32::MAX as usize {
+        return;
+    }
+    let mut steps = 0;
+    for stage in &mut plan.stages {
+        let pass = stage.pass.iter_mut().flat_map(|pass| &mut pass.items);
+        for item in stage.uniform.iter_mut().chain(pass) {
+            item.parts(&mut |part| {
+                if let Part::Steps(run) = part {
+                    steps += run.uniform.len() + run.batched.len();
+                }
+            });
+        }
+    }
+    if steps == 0 || steps > MOST_STEPS {
+        return;
+    }
+    let shape = Shape {
+        double: size_of::<T>() == 8,
+        vector: false,
+    };
+    let mut assembler = Assembler { bytes: Vec::new() };
+    let constants = Constants::new(&mut assembler, shape);
+    let mut stages = std::mem::take(&mut plan.stages);
+    let mut compiler = Compiler {
+        read: read_from_outside(plan, &stages),
+        plan,
+        shape,
+        assembler,
+        constants,
+        collector: Collector::new(plan.slots()),
+        last_read: vec![0; plan.slots()],
+        outputs: 0,
+        vectors: 0,
+    };
+    for stage in &mut stages {
+        stage.uniform.parts(&mut |part| {
+            if let Part::Steps(steps) = part {
+                steps.compiled.single = compiler.single(steps, &[]);
+            }
+        });
+        if let Some(pass) = &mut stage.pass {
+            let sums = &pass.sums;
+            pass.items.parts(&mut |part| {
+                if let Part::Steps(steps) = part {
+                    steps.compiled = Compiled {
+                        single: compiler.single(steps, sums),
+                        pieces: compiler.pieces(&steps.batched),
+                    };
+                }
+            });
+        }
+    }
+    let bytes = compiler.assembler.bytes;
+    let (outputs, vectors) = (compiler.outputs, compiler.vectors);
+    plan.stages = stages;
+    (plan.code_outputs, plan.code_vectors) = (outputs, vectors);
+    plan.code = Executable::new(&bytes);
+}
+
+struct Compiler<'p, T> {
+    plan: &'p Plan<T>,
+    /// Which slots are read by others than the steps that write them.
+    read: Vec<bool>,
+    shape: Shape,
+    assembler: Assembler,
+    constants: Constants,
+    collector: Collector,
+    /// Behind which step of the run at hand a slot is read no more.
+    last_read: Vec<usize>,
+    /// The most outputs that a piece gives.
+    outputs: usize,
+    /// The most vectors that a piece keeps outside registers.
+    vectors: usize,
+}
+
+impl<T: Real> Compiler<'_, T> {
+    /// Code for one sample.
+    fn single(&mut self, steps: &Steps, sums: &[Slot]) -> Option<usize> {
+        let all = steps.uniform.iter().chain(&steps.batched);
+        let operations = self.collector.collect(all, &self.plan.kernels);
+        if operations.list.is_empty() {
+            return None;
+        }
+        let entry = self.assembler.bytes.len();
+        self.assembler.enter();
+        let layout = Layout::Single(sums);
+        let (read, uniforms) = (&self.read, self.plan.uniforms);
+        let live = |slot: Slot| read[slot as usize] || (slot as usize) < uniforms;
+        let (assembler, constants) = (&mut self.assembler, &self.constants);
+        Translator::new(assembler, self.shape, constants, &layout, &operations).run(&live);
+        self.assembler.leave();
+        Some(entry)
+    }
+
+    /// Code for blocks of samples, and what is left to run as it is: functions of the table, which are code for blocks
+    /// already.
+    fn pieces(&mut self, steps: &[Step]) -> Vec<Piece> {
+        for step in steps {
+            step.args
+                .iter()
+                .for_each(|slot| self.last_read[*slot as usize] = 0);
+        }
+        for (i, step) in steps.iter().enumerate() {
+            step.args
+                .iter()
+                .for_each(|slot| self.last_read[*slot as usize] = i + 1);
+        }
+        let mut pieces = Vec::new();
+        let mut at = 0;
+        while at < steps.len() {
+            let called =
+                |step: &Step| matches!(step.code, step::Code::Unary(_) | step::Code::Binary(_));
+            let kind = called(&steps[at]);
+            let length = steps[at..].iter().take_while(|step| called(step) == kind);
+            let end = at + length.count();
+            pieces.push(match kind {
+                true => Piece::Steps(at..end),
+                false => Piece::Code(self.piece(&steps[at..end], end)),
+            });
+            at = end;
+        }
+        pieces
+    }
+
+    /// Code for steps that end before step `end` of their run.
+    fn piece(&mut self, steps: &[Step], end: usize) -> Code {
+        let operations = self.collector.collect(steps.iter(), &self.plan.kernels);
+        let mut outputs = Vec::new();
+        let mut sums = false;
+        for operation in &operations.list {
+            match operation.kind {
+                Kind::Store(output) if !outputs.contains(&output) => outputs.push(output),
+                Kind::Sum(_) => sums = true,
+                _ => {}
+            }
+        }
+        let shape = Shape {
+            vector: true,
+            ..self.shape
+        };
+        let (read, last_read) = (&self.read, &self.last_read);
+        let live = |slot: Slot| read[slot as usize] || last_read[slot as usize] > end;
+        let mut entries = [0; 2];
+        for masked in [false, true] {
+            if masked && !sums {
+                entries[1] = entries[0];
+                continue;
+            }
+            let layout = Layout::Blocks(Blocks {
+                first: self.plan.first_block,
+                uniforms: self.plan.uniforms,
+                inputs: self.plan.inputs.len(),
+                stride: size_of::<Samples<T>>(),
+                lanes: LANES,
+                outputs: &outputs,
+                masked,
+            });
+            let (assembler, constants) = (&mut self.assembler, &self.constants);
+            entries[usize::from(masked)] = assembler.bytes.len();
+            assembler.enter_blocks();
+            let mut code = Translator::new(assembler, shape, constants, &layout, &operations);
+            code.spread();
+            let start = code.start();
+            self.vectors = self.vectors.max(code.run(&live));
+            self.assembler.again(shape.width() as u8, start);
+            self.assembler.leave_blocks();
+        }
+        self.outputs = self.outputs.max(outputs.len());
+        Code {
+            entry: entries[0],
+            masked: entries[1],
+            outputs,
+        }
+    }
+}
+
+/// Which slots are read by others than the steps that write them: by steps that stand before or in other runs, and by what
+/// goes on between runs.
+fn read_from_outside<T: Real>(plan: &Plan<T>, stages: &[Stage]) -> Vec<bool> {
+    let mut reads = Reads {
+        read: vec![false; plan.slots()],
+        written: vec![0; plan.slots()],
+        run: 0,
+    };
+    for stage in stages {
+        reads.items(&stage.uniform);
+        if let Some(pass) = &stage.pass {
+            reads.items(&pass.items);
+        }
+    }
+    reads.read
+}
+
+struct Reads {
+    read: Vec<bool>,
+    /// The run that wrote each slot last.
+    written: Vec<u32>,
+    run: u32,
+}
+
+impl Reads {
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Steps(steps) => self.steps(steps),
+                Item::Linear(step) => self.slots(&step.args),
+                Item::Loop(item) => self.cycle(&item.cycle),
+                Item::Reverse(item) => {
+                    self.cycle(&item.replay);
+                    self.cycle(&item.cycle);
+                }
+            }
+        }
+    }
+
+    fn slots(&mut self, slots: &[Slot]) {
+        slots
+            .iter()
+            .for_each(|slot| self.read[*slot as usize] = true);
+    }
+
+    fn steps(&mut self, steps: &Steps) {
+        self.run += 1;
+        for step in steps.uniform.iter().chain(&steps.batched) {
+            for slot in step.args {
+                self.read[slot as usize] |= self.written[slot as usize] != self.run;
+            }
+            self.written[step.slot as usize] = self.run;
+        }
+    }
+
+    fn cycle(&mut self, cycle: &Cycle) {
+        self.steps(&cycle.begin);
+        for turn in &cycle.turns {
+            self.items(&turn.head);
+            self.items(&turn.next);
+            self.slots(&[turn.flag]);
+            for row in [&turn.states, &turn.read] {
+                self.slots(&row.uniform);
+                self.slots(&row.batched);
+            }
+            turn.pairs.iter().for_each(|pair| self.slots(pair));
+        }
+        self.steps(&cycle.settle);
+    }
+}

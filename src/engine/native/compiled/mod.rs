@@ -1,0 +1,58 @@
+//! Machine code for the steps of a plan, on x86-64 with AVX. It keeps values in registers where the steps would pass them
+//! through memory, and needs no jump from step to step. Each operation stays what it is, in the order of the plan, so that the
+//! bits are those of the steps. Where code cannot run (another processor, a system that forbids it), the steps do.
+
+#[cfg(target_arch = "x86_64")]
+mod assembler;
+#[cfg(target_arch = "x86_64")]
+mod compile;
+#[cfg(target_arch = "x86_64")]
+mod memory;
+#[cfg(target_arch = "x86_64")]
+mod operation;
+#[cfg(target_arch = "x86_64")]
+mod translate;
+
+#[cfg(target_arch = "x86_64")]
+pub use compile::compile;
+#[cfg(target_arch = "x86_64")]
+pub use memory::{Blocks, Executable};
+
+#[cfg(not(target_arch = "x86_64"))]
+mod nothing;
+#[cfg(not(target_arch = "x86_64"))]
+pub use nothing::{Blocks, Executable, compile};
+
+use std::ops::Range;
+
+/// Bytes of a vector that code works on.
+pub const VECTOR: usize = 32;
+
+/// The machine code of a run of steps.
+#[derive(Clone, Default)]
+pub struct Compiled {
+    /// For one sample: the position of the code for all the steps.
+    pub single: Option<usize>,
+    /// For a block of samples: what to do in order. Empty where there is no code.
+    pub pieces: Vec<Piece>,
+}
+
+/// A part of the steps on blocks of samples.
+#[derive(Clone)]
+pub enum Piece {
+    /// Code for some of them.
+    Code(Code),
+    /// Some that are run as they are.
+    Steps(Range<usize>),
+}
+
+/// Code for some steps.
+#[derive(Clone)]
+pub struct Code {
+    /// Its position.
+    pub entry: usize,
+    /// The position of the same for blocks of which not all samples count; without sums there is no difference.
+    pub masked: usize,
+    /// The outputs that it gives, in the order of their blocks.
+    pub outputs: Vec<u32>,
+}
