@@ -1,6 +1,6 @@
 //! Compiles the steps of a plan.
 
-use super::assembler::{Assembler, Shape};
+use super::assembler::{Assembler, Shape, Width};
 use super::memory::Executable;
 use super::operation::{Collector, Kind};
 use super::translate::{Blocks, Constants, Layout, Translator};
@@ -36,7 +36,7 @@ pub fn compile<T: Real>(plan: &mut Plan<T>) {
     }
     let shape = Shape {
         double: size_of::<T>() == 8,
-        vector: false,
+        width: Width::One,
     };
     let mut assembler = Assembler { bytes: Vec::new() };
     let constants = Constants::new(&mut assembler, shape);
@@ -45,6 +45,10 @@ pub fn compile<T: Real>(plan: &mut Plan<T>) {
         read: read_from_outside(plan, &stages),
         plan,
         shape,
+        width: match is_x86_feature_detected!("avx512f") {
+            true => Width::Avx512,
+            false => Width::Avx,
+        },
         assembler,
         constants,
         collector: Collector::new(plan.slots()),
@@ -82,6 +86,8 @@ struct Compiler<'p, T> {
     /// Which slots are read by others than the steps that write them.
     read: Vec<bool>,
     shape: Shape,
+    /// Of vectors.
+    width: Width,
     assembler: Assembler,
     constants: Constants,
     collector: Collector,
@@ -155,7 +161,7 @@ impl<T: Real> Compiler<'_, T> {
             }
         }
         let shape = Shape {
-            vector: true,
+            width: self.width,
             ..self.shape
         };
         let (read, last_read) = (&self.read, &self.last_read);
@@ -182,7 +188,7 @@ impl<T: Real> Compiler<'_, T> {
             code.spread();
             let start = code.start();
             self.vectors = self.vectors.max(code.run(&live));
-            self.assembler.again(shape.width() as u8, start);
+            self.assembler.again(shape.bytes() as u8, start);
             self.assembler.leave_blocks();
         }
         self.outputs = self.outputs.max(outputs.len());

@@ -25,8 +25,8 @@ pub use nothing::{Blocks, Executable, compile};
 
 use std::ops::Range;
 
-/// Bytes of a vector that code works on.
-pub const VECTOR: usize = 32;
+/// Bytes of the longest vector that code works on.
+pub const VECTOR: usize = 64;
 
 /// The machine code of a run of steps.
 #[derive(Clone, Default)]

@@ -3,13 +3,9 @@
 //! has for it.
 
 use super::VECTOR;
-use super::assembler::{Arithmetic, Assembler, Comparison, General, Logic, Place, Shape};
+use super::assembler::{Arithmetic, Assembler, Comparison, General, Logic, Place, SCRATCH, Shape};
 use super::operation::{Kind, Operation, Operations, Value};
 use crate::engine::native::step::Slot;
-
-/// How many registers values are kept in; the two behind them are for what lies between.
-const REGISTERS: usize = 14;
-const SCRATCH: [u8; 2] = [14, 15];
 
 /// Constants that code reads, at the start of it, in vectors.
 pub struct Constants {
@@ -17,6 +13,7 @@ pub struct Constants {
     /// All bits but the sign.
     magnitude: usize,
     sign: usize,
+    zero: usize,
 }
 
 impl Constants {
@@ -24,7 +21,7 @@ impl Constants {
     pub fn new(assembler: &mut Assembler, shape: Shape) -> Constants {
         let mut vector = |double: u64, single: u32| {
             let at = assembler.bytes.len();
-            for _ in 0..32 / shape.size() {
+            for _ in 0..VECTOR / shape.size() {
                 match shape.double {
                     true => assembler.raw(&double.to_le_bytes()),
                     false => assembler.raw(&single.to_le_bytes()),
@@ -36,6 +33,7 @@ impl Constants {
             one: vector(1f64.to_bits(), 1f32.to_bits()),
             magnitude: vector(!(1 << 63), !(1 << 31)),
             sign: vector(1 << 63, 1 << 31),
+            zero: vector(0, 0),
         }
     }
 }
@@ -78,7 +76,7 @@ pub struct Translator<'a> {
     /// For each value the positions of the operations that use it, last first.
     uses: Vec<Vec<u32>>,
     /// What each register holds.
-    held: [Option<Value>; REGISTERS],
+    held: Vec<Option<Value>>,
     /// The register of each value.
     register: Vec<Option<u8>>,
     /// Whether the slot of a value holds it.
@@ -88,7 +86,7 @@ pub struct Translator<'a> {
     free: Vec<u32>,
     vectors: u32,
     /// Registers that must not give way, a bit for each.
-    pinned: u16,
+    pinned: u32,
     /// The position of the operation at hand.
     position: u32,
 }
@@ -118,7 +116,7 @@ impl<'a> Translator<'a> {
             layout,
             operations,
             uses,
-            held: [None; REGISTERS],
+            held: vec![None; usize::from(shape.registers() - SCRATCH)],
             register: vec![None; count],
             kept: operations.before.clone(),
             vector: vec![None; count],
@@ -192,7 +190,7 @@ impl<'a> Translator<'a> {
         let slot = self.operations.slots[value].expect("values without a slot stay in registers");
         let size = self.shape.size();
         match self.layout {
-            Layout::Single(_) => Place::Memory(General::Rbx, None, slot as i32 * size),
+            Layout::Single(_) => Place::Memory(General::Rbx, None, (slot as usize * size) as i32),
             Layout::Blocks(blocks) => {
                 let slot = slot as usize;
                 let offset = (slot.wrapping_sub(blocks.first).wrapping_mul(blocks.stride)) as i32;
@@ -246,7 +244,8 @@ impl<'a> Translator<'a> {
         if let Some(free) = self.held.iter().position(Option::is_none) {
             return free as u8;
         }
-        let candidates = (0..REGISTERS as u8).filter(|register| self.pinned >> register & 1 == 0);
+        let registers = 0..self.held.len() as u8;
+        let candidates = registers.filter(|register| self.pinned >> register & 1 == 0);
         let farthest = candidates.max_by_key(|register| {
             let value = self.held[*register as usize].expect("no register is free");
             self.next_use(value)
@@ -315,29 +314,18 @@ impl<'a> Translator<'a> {
         }
     }
 
-    /// All bits of a scratch register clear.
-    fn zero(&mut self, register: u8) -> Place {
-        let place = Place::Register(register);
+    /// Sets a condition to where a register does not hold zero.
+    fn is_true(&mut self, condition: u8, register: u8) {
+        let zero = Place::Code(self.constants.zero);
+        let not_equal = Comparison::NotEqual;
         self.assembler
-            .logic(self.shape, Logic::Xor, register, register, place);
-        place
-    }
-
-    /// Turns all bits into one.
-    fn truth(&mut self, to: u8, from: u8) {
-        let one = Place::Code(self.constants.one);
-        self.assembler.logic(self.shape, Logic::And, to, from, one);
-    }
-
-    /// All bits of `to` where a register does not hold zero.
-    fn is_true(&mut self, to: u8, from: u8, zero: Place) {
-        self.assembler
-            .compare(self.shape, Comparison::NotEqual, to, from, zero);
+            .compare(self.shape, condition, not_equal, register, zero);
     }
 
     fn operation(&mut self, operation: &Operation) {
         let shape = self.shape;
-        let [s, t] = SCRATCH;
+        let scratch = shape.registers() - SCRATCH;
+        let one = self.constants.one;
         let args = operation.args();
         match operation.kind {
             Kind::Arithmetic(op @ (Arithmetic::Min | Arithmetic::Max)) => {
@@ -345,9 +333,9 @@ impl<'a> Translator<'a> {
                 let to = self.result(operation);
                 // the instruction gives the second where either is NaN
                 let (asm, first) = (&mut *self.assembler, Place::Register(a));
-                asm.compare(shape, Comparison::Unordered, s, a, first);
-                asm.arithmetic(shape, op, t, a, Place::Register(b));
-                asm.blend(shape, to, s, a, t);
+                asm.compare(shape, 0, Comparison::Unordered, a, first);
+                asm.arithmetic(shape, op, scratch, a, Place::Register(b));
+                asm.choose(shape, to, a, scratch);
             }
             Kind::Arithmetic(op) => {
                 let [mut a, mut b] = [args[0], args[1]];
@@ -364,8 +352,8 @@ impl<'a> Translator<'a> {
                 let first = self.load(args[0]);
                 let second = self.argument(args[1]);
                 let to = self.result(operation);
-                self.assembler.compare(shape, op, s, first, second);
-                self.truth(to, s);
+                self.assembler.compare(shape, 0, op, first, second);
+                self.assembler.truth(shape, to, one);
             }
             Kind::Copy => {
                 let from = self.load(args[0]);
@@ -391,37 +379,36 @@ impl<'a> Translator<'a> {
             Kind::Not => {
                 let from = self.load(args[0]);
                 let to = self.result(operation);
-                let zero = self.zero(s);
+                let zero = Place::Code(self.constants.zero);
                 self.assembler
-                    .compare(shape, Comparison::Equal, t, from, zero);
-                self.truth(to, t);
+                    .compare(shape, 0, Comparison::Equal, from, zero);
+                self.assembler.truth(shape, to, one);
             }
             Kind::And | Kind::Or => {
                 let (a, b) = (self.load(args[0]), self.load(args[1]));
                 let to = self.result(operation);
-                let zero = self.zero(s);
-                self.is_true(t, a, zero);
-                self.is_true(s, b, zero);
+                self.is_true(0, a);
+                self.is_true(1, b);
                 let op = match operation.kind {
                     Kind::And => Logic::And,
                     _ => Logic::Or,
                 };
-                self.assembler.logic(shape, op, s, t, Place::Register(s));
-                self.truth(to, s);
+                self.assembler.join(shape, op);
+                self.assembler.truth(shape, to, one);
             }
             Kind::Select => {
                 let [test, yes, no] = [args[0], args[1], args[2]].map(|arg| self.load(arg));
                 let to = self.result(operation);
-                let zero = self.zero(s);
-                self.is_true(t, test, zero);
-                self.assembler.blend(shape, to, t, yes, no);
+                self.is_true(0, test);
+                self.assembler.choose(shape, to, yes, no);
             }
             Kind::Sum(index) => self.sum(operation, index),
             Kind::Store(index) => {
                 let from = self.load(args[0]);
                 let to = match self.layout {
                     Layout::Single(_) => {
-                        Place::Memory(General::R13, None, index as i32 * shape.size())
+                        let offset = index as usize * shape.size();
+                        Place::Memory(General::R13, None, offset as i32)
                     }
                     Layout::Blocks(blocks) => {
                         let outputs = blocks.outputs.iter();
@@ -438,38 +425,37 @@ impl<'a> Translator<'a> {
     }
 
     fn sum(&mut self, operation: &Operation, index: u32) {
-        let shape = self.shape;
-        let [s, t] = SCRATCH;
+        let (shape, index) = (self.shape, index as usize);
+        let scratch = shape.registers() - SCRATCH;
         let value = self.load(operation.args()[0]);
+        let asm = &mut *self.assembler;
         match self.layout {
             Layout::Single(sums) => {
                 // as in a block, where sums start from zero
-                let zero = self.zero(s);
-                let slot = sums[index as usize] as i32;
-                let asm = &mut *self.assembler;
-                asm.arithmetic(shape, Arithmetic::Add, s, value, zero);
+                let zero = Place::Code(self.constants.zero);
+                let slot = sums[index] as usize * shape.size();
+                asm.arithmetic(shape, Arithmetic::Add, scratch, value, zero);
                 asm.store(
                     shape,
-                    s,
-                    Place::Memory(General::Rbx, None, slot * shape.size()),
+                    scratch,
+                    Place::Memory(General::Rbx, None, slot as i32),
                 );
             }
             Layout::Blocks(blocks) => {
-                let asm = &mut *self.assembler;
-                let lanes = blocks.lanes as i32 * shape.size();
-                let at = Place::Memory(General::Rdx, Some(General::R11), index as i32 * lanes);
+                let lanes = blocks.lanes * shape.size();
+                let offset = (index * lanes) as i32;
+                let at = Place::Memory(General::Rdx, Some(General::R11), offset);
                 let mut value = value;
                 if blocks.masked {
                     // a sum does not change by a negative zero
-                    let mask = Place::Memory(General::R8, Some(General::Rax), 0);
-                    asm.load(shape, s, Place::Code(self.constants.sign));
-                    asm.load(shape, t, mask);
-                    asm.blend(shape, s, t, value, s);
-                    value = s;
+                    asm.test(shape, Place::Memory(General::R8, Some(General::Rax), 0));
+                    asm.load(shape, scratch, Place::Code(self.constants.sign));
+                    asm.choose(shape, scratch, value, scratch);
+                    value = scratch;
                 }
-                asm.mask_r11(lanes - 1);
-                asm.arithmetic(shape, Arithmetic::Add, s, value, at);
-                asm.store(shape, s, at);
+                asm.mask_r11(lanes as i32 - 1);
+                asm.arithmetic(shape, Arithmetic::Add, scratch, value, at);
+                asm.store(shape, scratch, at);
             }
         }
         self.used(operation);
@@ -477,8 +463,9 @@ impl<'a> Translator<'a> {
 
     fn call(&mut self, operation: &Operation, address: u64) {
         let shape = self.shape;
+        let scratch = shape.registers() - SCRATCH;
         // a call may change all registers
-        for register in 0..REGISTERS {
+        for register in 0..self.held.len() {
             if let Some(value) = self.held[register] {
                 let again =
                     self.uses[value].len() > 1 || self.next_use(value) != Some(self.position);
@@ -493,15 +480,15 @@ impl<'a> Translator<'a> {
                 Some(register) => Place::Register(register),
                 None => self.memory(*arg),
             };
-            self.assembler.load(shape, SCRATCH[at], place);
+            self.assembler.load(shape, scratch + at as u8, place);
         }
         for at in 0..operation.args().len() {
             self.assembler
-                .load(shape, at as u8, Place::Register(SCRATCH[at]));
+                .load(shape, at as u8, Place::Register(scratch + at as u8));
         }
         self.assembler.call(address);
         self.used(operation);
-        for register in 0..REGISTERS {
+        for register in 0..self.held.len() {
             if let Some(value) = self.held[register] {
                 self.drop(value);
             }
