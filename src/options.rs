@@ -173,6 +173,12 @@ pub static TABLE: &[Setting] = &[
         &["f64", "f32"],
     ),
     int("threads", "1", 1.0, "Session: threads inside ONNX Runtime."),
+    choice(
+        "machine_code",
+        "auto",
+        "Session: machine code that the native engine makes on x86-64: the best that the processor runs, for AVX, or none; the digits are the same.",
+        &["auto", "avx", "off"],
+    ),
     text(
         "onnxruntime",
         "",

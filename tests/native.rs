@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use ncg::compile::stages;
-use ncg::engine::{Inputs, Outputs, Program, native};
+use ncg::engine::native::{self, MachineCode, Settings};
+use ncg::engine::{Inputs, Outputs, Program};
 use ncg::grad::{jacobian, training, vjp};
 use ncg::graph::{Builder, Graph, Output, Port, PortKind, Value};
 use ncg::ops::kernel::Kernel;
@@ -101,11 +102,31 @@ fn run<T: Real>(program: &mut dyn Program<T>, table: &Table<T>, samples: usize) 
     results.0
 }
 
+/// Prepares a graph with this machine code.
+fn prepare<T: Real>(graph: &Graph, machine_code: MachineCode) -> native::Native<T> {
+    let settings = Settings {
+        machine_code,
+        ..Settings::default()
+    };
+    native::prepare_with(graph, &settings).expect("is numeric")
+}
+
+const CODES: [MachineCode; 3] = [MachineCode::Off, MachineCode::Avx, MachineCode::Auto];
+
+/// The outputs, whose bits do not depend on the machine code.
 fn run_graph<T: Real>(graph: &Graph, table: &Table<T>, samples: usize) -> Vec<Vec<T>> {
-    let mut program = native::prepare::<T>(graph).expect("is numeric");
-    let mut results = run(&mut program, table, samples);
-    results.truncate(graph.outputs.len());
-    results
+    let [without, with @ ..] = CODES.map(|code| {
+        let mut results = run(&mut prepare(graph, code), table, samples);
+        results.truncate(graph.outputs.len());
+        results
+    });
+    for (code, with) in CODES[1..].iter().zip(with) {
+        for (output, (with, without)) in with.iter().zip(&without).enumerate() {
+            let what = format!("output {output} of {samples} samples with code {code:?}");
+            same_bits(with, without, &what);
+        }
+    }
+    without
 }
 
 fn numeric(source: &str) -> Graph {
@@ -281,7 +302,9 @@ fn a_sample_has_the_same_bits_in_every_batch() {
     for (source, _) in MODELS {
         let graph = numeric(source);
         let graph = jacobian(&graph, &(0..graph.ports.len()).collect::<Vec<_>>());
-        let mut program = native::prepare::<f64>(&graph).expect("is numeric");
+        let [mut program, mut avx, mut without] =
+            [MachineCode::Auto, MachineCode::Avx, MachineCode::Off]
+                .map(|code| prepare::<f64>(&graph, code));
         let largest = 4097;
         let mut table = columns(graph.ports.len(), largest);
         for port in graph.parameters() {
@@ -289,7 +312,7 @@ fn a_sample_has_the_same_bits_in_every_batch() {
         }
         let mut alone = vec![vec![]; 64];
         for i in 0..largest {
-            let results = run(&mut program, &table.samples(i, 1), 1);
+            let results = run(&mut without, &table.samples(i, 1), 1);
             for (all, one) in alone.iter_mut().zip(results) {
                 all.extend(one);
             }
@@ -304,8 +327,43 @@ fn a_sample_has_the_same_bits_in_every_batch() {
                 same_bits(values, wanted, source);
             }
             let spread = run(&mut program, &table.strided(3), samples);
-            for (a, b) in first.iter().zip(&spread) {
-                same_bits(a, b, source);
+            for others in [spread, run(&mut avx, &table, samples)] {
+                for (a, b) in first.iter().zip(&others) {
+                    same_bits(a, b, source);
+                }
+            }
+        }
+    }
+}
+
+/// More values than there are registers, in an order in which the oldest is wanted first.
+#[test]
+fn many_values_that_wait_keep_their_bits() {
+    for count in [10, 20, 40, 100] {
+        let operations = ["+", "-", "*", "/", "min", "max", "<", "sqrt", "exp", "atan"];
+        let value = |i: usize| match operations[i * 7 % operations.len()] {
+            op @ ("sqrt" | "exp" | "atan") => format!("({op} (* 0.01 (+ k v{})))", i - 1),
+            op => format!("({op} v{} (+ {i}.5 {}))", i - 1, ["x", "y", "k"][i % 3]),
+        };
+        let steps = (1..count).map(|i| format!("(v{i} {})", value(i)));
+        let pairs = (0..count).map(|i| format!("(* v{i} v{})", (i * 13 + 5) % count));
+        let source = format!(
+            "(parameter k 1.25) (let* ((v0 (* x y)) {}) (if (< x 0) (- {1}) (+ {1})))",
+            steps.collect::<String>(),
+            pairs.collect::<String>()
+        );
+        let graph = numeric(&source);
+        let all: Vec<usize> = (0..graph.ports.len()).collect();
+        for graph in [
+            jacobian(&graph, &all),
+            training(&graph, &graph.parameters()),
+        ] {
+            for samples in [1, 5, 128, 300, 1111] {
+                let table = columns(graph.ports.len(), samples);
+                run_graph::<f64>(&graph, &table, samples);
+                let narrow = |column: &Vec<f64>| column.iter().map(|x| *x as f32).collect();
+                let table = Table::new(table.columns.iter().map(narrow).collect());
+                run_graph::<f32>(&graph, &table, samples);
             }
         }
     }
@@ -382,12 +440,12 @@ const EDGES: [f64; 22] = [
 ];
 
 /// Runs `graph` on every combination of edge values, in one batch and one by one.
-fn block_is_scalar<T: Real>(graph: &Graph, what: &str) {
+fn block_is_scalar<T: Real>(graph: &Graph, what: &str, code: MachineCode) {
     let ports = graph.ports.len();
     let count = EDGES.len().pow(ports as u32);
     let value =
         |port: usize, i: usize| T::of(EDGES[i / EDGES.len().pow(port as u32) % EDGES.len()]);
-    let mut program = native::prepare::<T>(graph).expect("is numeric");
+    let mut program = prepare::<T>(graph, code);
     if graph.parameters().is_empty() {
         let column = |port| (0..count).map(|i| value(port, i)).collect();
         let table = Table::new((0..ports).map(column).collect::<Vec<Vec<T>>>());
@@ -454,8 +512,12 @@ fn every_operation_gives_the_same_bits_in_a_block_as_alone() {
                     _ => parameter(&format!("p{i}")),
                 };
                 let graph = one_op(row.op, (0..arity).map(port).collect());
-                block_is_scalar::<f64>(&graph, row.name);
-                block_is_scalar::<f32>(&graph, row.name);
+                CODES
+                    .into_iter()
+                    .for_each(|code| block_is_scalar::<f64>(&graph, row.name, code));
+                CODES
+                    .into_iter()
+                    .for_each(|code| block_is_scalar::<f32>(&graph, row.name, code));
             }
         }
     }
@@ -470,7 +532,9 @@ fn two_operations_in_one_instruction_give_the_bits_of_two() {
                 format!("({outer} z ({inner} x y))"),
             ] {
                 let graph = numeric(&source);
-                block_is_scalar::<f64>(&graph, &source);
+                CODES
+                    .into_iter()
+                    .for_each(|code| block_is_scalar::<f64>(&graph, &source, code));
                 let apply = |op: &str, a: f64, b: f64| match op {
                     "+" => a + b,
                     "-" => a - b,

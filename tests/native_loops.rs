@@ -8,13 +8,24 @@ mod numeric;
 use std::sync::atomic::AtomicBool;
 
 use by_hand::{CASES, ports};
-use ncg::engine::native::{self, Native};
+use ncg::engine::native::{self, MachineCode, Native, Settings};
 use ncg::engine::{Inputs, Program};
 use ncg::error::{Error, ErrorKind};
 use ncg::graph::{Builder, Graph, NodeId, verify_numeric};
+use ncg::ops::real::Real;
 use ncg::ops::{Emit, Op};
 use numeric::{Columns, Results, built, evaluate, input, parameter, random, repeat, reverse};
 use proptest::prelude::*;
+
+const CODES: [MachineCode; 3] = [MachineCode::Off, MachineCode::Avx, MachineCode::Auto];
+
+fn prepare<T: Real>(graph: &Graph, machine_code: MachineCode) -> Native<T> {
+    let settings = Settings {
+        machine_code,
+        ..Settings::default()
+    };
+    native::prepare_with(graph, &settings).unwrap()
+}
 
 const SIZES: [usize; 8] = [0, 1, 2, 127, 128, 129, 1000, 5000];
 
@@ -104,12 +115,14 @@ fn expected(graph: &Graph, samples: usize, inputs: &Columns<f64>) -> Vec<Vec<u64
 #[track_caller]
 fn agree(graph: &Graph, sizes: &[usize], seed: u64, what: &str) {
     verify_numeric(graph).unwrap();
-    let mut program = native::prepare::<f64>(graph).unwrap();
+    let mut programs = CODES.map(|code| prepare::<f64>(graph, code));
     for samples in sizes {
         let inputs = inputs(*samples, seed);
         let wanted = expected(graph, *samples, &inputs);
-        for inputs in [&inputs, &spread(&inputs, 3)] {
-            let found = run(&mut program, graph.outputs.len(), *samples, inputs).unwrap();
+        let spread = spread(&inputs, 3);
+        let runs = programs.iter_mut().zip([&inputs, &inputs, &spread]);
+        for (program, inputs) in runs {
+            let found = run(program, graph.outputs.len(), *samples, inputs).unwrap();
             for (output, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
                 // simplification may find out that a value is one for the whole batch
                 let wanted = &wanted[..found.len().min(wanted.len())];
@@ -158,8 +171,9 @@ fn a_sample_has_the_same_bits_however_the_batch_is_split() {
             continue;
         }
         let outputs = graph.outputs.len();
-        let mut program = native::prepare::<f64>(&graph).unwrap();
+        let mut program = prepare::<f64>(&graph, MachineCode::Off);
         let whole = run(&mut program, outputs, samples, &all).unwrap();
+        let mut program = prepare::<f64>(&graph, MachineCode::Auto);
         for size in [1, 7, 128, 300] {
             for start in (0..samples).step_by(size) {
                 let count = size.min(samples - start);
@@ -244,15 +258,20 @@ fn single_precision_too() {
             stride: 1,
         };
         let wanted = evaluate(&graph, 300, &inputs);
-        let mut results = Results::<f32>::new(graph.outputs.len(), 300, 1);
-        let mut program = native::prepare::<f32>(&graph).unwrap();
-        program.run(300, &inputs, &mut results, None).unwrap();
-        for (i, wanted) in wanted.iter().enumerate() {
-            for (sample, wanted) in wanted.iter().enumerate() {
-                let found = results.uniform[i].unwrap_or(results.values[i][sample]);
-                let same =
-                    found.to_bits() == wanted.to_bits() || (found.is_nan() && wanted.is_nan());
-                assert!(same, "{name}, sample {sample}: {found} and {wanted}");
+        for code in CODES {
+            let mut results = Results::<f32>::new(graph.outputs.len(), 300, 1);
+            let mut program = prepare::<f32>(&graph, code);
+            program.run(300, &inputs, &mut results, None).unwrap();
+            for (i, wanted) in wanted.iter().enumerate() {
+                for (sample, wanted) in wanted.iter().enumerate() {
+                    let found = results.uniform[i].unwrap_or(results.values[i][sample]);
+                    let same =
+                        found.to_bits() == wanted.to_bits() || (found.is_nan() && wanted.is_nan());
+                    assert!(
+                        same,
+                        "{name}, sample {sample}, code {code:?}: {found} and {wanted}"
+                    );
+                }
             }
         }
     }
@@ -274,11 +293,17 @@ fn counting() -> Graph {
     })
 }
 
+fn limited(max_steps: u64) -> Native<f64> {
+    let settings = Settings {
+        max_steps,
+        ..Settings::default()
+    };
+    native::prepare_with(&counting(), &settings).unwrap()
+}
+
 #[test]
 fn a_loop_without_an_end_is_an_error() {
-    let mut program = native::prepare::<f64>(&counting())
-        .unwrap()
-        .with_max_steps(1000);
+    let mut program = limited(1000);
     let columns = |n: Vec<f64>, m: f64| Columns {
         values: vec![n, vec![m]],
         stride: 1,
@@ -336,9 +361,7 @@ fn a_loop_can_be_cancelled() {
         }
     }
     for samples in [1, 2, 200] {
-        let mut program = native::prepare::<f64>(&counting())
-            .unwrap()
-            .with_max_steps(u64::MAX);
+        let mut program = limited(u64::MAX);
         let cancel = AtomicBool::new(false);
         let columns = Columns {
             values: vec![vec![f64::INFINITY; samples], vec![1.0]],

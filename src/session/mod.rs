@@ -20,8 +20,7 @@ pub use table::{Columns, ColumnsMut, Strided, StridedMut};
 /// Which engine runs a session, as it was really chosen.
 #[derive(Clone, Debug, PartialEq)]
 enum Engine {
-    /// With the limit on the iterations of a loop.
-    Native(u64),
+    Native(native::Settings),
     OnnxRuntime {
         config: ort::OrtConfig,
         version: String,
@@ -85,7 +84,7 @@ impl Engine {
     }
 
     fn native(options: &Options) -> Engine {
-        Engine::Native(options.int("max_steps").unsigned_abs())
+        Engine::Native(native::Settings::of(options))
     }
 
     fn name(&self) -> &'static str {
@@ -108,7 +107,7 @@ impl Engine {
             Derivatives::Jacobian(wrt) => Cow::Owned(grad::jacobian(&model.graph, wrt)),
         };
         match self {
-            Engine::Native(max_steps) => T::prepare_native(&graph(), *max_steps),
+            Engine::Native(settings) => T::prepare_native(&graph(), settings),
             Engine::OnnxRuntime {
                 config,
                 chunk,
@@ -142,7 +141,8 @@ pub trait Element: Real {
     /// `"f64"` or `"f32"`.
     const NAME: &'static str;
     #[doc(hidden)]
-    fn prepare_native(graph: &Graph, max_steps: u64) -> Result<Box<dyn Program<Self>>>;
+    fn prepare_native(graph: &Graph, settings: &native::Settings)
+    -> Result<Box<dyn Program<Self>>>;
     #[doc(hidden)]
     fn prepare_ort(
         graph: &Graph,
@@ -155,9 +155,11 @@ macro_rules! element {
     ($type:ident) => {
         impl Element for $type {
             const NAME: &'static str = stringify!($type);
-            fn prepare_native(graph: &Graph, max_steps: u64) -> Result<Box<dyn Program<Self>>> {
-                let program = native::prepare::<$type>(graph)?;
-                Ok(Box::new(program.with_max_steps(max_steps)))
+            fn prepare_native(
+                graph: &Graph,
+                settings: &native::Settings,
+            ) -> Result<Box<dyn Program<Self>>> {
+                Ok(Box::new(native::prepare_with::<$type>(graph, settings)?))
             }
             fn prepare_ort(
                 graph: &Graph,
@@ -228,8 +230,8 @@ enum Place {
 }
 
 impl<T: Element> Session<T> {
-    /// Prepares a model. Options: `engine`, `device`, `threads`, `onnxruntime`, `chunk`, `max_steps`; for the tagged engine
-    /// `max_depth` and `max_heap` too.
+    /// Prepares a model. Options: `engine`, `device`, `threads`, `machine_code`, `onnxruntime`, `chunk`, `max_steps`; for the
+    /// tagged engine `max_depth` and `max_heap` too.
     pub fn new(model: Arc<Model>, options: &Options) -> Result<Session<T>> {
         let engine = Engine::choose(&model, options)?;
         let value = engine.prepare(&model, &Derivatives::None)?;

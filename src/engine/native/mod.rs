@@ -2,8 +2,9 @@
 //!
 //! A graph is planned once: `if` becomes selection, values fall into those that are one for the whole batch and those that
 //! differ from sample to sample, and the latter get registers that stay in the L1 cache. A loop runs for a block of samples
-//! until none of them has another iteration; a sample that has none keeps its states. A run takes no lock, and allocates
-//! nothing but the memory for the states of a loop that is longer than all before. A sample's values are the same bits
+//! until none of them has another iteration; a sample that has none keeps its states. The steps of a plan are compiled to
+//! machine code where that can be. A run takes no lock, and allocates nothing but the memory for the states of a loop that is
+//! longer than all before. A sample's values are the same bits
 //! whatever the batch and the processor.
 
 mod block;
@@ -29,6 +30,7 @@ use crate::engine::{Inputs, Outputs, Program};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
 use crate::ops::real::Real;
+use crate::options::Options;
 use flow::{Flow, Stop, cancelled};
 use plan::Plan;
 use tape::Tape;
@@ -36,23 +38,65 @@ use tape::Tape;
 /// The highest limit on the iterations of a loop.
 const MOST: u32 = u32::MAX - 1;
 
+/// Which machine code the engine makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MachineCode {
+    /// None.
+    Off,
+    /// For AVX.
+    Avx,
+    /// The best that the processor runs.
+    #[default]
+    Auto,
+}
+
+/// How graphs are prepared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Machine code, where the processor and the system let it run.
+    pub machine_code: MachineCode,
+    /// Most iterations of a loop.
+    pub max_steps: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            machine_code: MachineCode::Auto,
+            max_steps: 1_000_000,
+        }
+    }
+}
+
+impl Settings {
+    /// The settings that the options `machine_code` and `max_steps` say.
+    pub fn of(options: &Options) -> Settings {
+        Settings {
+            machine_code: match options.str("machine_code") {
+                "off" => MachineCode::Off,
+                "avx" => MachineCode::Avx,
+                _ => MachineCode::Auto,
+            },
+            max_steps: options.int("max_steps").unsigned_abs(),
+        }
+    }
+}
+
 /// Prepares a verified numeric graph.
 ///
 /// # Errors
 /// `Unsupported` where the graph is not numeric.
 pub fn prepare<T: Real>(graph: &Graph) -> Result<Native<T>> {
-    prepare_with(graph, true)
+    prepare_with(graph, &Settings::default())
 }
 
-/// Prepares a verified numeric graph, with machine code where it can be had or without it.
+/// Prepares a verified numeric graph.
 ///
 /// # Errors
 /// `Unsupported` where the graph is not numeric.
-pub fn prepare_with<T: Real>(graph: &Graph, machine_code: bool) -> Result<Native<T>> {
+pub fn prepare_with<T: Real>(graph: &Graph, settings: &Settings) -> Result<Native<T>> {
     let mut plan = Plan::of(graph)?;
-    if machine_code {
-        compiled::compile(&mut plan);
-    }
+    compiled::compile(&mut plan, settings.machine_code);
     let mut values = vec![T::ZERO; plan.slots()];
     for (slot, value) in &plan.constants {
         values[*slot as usize] = *value;
@@ -62,7 +106,7 @@ pub fn prepare_with<T: Real>(graph: &Graph, machine_code: bool) -> Result<Native
         tapes: (0..plan.tapes).map(|_| Tape::new()).collect(),
         row: vec![T::ZERO; plan.uniform_outputs.len()],
         matrices: vec![T::ZERO; plan.matrices],
-        limit: 1_000_000,
+        limit: u32::try_from(settings.max_steps).map_or(MOST, |steps| steps.min(MOST)),
         values,
         plan,
     })
@@ -82,14 +126,6 @@ pub struct Native<T: 'static> {
     tapes: Vec<Tape<T>>,
     /// Most iterations of a loop.
     limit: u32,
-}
-
-impl<T> Native<T> {
-    /// The same with another limit on the iterations of a loop.
-    pub fn with_max_steps(mut self, max_steps: u64) -> Native<T> {
-        self.limit = u32::try_from(max_steps).map_or(MOST, |steps| steps.min(MOST));
-        self
-    }
 }
 
 impl<T: Real> Program<T> for Native<T> {

@@ -5,6 +5,7 @@ use super::memory::Executable;
 use super::operation::{Collector, Kind};
 use super::translate::{Blocks, Constants, Layout, Translator};
 use super::{Code, Compiled, Piece};
+use crate::engine::native::MachineCode;
 use crate::engine::native::block::{LANES, Samples};
 use crate::engine::native::item::{Cycle, Item, Part, Slots, Steps};
 use crate::engine::native::plan::{Plan, Stage};
@@ -15,9 +16,10 @@ use crate::ops::real::Real;
 const MOST_STEPS: usize = 1 << 18;
 
 /// Compiles the steps of a plan, where that is possible.
-pub fn compile<T: Real>(plan: &mut Plan<T>) {
+pub fn compile<T: Real>(plan: &mut Plan<T>, which: MachineCode) {
     let offsets = plan.slots() * size_of::<Samples<T>>();
-    if !is_x86_feature_detected!("avx") || offsets > i32::MAX as usize {
+    let possible = is_x86_feature_detected!("avx") && offsets <= i32::MAX as usize;
+    if which == MachineCode::Off || !possible {
         return;
     }
     let mut steps = 0;
@@ -45,9 +47,9 @@ pub fn compile<T: Real>(plan: &mut Plan<T>) {
         read: read_from_outside(plan, &stages),
         plan,
         shape,
-        width: match is_x86_feature_detected!("avx512f") {
-            true => Width::Avx512,
-            false => Width::Avx,
+        width: match which {
+            MachineCode::Auto if is_x86_feature_detected!("avx512f") => Width::Avx512,
+            _ => Width::Avx,
         },
         assembler,
         constants,

@@ -1,5 +1,6 @@
 //! Where there is no machine code.
 
+use crate::engine::native::MachineCode;
 use crate::engine::native::plan::Plan;
 use crate::ops::real::Real;
 
@@ -43,4 +44,4 @@ impl Executable {
 }
 
 /// Compiles nothing.
-pub fn compile<T: Real>(_: &mut Plan<T>) {}
+pub fn compile<T: Real>(_: &mut Plan<T>, _: MachineCode) {}

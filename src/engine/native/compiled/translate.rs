@@ -84,6 +84,8 @@ pub struct Translator<'a> {
     /// For blocks: the place of a value among the vectors, and those places that are free.
     vector: Vec<Option<u32>>,
     free: Vec<u32>,
+    /// Those that are free behind the operation at hand, which may still read them.
+    released: Vec<u32>,
     vectors: u32,
     /// Registers that must not give way, a bit for each.
     pinned: u32,
@@ -121,6 +123,7 @@ impl<'a> Translator<'a> {
             kept: operations.before.clone(),
             vector: vec![None; count],
             free: Vec::new(),
+            released: Vec::new(),
             vectors: 0,
             pinned: 0,
             position: 0,
@@ -156,6 +159,7 @@ impl<'a> Translator<'a> {
             self.position = position as u32;
             self.pinned = 0;
             self.operation(operation);
+            self.free.append(&mut self.released);
             if let Some(out) = operation.out {
                 if operations.slots[out].is_some_and(live) {
                     self.keep(out);
@@ -308,7 +312,7 @@ impl<'a> Translator<'a> {
                 self.drop(*arg);
                 // values from before are read again with the next samples
                 if !self.operations.before[*arg] {
-                    self.free.extend(self.vector[*arg].take());
+                    self.released.extend(self.vector[*arg].take());
                 }
             }
         }
