@@ -194,7 +194,7 @@ pub static TABLE: &[Setting] = &[
         "max_paths",
         "64",
         0.0,
-        "Session: most paths that the onnxruntime engine keeps graphs of, for a program whose structure hangs on data.",
+        "Session: most paths that the onnxruntime and tagged engines keep, for a program whose structure hangs on data.",
     ),
     choice(
         "optimizer",

@@ -39,7 +39,6 @@ pub fn paths<T: Element>(
     model: &Model,
     derivatives: &Derivatives,
     limits: tagged::Limits,
-    max_paths: usize,
     prepare: paths::Prepare<T>,
 ) -> Result<paths::Paths<T>> {
     let graph = literal(model);
@@ -69,6 +68,6 @@ pub fn paths<T: Element>(
         derive,
         parameters,
         summed,
-        max_paths,
+        limits.paths,
     ))
 }

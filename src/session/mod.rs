@@ -27,7 +27,6 @@ enum Engine {
         chunk: usize,
         /// For programs whose structure hangs on data: how they are traced, and how many paths are kept.
         limits: tagged::Limits,
-        max_paths: usize,
     },
     Tagged(tagged::Limits),
 }
@@ -71,7 +70,6 @@ impl Engine {
                 version: loaded.version,
                 chunk: options.int("chunk") as usize,
                 limits: tagged::Limits::of(options),
-                max_paths: options.int("max_paths") as usize,
             }),
             // a library or a device that was asked for by name is never replaced silently
             Err(_)
@@ -112,13 +110,11 @@ impl Engine {
                 config,
                 chunk,
                 limits,
-                max_paths,
                 ..
             } if !model.is_numeric() => {
                 let (config, chunk) = (config.clone(), *chunk);
                 let prepare = move |graph: &Graph| T::prepare_ort(graph, &config, chunk);
-                let paths =
-                    general::paths(model, derivatives, *limits, *max_paths, Box::new(prepare))?;
+                let paths = general::paths(model, derivatives, *limits, Box::new(prepare))?;
                 Ok(Box::new(paths))
             }
             Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(&graph(), config, *chunk),

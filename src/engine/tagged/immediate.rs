@@ -1,6 +1,9 @@
 //! What operations compute, and a graph that computes what is emitted into it at once: so the rules of the table, which make
 //! graphs, give numbers.
 
+use super::sweep::Adjoints;
+use super::tape::varies;
+use crate::ops::kernel::{Binary, Unary};
 use crate::ops::real::Real;
 use crate::ops::{Emit, Linear, NodeId, Op, Role, linear};
 
@@ -8,9 +11,9 @@ use crate::ops::{Emit, Linear, NodeId, Op, Role, linear};
 #[derive(Clone, Copy)]
 pub enum Function<T> {
     /// One number.
-    Unary(fn(T) -> T),
+    Unary(Unary<T>),
     /// Two numbers, or more in turn.
-    Binary(fn(T, T) -> T),
+    Binary(Binary<T>),
     /// Many numbers, which it may overwrite.
     Many(fn(&mut [T]) -> T),
     /// One of two numbers, as a third decides.
@@ -37,8 +40,8 @@ impl<T: Real> Kernels<T> {
                     ..
                 },
             ) => match (kernel.unary::<T>(), kernel.binary::<T>()) {
-                (Some(unary), _) => Function::Unary(unary.scalar),
-                (_, Some(binary)) => Function::Binary(binary.scalar),
+                (Some(unary), _) => Function::Unary(unary),
+                (_, Some(binary)) => Function::Binary(binary),
                 _ => Function::Other,
             },
             _ => Function::Other,
@@ -96,6 +99,21 @@ impl<T: Real> Workspace<T> {
         &self.memory[self.memory.len() - linear.values()..]
     }
 
+    /// What a function computes of so many numbers.
+    pub fn value(&mut self, function: Function<T>, count: usize, arg: impl Fn(usize) -> T) -> T {
+        match (function, count) {
+            (Function::Unary(f), 1) => (f.scalar)(arg(0)),
+            (Function::Binary(f), 1..) => (1..count).fold(arg(0), |a, i| (f.scalar)(a, arg(i))),
+            (Function::Select, 3) => match arg(0).is_true() {
+                true => arg(1),
+                false => arg(2),
+            },
+            (Function::Many(f), _) => self.many(f, (0..count).map(arg)),
+            // no rule emits anything else
+            _ => T::of(f64::NAN),
+        }
+    }
+
     /// The value of an operation on many numbers.
     pub fn many(&mut self, function: fn(&mut [T]) -> T, args: impl Iterator<Item = T>) -> T {
         self.memory.clear();
@@ -104,7 +122,7 @@ impl<T: Real> Workspace<T> {
     }
 }
 
-/// What [`Immediate`] keeps from one rule of an entry to the next.
+/// What is kept from one rule of an entry to the next.
 pub struct Kept<T> {
     pub work: Workspace<T>,
     /// Real constants: equal ones are one node.
@@ -129,20 +147,124 @@ impl<T: Real> Kept<T> {
         self.reals.clear();
         self.last = None;
     }
+
+    /// The node of a constant, if there is one.
+    pub fn real(&self, value: f64) -> Option<NodeId> {
+        let bits = value.to_bits();
+        let known = self.reals.iter().find(|(other, _)| *other == bits);
+        known.map(|(_, node)| *node)
+    }
+
+    /// Keeps the node of a constant.
+    pub fn keep_real(&mut self, value: f64, node: NodeId) {
+        self.reals.push((value.to_bits(), node));
+    }
+
+    /// The first value of an operation of linear algebra, if it was the last one.
+    pub fn linear(&self, linear: Linear, args: &[NodeId]) -> Option<NodeId> {
+        let (last, first) = self.last?;
+        (last == linear && self.last_args == args).then_some(first)
+    }
+
+    /// Keeps the first value of an operation of linear algebra.
+    pub fn keep_linear(&mut self, linear: Linear, args: &[NodeId], first: NodeId) {
+        self.last = Some((linear, first));
+        self.last_args.clear();
+        self.last_args.extend_from_slice(args);
+    }
 }
 
-/// Computes what rules emit at once: a node is the place of its value.
+/// The adjoints of one sample by place.
+pub struct Slopes<T> {
+    values: Vec<T>,
+    /// Whether anything has reached an adjoint.
+    reached: Vec<bool>,
+}
+
+impl<T: Real> Slopes<T> {
+    pub fn new() -> Slopes<T> {
+        Slopes {
+            values: Vec::new(),
+            reached: Vec::new(),
+        }
+    }
+
+    /// Makes those of so many places zero.
+    pub fn clear(&mut self, places: usize) {
+        self.values.clear();
+        self.values.resize(places, T::ZERO);
+        self.reached.clear();
+        self.reached.resize(places, false);
+    }
+
+    /// The adjoint at a place that something has reached.
+    pub fn get(&self, place: u32) -> Option<T> {
+        self.reached[place as usize].then(|| self.values[place as usize])
+    }
+
+    /// Adds to the adjoint at a place.
+    pub fn add(&mut self, place: u32, value: T) {
+        let value = match self.get(place) {
+            Some(sum) => sum + value,
+            None => value,
+        };
+        self.values[place as usize] = value;
+        self.reached[place as usize] = true;
+    }
+}
+
+/// Computes what rules emit for one sample at once: a node is the place of its value.
 pub struct Immediate<'a, T> {
-    pub values: &'a mut Vec<T>,
-    pub kernels: &'a Kernels<T>,
-    pub kept: &'a mut Kept<T>,
+    values: &'a mut Vec<T>,
+    kernels: &'a Kernels<T>,
+    kept: &'a mut Kept<T>,
+    adjoints: &'a mut Slopes<T>,
+    /// How many values are on the tape.
+    length: usize,
 }
 
-impl<T: Real> Immediate<'_, T> {
+impl<'a, T: Real> Immediate<'a, T> {
+    /// Behind the values of the tape.
+    pub fn new(
+        values: &'a mut Vec<T>,
+        kernels: &'a Kernels<T>,
+        kept: &'a mut Kept<T>,
+        adjoints: &'a mut Slopes<T>,
+    ) -> Immediate<'a, T> {
+        Immediate {
+            length: values.len(),
+            values,
+            kernels,
+            kept,
+            adjoints,
+        }
+    }
+
     /// A node with this value.
-    pub fn push(&mut self, value: T) -> NodeId {
+    fn push(&mut self, value: T) -> NodeId {
         self.values.push(value);
         NodeId(self.values.len() as u32 - 1)
+    }
+}
+
+impl<T: Real> Adjoints for Immediate<'_, T> {
+    fn asked(&self, operand: u32) -> bool {
+        // only what a derivative is asked of has a place on the tape of one sample
+        varies(operand)
+    }
+
+    fn adjoint(&mut self, place: u32) -> Option<NodeId> {
+        let value = self.adjoints.get(place)?;
+        Some(self.push(value))
+    }
+
+    fn add(&mut self, place: u32, part: NodeId) {
+        self.adjoints.add(place, self.values[part.index()]);
+    }
+
+    fn forget(&mut self) {
+        self.values.truncate(self.length);
+        self.kept.clear();
     }
 }
 
@@ -152,45 +274,28 @@ impl<T: Real> Emit for Immediate<'_, T> {
             return definition(self, args);
         }
         let value = |i: usize| self.values[args[i].index()];
-        let result = match (self.kernels.of(op), args.len()) {
-            (Function::Unary(f), 1) => f(value(0)),
-            (Function::Binary(f), 1..) => (1..args.len()).fold(value(0), |a, i| f(a, value(i))),
-            (Function::Select, 3) => match value(0).is_true() {
-                true => value(1),
-                false => value(2),
-            },
-            (Function::Many(f), _) => self.kept.work.many(f, (0..args.len()).map(value)),
-            // no rule emits anything else
-            _ => T::of(f64::NAN),
-        };
+        let result = (self.kept.work).value(self.kernels.of(op), args.len(), value);
         self.push(result)
     }
 
     fn linear(&mut self, linear: Linear, args: &[NodeId], index: usize) -> NodeId {
-        let first = match self.kept.last {
-            Some((last, first)) if last == linear && self.kept.last_args == args => first,
-            _ => {
-                let first = NodeId(self.values.len() as u32);
-                let numbers = args.iter().map(|arg| self.values[arg.index()]);
-                let values = self.kept.work.linear(linear, numbers);
-                self.values.extend_from_slice(values);
-                self.kept.last = Some((linear, first));
-                self.kept.last_args.clear();
-                self.kept.last_args.extend_from_slice(args);
-                first
-            }
-        };
+        let first = self.kept.linear(linear, args).unwrap_or_else(|| {
+            let first = NodeId(self.values.len() as u32);
+            let numbers = args.iter().map(|arg| self.values[arg.index()]);
+            let values = self.kept.work.linear(linear, numbers);
+            self.values.extend_from_slice(values);
+            self.kept.keep_linear(linear, args, first);
+            first
+        });
         NodeId(first.0 + index as u32)
     }
 
     fn real(&mut self, value: f64) -> NodeId {
-        let bits = value.to_bits();
-        if let Some((_, node)) = self.kept.reals.iter().find(|(other, _)| *other == bits) {
-            return *node;
-        }
-        let node = self.push(T::of(value));
-        self.kept.reals.push((bits, node));
-        node
+        self.kept.real(value).unwrap_or_else(|| {
+            let node = self.push(T::of(value));
+            self.kept.keep_real(value, node);
+            node
+        })
     }
 
     fn known(&self, _: NodeId) -> Option<f64> {

@@ -108,10 +108,10 @@ impl<T: Real> Machine<T> {
         }
     }
 
-    /// Makes the memory ready for the next sample.
-    pub fn reset(&mut self) {
+    /// Makes the memory ready for the next sample; whether its path is traced.
+    pub fn reset(&mut self, tracing: bool) {
         self.heap.reset();
-        self.numbers.tape.reset();
+        self.numbers.tape.reset(tracing);
         self.frames.clear();
         self.steps = 0;
         (self.pc, self.place) = (0, 0);
@@ -126,6 +126,20 @@ impl<T: Real> Machine<T> {
     /// Value `index` of the program, after a run.
     pub fn result(&self, index: usize) -> Value<T> {
         self.stack[self.code.results[index] as usize]
+    }
+
+    /// The same where it is a number, with its place on the tape.
+    pub fn real_result(&self, index: usize) -> Result<(T, u32)> {
+        let value = self.result(index);
+        match value.as_real() {
+            Some(number) => Ok((number, value.mark())),
+            None => {
+                let what = self.describe(&value);
+                Err(fail(format!(
+                    "the value of the program is {what}: a number is needed here"
+                )))
+            }
+        }
     }
 
     /// Where the step at hand comes from. What has no place, such as the prelude, counts to the place that called it.

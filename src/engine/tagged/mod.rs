@@ -1,10 +1,13 @@
-//! The tagged engine: runs any graph, one sample at a time, one path a sample. A value is a tag and a payload; pairs, strings,
-//! closures and arrays live on a heap whose cells are written once (cf. Landin, "The mechanical evaluation of expressions",
-//! 1964).
+//! The tagged engine: runs any graph. A value is a tag and a payload; pairs, strings, closures and arrays live on a heap whose
+//! cells are written once (cf. Landin, "The mechanical evaluation of expressions", 1964).
 //!
 //! A graph becomes code once: each node has a slot, calls in tail position replace the activation that runs. Derivatives
 //! follow the path taken: the operations on what a derivative is asked of are noted on a tape, over which the adjoint rules
 //! of the table go back. Memory is kept from sample to sample, so that in the long run nothing is allocated.
+//!
+//! In a batch, the structure runs once a path, not once a sample: the questions about numbers that decided the path of one
+//! sample are noted on its tape, and all samples that answer them alike go over that tape together. The bits are those of
+//! samples that run alone.
 
 mod array;
 mod assemble;
@@ -15,8 +18,11 @@ mod machine;
 mod numbers;
 mod path;
 mod program;
+mod replay;
+mod shared;
 mod show;
 mod structure;
+mod sweep;
 mod tape;
 mod value;
 
@@ -41,18 +47,21 @@ pub struct Limits {
     pub steps: usize,
     /// Most cells of the heap, of the activations and of the tape.
     pub heap: usize,
+    /// Most paths that are kept for the samples of batches; none where each sample is to run through the structure.
+    pub paths: usize,
     /// How soft choices are made.
     pub soft_choice: SoftChoice,
 }
 
 impl Limits {
-    /// Those that the options `max_depth`, `max_steps`, `max_heap` and `soft_choice_…` set.
+    /// Those that the options `max_depth`, `max_steps`, `max_heap`, `max_paths` and `soft_choice_…` set.
     pub fn of(options: &Options) -> Limits {
         let size = |name| usize::try_from(options.int(name)).unwrap_or(usize::MAX);
         Limits {
             depth: size("max_depth"),
             steps: size("max_steps"),
             heap: size("max_heap"),
+            paths: size("max_paths"),
             soft_choice: SoftChoice::of(options),
         }
     }

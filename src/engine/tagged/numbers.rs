@@ -2,7 +2,7 @@
 //! of is noted on the tape.
 
 use super::immediate::{Function, Kernels, Workspace};
-use super::tape::Tape;
+use super::tape::{Question, Tape};
 use super::value::Value;
 use crate::error::Result;
 use crate::ops::real::Real;
@@ -153,10 +153,21 @@ impl<T: Real> Numbers<T> {
         match test {
             Value::Real(value, mark) if mark != 0 => {
                 let args = [(value, mark), (T::ZERO, 0)].into_iter();
-                self.tape.test(Op::Equal, args, value == T::ZERO)
+                let zero = value == T::ZERO;
+                self.tape.test(Question::Op(Op::Equal), args, zero)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Notes the answer to a question about numbers that decides the path; gives it.
+    #[inline(always)]
+    pub fn answer(&mut self, asked: Question, args: &[Value<T>], answer: bool) -> Result<bool> {
+        if args.iter().any(|arg| arg.mark() != 0) {
+            let args = args.iter().map(|a| (real(*a), a.mark()));
+            self.tape.test(asked, args, answer)?;
+        }
+        Ok(answer)
     }
 
     /// An operation on one number.
@@ -167,7 +178,7 @@ impl<T: Real> Numbers<T> {
             return Ok(number(&value));
         }
         match self.kernels.of(op) {
-            Function::Unary(f) => self.noted(op, &[a], f(real(a))),
+            Function::Unary(f) => self.noted(op, &[a], (f.scalar)(real(a))),
             // the least of one number
             _ => Ok(a),
         }
@@ -181,7 +192,7 @@ impl<T: Real> Numbers<T> {
             return Ok(number(&value));
         }
         match self.kernels.of(op) {
-            Function::Binary(f) => self.noted(op, &[a, b], f(real(a), real(b))),
+            Function::Binary(f) => self.noted(op, &[a, b], (f.scalar)(real(a), real(b))),
             _ => Ok(a),
         }
     }
@@ -199,7 +210,7 @@ impl<T: Real> Numbers<T> {
         let Function::Binary(f) = self.kernels.of(op) else {
             return Ok(Value::Nil);
         };
-        let value = args.iter().map(|a| real(*a)).reduce(f);
+        let value = args.iter().map(|a| real(*a)).reduce(f.scalar);
         self.noted(op, args, value.unwrap_or(T::ZERO))
     }
 
@@ -230,11 +241,7 @@ impl<T: Real> Numbers<T> {
     fn noted(&mut self, op: Op, args: &[Value<T>], value: T) -> Result<Value<T>> {
         let constant = args.iter().all(|a| a.mark() == 0);
         if let Role::Numeric { boolean: true, .. } = op.row().role {
-            let holds = value.is_true();
-            if !constant {
-                let args = args.iter().map(|a| (real(*a), a.mark()));
-                self.tape.test(op, args, holds)?;
-            }
+            let holds = self.answer(Question::Op(op), args, value.is_true())?;
             return Ok(Value::Bool(holds));
         }
         if constant {

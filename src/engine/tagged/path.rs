@@ -4,16 +4,15 @@
 use std::sync::atomic::AtomicBool;
 
 use super::Limits;
-use super::machine::{End, Machine, fail};
-use super::tape::Tape;
+use super::machine::{End, Machine};
 use super::value::Value;
 use crate::error::Result;
 use crate::graph::{self, Builder, Graph, NodeId, Output, Port, simplify};
 use crate::ops::Emit;
 use crate::ops::real::Real;
 
-/// Operations that a path has at most.
-const MAX_OPERATIONS: usize = 20_000;
+/// Operations and questions that a path has at most.
+pub const MAX_OPERATIONS: usize = 20_000;
 
 /// A straight graph for all samples whose tests go the same way.
 pub struct Path {
@@ -37,10 +36,8 @@ impl<T: Real> Tracer<T> {
     /// # Errors
     /// Those of [`super::prepare`].
     pub fn new(graph: &Graph, limits: Limits) -> Result<Tracer<T>> {
-        let mut machine = super::machine(graph, limits)?;
-        machine.numbers.tape = Tape::tracing(limits.heap);
         Ok(Tracer {
-            machine,
+            machine: super::machine(graph, limits)?,
             ports: graph.ports.clone(),
             outputs: graph.outputs.clone(),
             value: graph.value.clone(),
@@ -54,7 +51,7 @@ impl<T: Real> Tracer<T> {
     /// What the program does wrong on this sample.
     pub fn path(&mut self, values: &[T], cancel: Option<&AtomicBool>) -> Result<Option<Path>> {
         let machine = &mut self.machine;
-        machine.reset();
+        machine.reset(true);
         for (port, value) in machine.ports.iter_mut().zip(values) {
             *port = Value::Real(*value, machine.numbers.tape.push(*value)?);
         }
@@ -63,14 +60,8 @@ impl<T: Real> Tracer<T> {
         }
         let mut results = Vec::with_capacity(self.outputs.len());
         for output in 0..self.outputs.len() {
-            let value = machine.result(output);
-            let Some(number) = value.as_real() else {
-                let what = machine.describe(&value);
-                return Err(fail(format!(
-                    "the value of the program is {what}: a number is needed here"
-                )));
-            };
-            results.push((number.to_f64(), value.mark()));
+            let (number, mark) = machine.real_result(output)?;
+            results.push((number.to_f64(), mark));
         }
         if machine.numbers.tape.len() > MAX_OPERATIONS {
             return Ok(None);

@@ -1,9 +1,11 @@
-//! Graphs on batches: the machine runs sample by sample, tables are read and written in blocks.
+//! Graphs on batches: tables are read and written in blocks of samples, of which those that take the same path share its
+//! structure.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Limits;
-use super::machine::{End, Machine, fail};
+use super::machine::{End, Machine};
+use super::shared::Shared;
 use super::value::Value;
 use crate::engine::{Inputs, Outputs, Program};
 use crate::error::Result;
@@ -11,7 +13,7 @@ use crate::graph::Graph;
 use crate::ops::real::Real;
 
 /// Samples that are read and written together.
-const BLOCK: usize = 256;
+pub const BLOCK: usize = 256;
 
 /// Which derivatives a program gives behind its values.
 pub enum Derivatives {
@@ -24,21 +26,24 @@ pub enum Derivatives {
 
 /// A graph, prepared for this engine.
 pub struct Tagged<T> {
-    machine: Machine<T>,
-    derivatives: Derivatives,
+    pub(super) machine: Machine<T>,
+    pub(super) derivatives: Derivatives,
     /// For each port, whether it is a parameter.
-    parameters: Vec<bool>,
+    pub(super) parameters: Vec<bool>,
     /// For each port, whether a derivative by it is asked for.
-    active: Vec<bool>,
-    values: usize,
+    pub(super) active: Vec<bool>,
+    pub(super) values: usize,
     /// The values of the inputs and of the seeds, port by port, for a block of samples.
-    inputs: Vec<T>,
-    /// The outputs, one by one, for a block of samples.
-    outputs: Vec<T>,
+    pub(super) inputs: Vec<T>,
+    /// The outputs, one by one, for a block of samples; the derivatives by parameters too, before they are summed.
+    pub(super) outputs: Vec<T>,
     /// The sums of the derivatives by parameters over the batch.
     sums: Vec<T>,
     /// The places of the ports on the tape.
     marks: Vec<u32>,
+    pub(super) shared: Shared<T>,
+    /// How many samples have run through the structure of the program.
+    structured: u64,
 }
 
 impl<T: Real> Tagged<T> {
@@ -66,14 +71,28 @@ impl<T: Real> Tagged<T> {
             outputs: vec![T::ZERO; (values + each * wrt.len()) * BLOCK],
             sums: vec![T::ZERO; if each == 1 { wrt.len() } else { 0 }],
             marks: vec![0; ports],
+            shared: Shared::new(limits.paths),
+            structured: 0,
             derivatives,
         })
     }
 
-    /// Runs one sample of the block; its outputs go to the block.
-    fn sample(&mut self, sample: usize, cancel: Option<&AtomicBool>) -> Result<End> {
+    /// How many samples have run through the structure of the program so far. Those that took a path which was known by
+    /// then have not: they shared its structure, and only their arithmetic was done.
+    pub fn structured(&self) -> u64 {
+        self.structured
+    }
+
+    /// Counts a run through the structure, and makes the machine ready for it.
+    pub(super) fn reset(&mut self, tracing: bool) {
+        self.structured += 1;
+        self.machine.reset(tracing);
+    }
+
+    /// Runs one sample of the block by itself; its outputs go to the block.
+    pub(super) fn sample(&mut self, sample: usize, cancel: Option<&AtomicBool>) -> Result<End> {
+        self.reset(false);
         let machine = &mut self.machine;
-        machine.reset();
         for port in 0..self.parameters.len() {
             let value = self.inputs[port * BLOCK + sample];
             let mark = match self.active[port] {
@@ -87,14 +106,7 @@ impl<T: Real> Tagged<T> {
             return Ok(End::Cancelled);
         }
         for output in 0..self.values {
-            let value = machine.result(output);
-            let Some(value) = value.as_real() else {
-                let what = machine.describe(&value);
-                return Err(fail(format!(
-                    "the value of the program is {what}: a number is needed here"
-                )));
-            };
-            self.outputs[output * BLOCK + sample] = value;
+            self.outputs[output * BLOCK + sample] = machine.real_result(output)?.0;
         }
         self.derive(sample);
         Ok(End::Finished)
@@ -115,10 +127,7 @@ impl<T: Real> Tagged<T> {
                 machine.numbers.sweep();
                 for (i, port) in wrt.iter().enumerate() {
                     let adjoint = machine.numbers.tape.adjoint(self.marks[*port]);
-                    match self.parameters[*port] {
-                        true => self.sums[i] = self.sums[i] + adjoint,
-                        false => self.outputs[(self.values + i) * BLOCK + sample] = adjoint,
-                    }
+                    self.outputs[(self.values + i) * BLOCK + sample] = adjoint;
                 }
             }
             Derivatives::Jacobian(wrt) => {
@@ -159,6 +168,8 @@ impl<T: Real> Program<T> for Tagged<T> {
         cancel: Option<&AtomicBool>,
     ) -> Result<()> {
         self.sums.fill(T::ZERO);
+        self.shared.begin();
+        let stopped = || cancel.is_some_and(|flag| flag.load(Ordering::Relaxed));
         for (port, parameter) in self.parameters.iter().enumerate() {
             if *parameter {
                 let value = inputs.uniform(port);
@@ -167,6 +178,9 @@ impl<T: Real> Program<T> for Tagged<T> {
         }
         let count = self.outputs.len() / BLOCK;
         for start in (0..samples).step_by(BLOCK) {
+            if stopped() {
+                return Ok(());
+            }
             let length = BLOCK.min(samples - start);
             for port in 0..self.inputs.len() / BLOCK {
                 if !self.parameters.get(port).is_some_and(|is| *is) {
@@ -174,15 +188,24 @@ impl<T: Real> Program<T> for Tagged<T> {
                     inputs.gather(port, start, &mut self.inputs[first..first + length]);
                 }
             }
-            for sample in 0..length {
-                let stop = cancel.is_some_and(|flag| flag.load(Ordering::Relaxed));
-                if stop || self.sample(sample, cancel)? == End::Cancelled {
-                    return Ok(());
-                }
+            let end = match samples {
+                1 => self.sample(0, cancel)?,
+                _ => self.block(length, cancel)?,
+            };
+            if end == End::Cancelled {
+                return Ok(());
             }
-            for output in (0..count).filter(|output| self.summed(*output).is_none()) {
+            for output in 0..count {
                 let first = output * BLOCK;
-                outputs.scatter(output, start, &self.outputs[first..first + length]);
+                let values = &self.outputs[first..first + length];
+                match self.summed(output) {
+                    None => outputs.scatter(output, start, values),
+                    // in the order of the samples
+                    Some(index) => {
+                        let sum = self.sums[index];
+                        self.sums[index] = values.iter().fold(sum, |sum, value| sum + *value);
+                    }
+                }
             }
         }
         for output in 0..count {

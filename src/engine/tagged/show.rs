@@ -55,7 +55,7 @@ fn filled(machine: &Machine<f64>, of: &graph::Value) -> Result<graph::Value> {
 }
 
 fn run(machine: &mut Machine<f64>, ports: &[f64]) -> Result<()> {
-    machine.reset();
+    machine.reset(false);
     for (port, value) in machine.ports.iter_mut().zip(ports) {
         *port = Value::real(*value);
     }

@@ -1,6 +1,7 @@
 //! Primitives on the structure of values: pairs and lists, predicates, equality.
 
 use super::machine::{Machine, fail};
+use super::tape::{Question, same, whole};
 use super::value::Value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::real::Real;
@@ -61,9 +62,8 @@ impl<T: Real> Machine<T> {
                 is(end == Value::Nil)
             }
             (Op::IsNumber | Op::IsReal, [a]) => is(matches!(a, Value::Int(_) | Value::Real(..))),
-            (Op::IsInteger, [a @ Value::Real(x, _)]) => {
-                self.compared(*a, *a);
-                is(x.floor() == *x && x.abs() < T::of(f64::INFINITY))
+            (Op::IsInteger, [Value::Real(x, _)]) => {
+                is(self.numbers.answer(Question::Whole, args, whole(*x))?)
             }
             (Op::IsInteger, [a]) => is(matches!(a, Value::Int(_))),
             (Op::IsBoolean, [a]) => is(matches!(a, Value::Bool(_))),
@@ -72,8 +72,8 @@ impl<T: Real> Machine<T> {
             (Op::IsString, [a]) => is(matches!(a, Value::Str(..))),
             (Op::IsVector, [a]) => is(matches!(a, Value::Array(_))),
             (Op::IsProcedure, [a]) => is(matches!(a, Value::Closure(..) | Value::Primitive(_))),
-            (Op::IsEq | Op::IsEqv, [a, b]) => is(self.same(*a, *b)),
-            (Op::IsEqual, [a, b]) => is(self.equal(*a, *b)),
+            (Op::IsEq | Op::IsEqv, [a, b]) => is(self.same(*a, *b)?),
+            (Op::IsEqual, [a, b]) => is(self.equal(*a, *b)?),
             (Op::Error, args) => Err(fail(wording::error(args, |value| self.raised(value)))),
             _ => self.array_primitive(op, args),
         }
@@ -165,8 +165,8 @@ impl<T: Real> Machine<T> {
                 _ => item,
             };
             let found = match op {
-                Op::Memq | Op::Assq => self.same(key, candidate),
-                _ => self.equal(key, candidate),
+                Op::Memq | Op::Assq => self.same(key, candidate)?,
+                _ => self.equal(key, candidate)?,
             };
             if found {
                 self.charge(passed);
@@ -198,44 +198,48 @@ impl<T: Real> Machine<T> {
 
     /// `eqv?`: numbers by exactness and value, structure by identity. Two closures are one if they are of one function over
     /// the same values.
-    fn same(&mut self, a: Value<T>, b: Value<T>) -> bool {
+    fn same(&mut self, a: Value<T>, b: Value<T>) -> Result<bool> {
         match (a, b) {
             (Value::Closure(f, _), Value::Closure(g, _)) => {
-                f == g && self.alike(a, b, Structure::Identical)
+                Ok(f == g && self.alike(a, b, Structure::Identical)?)
             }
-            (a, b) => {
-                self.compared(a, b);
-                same_atom(a, b)
-            }
+            (a, b) => self.same_atom(a, b),
         }
     }
 
-    /// Notes that the path hangs on the bits of numbers.
-    fn compared(&mut self, a: Value<T>, b: Value<T>) {
-        let reals = matches!((a, b), (Value::Real(..), Value::Real(..)));
-        if reals && (a.mark() != 0 || b.mark() != 0) {
-            self.numbers.tape.decided_otherwise();
+    /// Whether two values have one tag and one payload, which may decide the path.
+    fn same_atom(&mut self, a: Value<T>, b: Value<T>) -> Result<bool> {
+        match (a, b) {
+            (Value::Real(x, _), Value::Real(y, _)) => {
+                self.numbers.answer(Question::Same, &[a, b], same(x, y))
+            }
+            (a, b) => Ok(a == b),
         }
     }
 
     /// `equal?`: pairs and arrays item by item.
-    fn equal(&mut self, a: Value<T>, b: Value<T>) -> bool {
+    fn equal(&mut self, a: Value<T>, b: Value<T>) -> Result<bool> {
         self.alike(a, b, Structure::Equal)
     }
 
-    fn alike(&mut self, a: Value<T>, b: Value<T>, structure: Structure) -> bool {
+    fn alike(&mut self, a: Value<T>, b: Value<T>, structure: Structure) -> Result<bool> {
         // pairs of values that are still to be compared
         let mut open = std::mem::take(&mut self.items);
         open.clear();
         open.extend([a, b]);
-        let (alike, compared) = self.all_alike(&mut open, structure);
+        let result = self.all_alike(&mut open, structure);
         self.items = open;
+        let (alike, compared) = result?;
         self.charge(compared);
-        alike
+        Ok(alike)
     }
 
     /// Whether the pairs of values are alike, and how many have been compared.
-    fn all_alike(&mut self, open: &mut Vec<Value<T>>, structure: Structure) -> (bool, usize) {
+    fn all_alike(
+        &mut self,
+        open: &mut Vec<Value<T>>,
+        structure: Structure,
+    ) -> Result<(bool, usize)> {
         let deep = structure == Structure::Equal;
         let mut compared = 0;
         while let (Some(b), Some(a)) = (open.pop(), open.pop()) {
@@ -246,37 +250,38 @@ impl<T: Real> Machine<T> {
                 }
                 (Value::Array(x), Value::Array(y)) if deep => {
                     if !x.fits(y) {
-                        return (false, compared);
+                        return Ok((false, compared));
                     }
                     let (x, y) = (self.heap.slice(x.address, x.len()), y.address);
                     let pairs = x.iter().zip(self.heap.slice(y, x.len()));
                     open.extend(pairs.flat_map(|(x, y)| [*x, *y]));
                 }
                 (Value::Closure(f, x), Value::Closure(g, y)) if f == g && x != y => {
-                    let captures = self.code.routines[f as usize].captures as usize;
-                    let (x, y) = (self.heap.slice(x, captures), self.heap.slice(y, captures));
+                    let captures = self.code.routines[f as usize].captures;
                     // what a closure captures is compared by identity
-                    let same = |(x, y): (&Value<T>, &Value<T>)| match (x, y) {
-                        (Value::Closure(f, _), Value::Closure(g, _)) => f == g,
-                        (x, y) => same_atom(*x, *y),
-                    };
-                    if !x.iter().zip(y).all(same) {
-                        return (false, compared);
+                    for i in 0..captures {
+                        let (x, y) = (self.heap.get(x + i), self.heap.get(y + i));
+                        let same = match (x, y) {
+                            (Value::Closure(f, _), Value::Closure(g, _)) => {
+                                open.extend([x, y]);
+                                f == g
+                            }
+                            (x, y) => self.same_atom(x, y)?,
+                        };
+                        if !same {
+                            return Ok((false, compared));
+                        }
                     }
-                    let closures = x.iter().zip(y);
-                    let closures = closures.filter(|(x, _)| matches!(x, Value::Closure(..)));
-                    open.extend(closures.flat_map(|(x, y)| [*x, *y]));
                 }
                 (a, b) => {
-                    self.compared(a, b);
-                    if !same_atom(a, b) {
-                        return (false, compared);
+                    if !self.same_atom(a, b)? {
+                        return Ok((false, compared));
                     }
                 }
             }
             compared += 1;
         }
-        (true, compared)
+        Ok((true, compared))
     }
 }
 
@@ -295,14 +300,4 @@ enum Structure {
     Identical,
     /// Pairs and arrays have equal items.
     Equal,
-}
-
-fn same_atom<T: Real>(a: Value<T>, b: Value<T>) -> bool {
-    match (a, b) {
-        (Value::Real(a, _), Value::Real(b, _)) => {
-            a.to_f64().to_bits() == b.to_f64().to_bits()
-                || (a.to_f64().is_nan() && b.to_f64().is_nan())
-        }
-        (a, b) => a == b,
-    }
 }

@@ -1,157 +1,171 @@
 //! The tape of one sample: the operations on what a derivative is asked of, in order (Griewank and Walther, "Evaluating
-//! derivatives", 2008). The way back applies the adjoint rules of the table to numbers.
+//! derivatives", 2008), and, where the path is traced, the questions that decided it.
 
 use super::heap;
-use super::immediate::{Immediate, Kept, Kernels};
+use super::immediate::{Immediate, Kept, Kernels, Slopes};
+use super::sweep::sweep;
 use crate::error::Result;
 use crate::graph::Builder;
 use crate::ops::real::Real;
-use crate::ops::{Emit, Linear, NodeId, Op, Role, Site, linear_adjoints};
+use crate::ops::{Emit, Linear, NodeId, Op};
 
-/// Marks an operand that no derivative is asked of.
+/// Marks an operand that is on the tape as a number only.
 const CONSTANT: u32 = 1 << 31;
+
+/// What a program asks of numbers that decides its path.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Question {
+    /// Whether the value of this operation is true.
+    Op(Op),
+    /// Whether a number is whole.
+    Whole,
+    /// Whether two numbers have the same bits, or are no numbers both.
+    Same,
+}
+
+/// Whether a number is whole.
+pub fn whole<T: Real>(x: T) -> bool {
+    x.floor() == x && x.abs() < T::of(f64::INFINITY)
+}
+
+/// Whether two numbers have the same bits, or are no numbers both.
+pub fn same<T: Real>(a: T, b: T) -> bool {
+    let (a, b) = (a.to_f64(), b.to_f64());
+    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+}
 
 /// What made a result.
 #[derive(Clone, Copy)]
-enum Rule {
+pub enum Rule {
     Op(Op),
     /// Several results, side by side.
     Linear(Linear),
-    /// What decided the path, and whether it held; no result.
-    Test(Op, bool),
+    /// What decided the path, and the answer; no result.
+    Test(Question, bool),
 }
 
+/// An operation on the tape.
 #[derive(Clone, Copy)]
-struct Entry {
-    rule: Rule,
+pub struct Entry {
+    pub rule: Rule,
     /// The first of its operands, and how many there are.
     first: u32,
     count: u32,
     /// The place of its first result.
-    out: u32,
+    pub out: u32,
 }
 
-/// Values by place, and what made them. Place 0 holds nothing.
+impl Entry {
+    /// Its operands among all of the tape.
+    pub fn operands<'a>(&self, all: &'a [u32]) -> &'a [u32] {
+        &all[self.first as usize..(self.first + self.count) as usize]
+    }
+
+    /// How many results it has, from its first on.
+    pub fn results(&self) -> u32 {
+        match self.rule {
+            Rule::Op(_) => 1,
+            Rule::Linear(linear) => linear.values() as u32,
+            Rule::Test(..) => 0,
+        }
+    }
+}
+
+/// What is on a tape, by place. Place 0 holds nothing.
+#[derive(Clone)]
+pub struct Notes<T> {
+    pub values: Vec<T>,
+    pub entries: Vec<Entry>,
+    pub operands: Vec<u32>,
+}
+
+/// The place of an operand.
+pub fn place(operand: u32) -> u32 {
+    operand & !CONSTANT
+}
+
+/// Whether an operand is a result or a port, not a constant.
+pub fn varies(operand: u32) -> bool {
+    operand & CONSTANT == 0
+}
+
+/// Values by place, and what made them.
 pub struct Tape<T> {
-    values: Vec<T>,
-    entries: Vec<Entry>,
-    operands: Vec<u32>,
-    adjoints: Adjoints<T>,
+    pub notes: Notes<T>,
+    adjoints: Slopes<T>,
     ids: Vec<NodeId>,
     kept: Kept<T>,
     limit: usize,
-    /// Whether tests are noted too.
+    /// Whether questions are noted too: then of what is marked by a place, nothing decides the path unseen.
     tracing: bool,
-    /// Whether something that is not on the tape has decided the path.
-    opaque: bool,
-}
-
-/// The adjoints by place.
-struct Adjoints<T> {
-    values: Vec<T>,
-    /// Whether anything has reached an adjoint.
-    reached: Vec<bool>,
-}
-
-impl<T: Real> Adjoints<T> {
-    fn get(&self, mark: u32) -> Option<T> {
-        self.reached[mark as usize].then(|| self.values[mark as usize])
-    }
-
-    fn add(&mut self, mark: u32, value: T) {
-        let value = match self.get(mark) {
-            Some(sum) => sum + value,
-            None => value,
-        };
-        self.values[mark as usize] = value;
-        self.reached[mark as usize] = true;
-    }
 }
 
 impl<T: Real> Tape<T> {
     /// An empty tape for at most so many values.
     pub fn new(limit: usize) -> Tape<T> {
         Tape {
-            values: vec![T::ZERO],
-            entries: Vec::new(),
-            operands: Vec::new(),
-            adjoints: Adjoints {
-                values: Vec::new(),
-                reached: Vec::new(),
+            notes: Notes {
+                values: vec![T::ZERO],
+                entries: Vec::new(),
+                operands: Vec::new(),
             },
+            adjoints: Slopes::new(),
             ids: Vec::new(),
             kept: Kept::new(),
             limit: limit.min(CONSTANT as usize - 1),
             tracing: false,
-            opaque: false,
         }
     }
 
-    /// The same, on which tests are noted too: of what is marked by a place, nothing decides the path unseen.
-    pub fn tracing(limit: usize) -> Tape<T> {
-        Tape {
-            tracing: true,
-            ..Tape::new(limit)
-        }
+    /// Begins anew; whether questions are noted.
+    pub fn reset(&mut self, tracing: bool) {
+        self.notes.values.truncate(1);
+        self.notes.entries.clear();
+        self.notes.operands.clear();
+        self.tracing = tracing;
     }
 
-    /// Begins anew.
-    pub fn reset(&mut self) {
-        self.values.truncate(1);
-        self.entries.clear();
-        self.operands.clear();
-        self.opaque = false;
-    }
-
-    /// Notes a test that has decided, or may decide, the path.
+    /// Notes a question that has decided, or may decide, the path.
     pub fn test(
         &mut self,
-        op: Op,
+        question: Question,
         args: impl Iterator<Item = (T, u32)>,
-        holds: bool,
+        answer: bool,
     ) -> Result<()> {
         if self.tracing {
             let first = self.operands(args)?;
-            self.entry(Rule::Test(op, holds), first, 0);
+            self.entry(Rule::Test(question, answer), first, 0);
         }
         Ok(())
     }
 
-    /// Notes that something has decided the path that no operation on numbers tells.
-    pub fn decided_otherwise(&mut self) {
-        self.opaque = true;
-    }
-
-    /// How many operations are noted.
+    /// How many operations and questions are noted.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.notes.entries.len()
     }
 
     /// Emits what is on the tape, whose first places are the ports: the nodes of these places, 0 being none, and whether
-    /// all tests go as they have gone; `None` where there was none. Nothing where the tape does not tell the path.
+    /// all questions are answered as they were; `None` where there was none. Nothing where a graph cannot tell the path.
     pub fn emit(
         &self,
         builder: &mut Builder,
         ports: usize,
         places: &[u32],
     ) -> Option<(Vec<Option<NodeId>>, Option<NodeId>)> {
-        if self.opaque {
-            return None;
-        }
-        let mut nodes: Vec<Option<NodeId>> = vec![None; self.values.len()];
+        let notes = &self.notes;
+        let mut nodes: Vec<Option<NodeId>> = vec![None; notes.values.len()];
         for port in 0..ports {
             *nodes.get_mut(1 + port)? = Some(builder.port(port));
         }
         let mut path: Option<NodeId> = None;
-        for entry in &self.entries {
-            let operands =
-                &self.operands[entry.first as usize..(entry.first + entry.count) as usize];
+        for entry in &notes.entries {
+            let operands = entry.operands(&notes.operands);
             let mut args = Vec::with_capacity(operands.len());
             for operand in operands {
-                let place = (operand & !CONSTANT) as usize;
+                let place = place(*operand) as usize;
                 args.push(match varies(*operand) {
                     true => nodes[place]?,
-                    false => builder.real(self.values[place].to_f64()),
+                    false => builder.real(notes.values[place].to_f64()),
                 });
             }
             let out = entry.out as usize;
@@ -163,9 +177,14 @@ impl<T: Real> Tape<T> {
                         *node = Some(value);
                     }
                 }
-                Rule::Test(op, holds) => {
-                    let mut test = builder.op(op, &args);
-                    if !holds {
+                Rule::Test(question, answer) => {
+                    let mut test = match question {
+                        Question::Op(op) => builder.op(op, &args),
+                        Question::Whole => whole_node(builder, args[0]),
+                        // no operation of graphs tells the bits of numbers
+                        Question::Same => return None,
+                    };
+                    if !answer {
                         test = builder.op(Op::Not, &[test]);
                     }
                     path = Some(match path {
@@ -181,22 +200,22 @@ impl<T: Real> Tape<T> {
 
     /// Puts a number on the tape; its place.
     pub fn push(&mut self, value: T) -> Result<u32> {
-        if self.values.len() >= self.limit {
+        if self.notes.values.len() >= self.limit {
             return Err(heap::full(self.limit));
         }
-        self.values.push(value);
-        Ok(self.values.len() as u32 - 1)
+        self.notes.values.push(value);
+        Ok(self.notes.values.len() as u32 - 1)
     }
 
     /// Puts operands, numbers with their places, on the tape; the first.
     fn operands(&mut self, args: impl Iterator<Item = (T, u32)>) -> Result<u32> {
-        let first = self.operands.len() as u32;
+        let first = self.notes.operands.len() as u32;
         for (value, mark) in args {
             let operand = match mark {
                 0 => self.push(value)? | CONSTANT,
                 mark => mark,
             };
-            self.operands.push(operand);
+            self.notes.operands.push(operand);
         }
         Ok(first)
     }
@@ -218,7 +237,7 @@ impl<T: Real> Tape<T> {
         results: impl Iterator<Item = T>,
     ) -> Result<u32> {
         let first = self.operands(args)?;
-        let out = self.values.len() as u32;
+        let out = self.notes.values.len() as u32;
         for result in results {
             self.push(result)?;
         }
@@ -227,8 +246,8 @@ impl<T: Real> Tape<T> {
     }
 
     fn entry(&mut self, rule: Rule, first: u32, out: u32) {
-        let count = self.operands.len() as u32 - first;
-        self.entries.push(Entry {
+        let count = self.notes.operands.len() as u32 - first;
+        self.notes.entries.push(Entry {
             rule,
             first,
             count,
@@ -238,11 +257,7 @@ impl<T: Real> Tape<T> {
 
     /// Makes all adjoints zero.
     pub fn clear_adjoints(&mut self) {
-        let Adjoints { values, reached } = &mut self.adjoints;
-        values.clear();
-        values.resize(self.values.len(), T::ZERO);
-        reached.clear();
-        reached.resize(self.values.len(), false);
+        self.adjoints.clear(self.notes.values.len());
     }
 
     /// Adds to the adjoint at a place; place 0 takes nothing.
@@ -259,71 +274,24 @@ impl<T: Real> Tape<T> {
 
     /// Goes back over the tape from the adjoints that were added.
     pub fn sweep(&mut self, kernels: &Kernels<T>) {
-        let Tape {
+        let Notes {
             values,
             entries,
             operands,
-            adjoints,
-            ids,
-            kept,
-            ..
-        } = self;
-        let length = values.len();
-        for entry in entries.iter().rev() {
-            let args = &operands[entry.first as usize..(entry.first + entry.count) as usize];
-            let mut emit = Immediate {
-                values,
-                kernels,
-                kept,
-            };
-            match entry.rule {
-                Rule::Test(..) => {}
-                Rule::Op(op) => {
-                    let Some(adjoint) = adjoints.get(entry.out) else {
-                        continue;
-                    };
-                    let Role::Numeric { adjoint: rule, .. } = op.row().role else {
-                        continue;
-                    };
-                    ids.clear();
-                    ids.extend(args.iter().map(|arg| NodeId(arg & !CONSTANT)));
-                    let site = Site {
-                        args: ids,
-                        out: NodeId(entry.out),
-                        adjoint: emit.push(adjoint),
-                    };
-                    for (i, arg) in args.iter().enumerate().filter(|(_, arg)| varies(**arg)) {
-                        if let Some(part) = rule(&mut emit, site, i) {
-                            adjoints.add(*arg, emit.values[part.index()]);
-                        }
-                    }
-                }
-                Rule::Linear(linear) => {
-                    let results = entry.out..entry.out + linear.values() as u32;
-                    let parts: Vec<Option<NodeId>> = results
-                        .map(|out| adjoints.get(out).map(|adjoint| emit.push(adjoint)))
-                        .collect();
-                    if parts.iter().all(Option::is_none) {
-                        continue;
-                    }
-                    ids.clear();
-                    ids.extend(args.iter().map(|arg| NodeId(arg & !CONSTANT)));
-                    let wanted: Vec<bool> = args.iter().map(|arg| varies(*arg)).collect();
-                    let found = linear_adjoints(&mut emit, linear, ids, &parts, &wanted);
-                    for (arg, part) in args.iter().zip(found).filter(|(arg, _)| varies(**arg)) {
-                        if let Some(part) = part {
-                            adjoints.add(*arg, emit.values[part.index()]);
-                        }
-                    }
-                }
-            }
-            values.truncate(length);
-            kept.clear();
-        }
+        } = &mut self.notes;
+        let (kept, adjoints) = (&mut self.kept, &mut self.adjoints);
+        let mut at = Immediate::new(values, kernels, kept, adjoints);
+        sweep(entries, operands, &mut at, &mut self.ids);
     }
 }
 
-/// Whether a derivative is asked of an operand.
-fn varies(operand: u32) -> bool {
-    operand & CONSTANT == 0
+/// Whether a number is whole, as [`whole`] tells.
+fn whole_node(builder: &mut Builder, x: NodeId) -> NodeId {
+    let (floor, size) = (builder.op(Op::Floor, &[x]), builder.op(Op::Abs, &[x]));
+    let infinite = builder.real(f64::INFINITY);
+    let (whole, finite) = (
+        builder.op(Op::Equal, &[floor, x]),
+        builder.op(Op::Less, &[size, infinite]),
+    );
+    builder.op(Op::And, &[whole, finite])
 }
