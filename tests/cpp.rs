@@ -1,4 +1,4 @@
-//! `bindings/cpp/ncg.hpp`: its members, views, exceptions and closures, as C++17 and C++20, and the example.
+//! `bindings/cpp/ncg.hpp`: its members, views, exceptions and closures, as C++17 and C++20.
 #![cfg(target_os = "linux")]
 
 mod toolchain;
@@ -68,33 +68,4 @@ fn memory_is_given_back() {
         command.env("NCG_ONNXRUNTIME", folder.join("none"));
         assert_eq!(run(&mut command), "ok\n");
     }
-}
-
-#[test]
-fn example_fits() {
-    let folder = temporary("cpp-example");
-    let Some(program) = build(&folder, "examples/cpp/fit.cpp", &["-std=c++17"]) else {
-        return;
-    };
-    let model = root().join("examples/models/screened-force.scm");
-    let output = run(Command::new(&program).arg(model).arg("native"));
-    for line in [
-        "largest deviation below 1e-14",
-        "converged yes",
-        "k 2.500000000",
-        "a 0.750000000",
-        "callback called",
-        "baked k 2.500000000",
-    ] {
-        assert!(
-            output.lines().any(|other| other == line),
-            "{line}\n{output}"
-        );
-    }
-    let output = Command::new(program).arg("no such file").output().unwrap();
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        message.starts_with("NCG_ERR_IO: ") && output.status.code() == Some(1),
-        "{message}"
-    );
 }

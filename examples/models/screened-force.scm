@@ -1,4 +1,4 @@
-; A screened force between a charge q and a unit charge at distance r: the example programs in C and Fortran fit it.
+; A screened force between a charge q and a unit charge at distance r: the example programs fit it.
 (input r)
 (input q)
 (parameter k 1)
