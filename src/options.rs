@@ -247,6 +247,12 @@ pub static TABLE: &[Setting] = &[
         "Fit: how many of the starts, the best after a few iterations, are followed to their end.",
     ),
     int("seed", "0", 0.0, "Fit: seed of the starts."),
+    int(
+        "window",
+        "0",
+        0.0,
+        "Fit: of rows that are added one after the other, how many at least are kept as they are; older ones become a quadratic summary, so that memory does not grow. 0 keeps all.",
+    ),
     choice(
         "schedule",
         "constant",

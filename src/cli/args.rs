@@ -247,6 +247,10 @@ pub struct Fit {
     /// Seed of the starts
     #[arg(long, value_name = "N", value_parser = setting("seed"))]
     pub seed: Option<String>,
+    /// Take the rows one after the other, and keep at least so many of the last as they are; older
+    /// ones become a quadratic summary, so that memory does not grow with the table
+    #[arg(long, value_name = "N", value_parser = setting("window"))]
+    pub window: Option<String>,
     /// Write the state of the fit when it stops, so that it can go on
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! One run of an optimiser on a session, and what the statistics need of its end.
 
 use super::anneal::anneal;
-use super::linalg::triangle_len;
+use super::linalg::{dot, reduce_onto, reduce_work_len, triangle_len};
 use super::loss::{Loss, Whitening};
 use super::mapping::{Mapped, Mapping, Space};
 use super::objective::Total;
@@ -10,9 +10,10 @@ use super::problem::{Data, Problem, Rows};
 use super::profile::{self, Interval};
 use super::report::Report;
 use super::starts::{self, End, latin_hypercube};
+use super::stream::Summary;
 use super::{
     Bounds, Monitor, Objective, Outcome, Progress, Residuals, Settings, Stop, adam, lbfgs, levmar,
-    reduce, seconds_since,
+    seconds_since,
 };
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -248,6 +249,7 @@ impl Job<'_> {
             ties: Vec::new(),
             priors: Vec::new(),
             prior_weight: 1.0,
+            summary: None,
         };
         let told = monitor.callback.take();
         let mut tell = told.map(|callback| {
@@ -316,23 +318,55 @@ impl Job<'_> {
             return Ok(None);
         }
         problem.rows = Rows::Information;
-        let observed = problem.residual_count();
+        let observed = problem.block_count();
         let mut problem = Mapped::new(&mut problem, self.mapping, Space::Values);
-        let rows = problem.residual_count();
-        let mut residuals = vec![0.0; rows];
-        let mut jacobian = vec![0.0; rows * n];
-        problem.evaluate(&outcome.params, &mut residuals, Some(&mut jacobian))?;
-        if squares {
-            outcome.loss = residuals.iter().map(|r| r * r).sum();
-        }
+        let blocks = (0..problem.block_count()).map(|block| problem.block_len(block));
+        let most = blocks.max().unwrap_or(0);
+        let (mut residuals, mut jacobian) = (vec![0.0; most], vec![0.0; most * n]);
+        let mut work = vec![0.0; reduce_work_len(most, n)];
         let mut triangle = vec![0.0; triangle_len(n)];
-        reduce(&jacobian, &residuals, n, &mut triangle);
+        let (mut loss, mut influence) = (0.0, Influence::default());
+        for block in 0..problem.block_count() {
+            let m = problem.block_len(block);
+            let (r, j) = (&mut residuals[..m], &mut jacobian[..m * n]);
+            problem.evaluate(block, &outcome.params, r, Some(&mut *j))?;
+            loss += dot(r, r);
+            if block < observed {
+                influence.add(&self.loss, r);
+            }
+            reduce_onto(j, r, n, &mut triangle, &mut work);
+        }
+        if squares {
+            outcome.loss = loss;
+        }
         outcome.triangle = Some(triangle);
         let moved = outcome.held.iter().filter(|held| !**held).count();
         Ok(kind
             .is_robust()
-            .then(|| robust_variance(&self.loss, &residuals[..observed], moved))
+            .then(|| influence.variance(moved))
             .flatten())
+    }
+
+    /// Adds the data to a summary, linearised at the values `p`.
+    pub fn fold<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        summary: &mut Summary,
+        p: &[f64],
+    ) -> Result<()> {
+        self.mapping.priors.clear();
+        self.mapping.summary = None;
+        let mut problem = problem(
+            self.model,
+            self.loss,
+            self.data,
+            self.whitening,
+            self.moving,
+            self.tied,
+            session,
+        )?;
+        let mut problem = Mapped::new(&mut problem, self.mapping, Space::Values);
+        summary.fold(&mut problem, p, self.data)
     }
 
     /// The intervals of the profile likelihood, in the values of the parameters.
@@ -381,23 +415,38 @@ fn problem<'s, T: Element>(
     Problem::new(session, data, (&fixed, &free), loss, whitening)
 }
 
-/// The variance by which the inverse of `J'J` gives the covariance of a robust fit (Huber 1981, 7.6): `K²` times the mean square of
-/// the influence over the squared mean of its slope.
-fn robust_variance(loss: &Loss, residuals: &[f64], parameters: usize) -> Option<f64> {
-    let count = residuals.len() as f64;
-    let left = count - parameters as f64;
-    if left <= 0.0 {
-        return None;
+/// Sums over the residuals of a robust loss: how many, the squares of the influence, its slopes, and their squares.
+#[derive(Default)]
+struct Influence {
+    count: f64,
+    squares: f64,
+    slopes: f64,
+    squared_slopes: f64,
+}
+
+impl Influence {
+    fn add(&mut self, loss: &Loss, residuals: &[f64]) {
+        for residual in residuals {
+            let (psi, slope) = loss.influence(*residual);
+            self.count += 1.0;
+            self.squares += psi * psi;
+            self.slopes += slope;
+            self.squared_slopes += slope * slope;
+        }
     }
-    let mut sums = (0.0, 0.0, 0.0);
-    for residual in residuals {
-        let (psi, slope) = loss.influence(*residual);
-        sums = (sums.0 + psi * psi, sums.1 + slope, sums.2 + slope * slope);
+
+    /// The variance by which the inverse of `J'J` gives the covariance of a robust fit (Huber 1981, 7.6): `K²` times the mean square
+    /// of the influence over the squared mean of its slope.
+    fn variance(&self, parameters: usize) -> Option<f64> {
+        let left = self.count - parameters as f64;
+        if left <= 0.0 {
+            return None;
+        }
+        let mean = self.slopes / self.count;
+        let spread = self.squared_slopes / self.count - mean * mean;
+        let correction = 1.0 + parameters as f64 / self.count * spread / (mean * mean);
+        (mean > 0.0).then(|| correction * correction * self.squares / left / (mean * mean))
     }
-    let mean = sums.1 / count;
-    let spread = sums.2 / count - mean * mean;
-    let correction = 1.0 + parameters as f64 / count * spread / (mean * mean);
-    (mean > 0.0).then(|| correction * correction * sums.0 / left / (mean * mean))
 }
 
 /// The triangle of the second derivatives of a loss that is minus a log likelihood, from central differences of its gradient;

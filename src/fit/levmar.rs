@@ -7,7 +7,6 @@
 //! its square root. Values that are not finite reject a step. And where a run ends at a singular Jacobian or with little achieved, as when a step
 //! has thrown a peak out of the data, the fit is run again from its start with a more careful strategy, and the best end wins.
 
-use super::linalg::dot;
 use super::step::Forecast;
 use super::workspace::Workspace;
 use super::{Bounds, Monitor, Outcome, Progress, Residuals, Settings, Stop, seconds_since};
@@ -24,7 +23,7 @@ struct Strategy {
     factor: f64,
     /// Keep the largest column length seen so far (Moré) rather than the present one (Marquardt).
     monotone: bool,
-    /// Correct steps for curvature, at one more evaluation of the residuals each.
+    /// Correct steps for curvature, at two more evaluations each.
     geodesic: bool,
 }
 
@@ -123,7 +122,7 @@ pub fn minimize(
     state: &mut State,
 ) -> Result<Outcome> {
     let began = Instant::now();
-    let (m, n) = (problem.residual_count(), problem.parameter_count());
+    let n = problem.parameter_count();
     settings.check()?;
     if state.params.len() != n || state.start.len() != n {
         let given = state.params.len();
@@ -131,13 +130,13 @@ pub fn minimize(
         return Err(Error::new(ErrorKind::Argument, message));
     }
     bounds.check(&state.params)?;
-    if m == 0 {
+    if problem.residual_count() == 0 {
         return Err(Error::new(
             ErrorKind::Argument,
             "there are no residuals to fit",
         ));
     }
-    let mut w = Workspace::new(m, n)?;
+    let mut w = Workspace::new(problem)?;
     let first_iteration = state.iterations;
     w.start(problem, &state.params, bounds)?;
     let start_loss = *state.start_loss.get_or_insert(w.loss);
@@ -281,10 +280,6 @@ fn attempt(
     if !taken {
         state.radius = 0.25 * forecast.length.min(state.radius);
         state.stalls += u32::from(hidden);
-        if strategy.geodesic && hidden {
-            // The acceleration reads the Jacobian, which now belongs to the refused point.
-            w.start(problem, &state.params, bounds)?;
-        }
         if state.stalls >= 3 {
             return Ok(Some(Stop::Loss));
         }
@@ -303,39 +298,17 @@ fn attempt(
     Ok((flat && ratio <= 2.0).then_some(Stop::Loss))
 }
 
-/// Bends the step along the curvature of the residuals, measured by one evaluation a tenth of the way.
+/// Bends the step along the curvature of the residuals, measured a tenth of the way.
 fn accelerate(
     problem: &mut dyn Residuals,
     state: &State,
     w: &mut Workspace,
     forecast: &mut Forecast,
 ) -> Result<()> {
-    const H: f64 = 0.1;
-    let (m, n) = (w.m, w.n);
     if forecast.predicted <= 1e-8 * w.loss {
         return Ok(());
     }
-    for j in 0..n {
-        w.trial[j] = state.params[j] + H * w.step.s[j];
-    }
-    w.try_residuals(problem, false)?;
-    // Second derivative along the step: 2/h ((r(p + h s) - r) / h - J s).
-    for i in 0..m {
-        w.trial_residuals[i] = (w.trial_residuals[i] - w.residuals[i]) / H;
-    }
-    for j in 0..n {
-        let s = w.step.s[j];
-        for (x, &d) in w
-            .trial_residuals
-            .iter_mut()
-            .zip(&w.jacobian[j * m..(j + 1) * m])
-        {
-            *x -= s * d;
-        }
-    }
-    for j in 0..n {
-        w.bend[j] = 2.0 / H * dot(&w.trial_residuals, &w.jacobian[j * m..(j + 1) * m]);
-    }
+    w.bend(problem, &state.params, 0.1)?;
     if w.bend.iter().all(|x| x.is_finite()) {
         w.step.accelerate(&mut w.bend, &state.scale);
     }

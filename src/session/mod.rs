@@ -141,6 +141,8 @@ enum Derivatives {
 pub trait Element: Real {
     /// `"f64"` or `"f32"`.
     const NAME: &'static str;
+    /// Numbers in this precision: the same memory where they have it already.
+    fn numbers(values: &[f64]) -> Cow<'_, [Self]>;
     #[doc(hidden)]
     fn prepare_native(graph: &Graph, max_steps: u64) -> Result<Box<dyn Program<Self>>>;
     #[doc(hidden)]
@@ -152,9 +154,12 @@ pub trait Element: Real {
 }
 
 macro_rules! element {
-    ($type:ident) => {
+    ($type:ident, $values:ident => $numbers:expr) => {
         impl Element for $type {
             const NAME: &'static str = stringify!($type);
+            fn numbers($values: &[f64]) -> Cow<'_, [$type]> {
+                $numbers
+            }
             fn prepare_native(graph: &Graph, max_steps: u64) -> Result<Box<dyn Program<Self>>> {
                 let program = native::prepare::<$type>(graph)?;
                 Ok(Box::new(program.with_max_steps(max_steps)))
@@ -170,8 +175,8 @@ macro_rules! element {
     };
 }
 
-element!(f64);
-element!(f32);
+element!(f64, values => Cow::Borrowed(values));
+element!(f32, values => Cow::Owned(values.iter().map(|value| *value as f32).collect()));
 
 /// `cpu`, `cuda` or `cuda:INDEX`.
 fn device(text: &str) -> Result<ort::Device> {
