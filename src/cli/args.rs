@@ -244,7 +244,10 @@ pub struct Fit {
     /// How many of the starts are followed to their end
     #[arg(long, value_name = "N", value_parser = setting("refine"))]
     pub refine: Option<String>,
-    /// Seed of the starts
+    /// For losses with many valleys: leave the best end so often by a random step, and fit again
+    #[arg(long, value_name = "N", value_parser = setting("hops"))]
+    pub hops: Option<String>,
+    /// Seed of the starts and hops
     #[arg(long, value_name = "N", value_parser = setting("seed"))]
     pub seed: Option<String>,
     /// Take the rows one after the other, and keep at least so many of the last as they are; older

@@ -43,6 +43,7 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         ("starts", &arguments.starts),
         ("smoothing", &arguments.smoothing),
         ("refine", &arguments.refine),
+        ("hops", &arguments.hops),
         ("seed", &arguments.seed),
         ("window", &arguments.window),
     ];

@@ -68,8 +68,8 @@ impl Job<'_> {
     ) -> Result<Found> {
         let start: Vec<f64> = self.moving.iter().map(|free| free.initial).collect();
         self.mapping.bounds.check(&start)?;
-        let many = self.plan.starts > 1 && *state == State::New;
-        let (mut outcome, ends) = if many {
+        let new = *state == State::New;
+        let (mut outcome, ends) = if self.plan.starts > 1 && new {
             self.many_starts(session, monitor, state, &start)?
         } else {
             if *state == State::New {
@@ -78,6 +78,9 @@ impl Job<'_> {
             let outcome = self.minimize(session, monitor, state, &self.plan.settings)?;
             (outcome, Vec::new())
         };
+        if self.plan.hops > 0 && new {
+            outcome = self.hop(session, monitor, state, outcome)?;
+        }
         outcome.params = self.mapping.values(&outcome.params);
         let (tied, slopes) = self.mapping.tied(&outcome.params)?;
         let variance = self.describe(session, &mut outcome)?;
@@ -158,33 +161,25 @@ impl Job<'_> {
         let left = |whole: &Settings| (whole.max_seconds - seconds_since(began)).max(0.0);
         let limits = starts::limits(initial, &self.mapping.bounds, &self.mapping.transforms);
         let all = latin_hypercube(initial, &limits, self.plan.starts, self.plan.seed);
+        let short = Settings {
+            max_iterations: Some(starts::SHORT_RUN),
+            max_seconds: left(whole),
+            restarts: 0,
+            ..whole.clone()
+        };
+        let all: Vec<Vec<f64>> = all.iter().map(|p| self.mapping.coordinates(p)).collect();
         let (mut iterations, mut evaluations) = (0, 0);
         let (mut ends, mut failure) = (Vec::new(), None);
-        for start in all {
-            let short = Settings {
-                max_iterations: Some(starts::SHORT_RUN),
-                max_seconds: left(whole),
-                restarts: 0,
-                ..whole.clone()
-            };
-            let mut own = self.begin(&self.mapping.coordinates(&start));
-            let quiet = &mut Monitor {
-                cancel: monitor.cancel,
-                ..Monitor::default()
-            };
-            match self.minimize(session, quiet, &mut own, &short) {
+        for end in self.short_runs(session, monitor, &all, &short)? {
+            match end {
                 Ok(end) => {
                     iterations += end.iterations;
                     evaluations += end.evaluations;
                     ends.push((end.loss, end.params));
-                    if matches!(end.stop, Stop::Stopped | Stop::Target | Stop::MaxTime) {
-                        break;
-                    }
                 }
-                Err(error) if error.kind == ErrorKind::Numeric => {
+                Err(error) => {
                     failure.get_or_insert(error);
                 }
-                Err(error) => return Err(error),
             }
         }
         let chosen = starts::best(ends, self.plan.refine);
@@ -223,6 +218,128 @@ impl Job<'_> {
             ..outcome
         };
         Ok((outcome, ends))
+    }
+
+    /// A few iterations from each start; an error is that of a start whose loss is not finite. What stops one stops all.
+    fn short_runs<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        monitor: &Monitor,
+        starts: &[Vec<f64>],
+        settings: &Settings,
+    ) -> Result<Vec<Result<Outcome>>> {
+        let began = Instant::now();
+        let ends_all = |end: &Result<Outcome>| {
+            let stop = end.as_ref().map(|end| end.stop);
+            matches!(stop, Ok(Stop::Stopped | Stop::Target | Stop::MaxTime))
+        };
+        let quiet = || Monitor {
+            cancel: monitor.cancel,
+            ..Monitor::default()
+        };
+        let left = || Settings {
+            max_seconds: (settings.max_seconds - seconds_since(began)).max(0.0),
+            ..settings.clone()
+        };
+        let mut ends = Vec::new();
+        let bounds = self.mapping.coordinate_bounds();
+        let mut problem = problem(
+            self.model,
+            self.loss,
+            self.data,
+            self.whitening,
+            self.moving,
+            self.tied,
+            session,
+        )?;
+        let seats = problem.seats();
+        if let (Optimizer::LevMar, Some(seats)) = (self.plan.optimizer, seats) {
+            let mut problem = Mapped::new(&mut problem, self.mapping, Space::Coordinates);
+            for group in starts.chunks(seats) {
+                let found = levmar::lockstep(&mut problem, group, &bounds, &left(), &mut quiet())?;
+                let last = found.iter().any(ends_all);
+                ends.extend(found);
+                if last {
+                    break;
+                }
+            }
+            return Ok(ends);
+        }
+        drop(problem);
+        for start in starts {
+            let mut own = self.begin(start);
+            let end = match self.minimize(session, &mut quiet(), &mut own, &left()) {
+                Err(error) if error.kind != ErrorKind::Numeric => return Err(error),
+                end => end,
+            };
+            let last = ends_all(&end);
+            ends.push(end);
+            if last {
+                break;
+            }
+        }
+        Ok(ends)
+    }
+
+    /// Leaves the best end by random steps, and takes a better end in its place (monotonic basin hopping: Leary 2000). The
+    /// steps get longer where they lead back to the same end, and shorter where they lead nowhere.
+    fn hop<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        monitor: &mut Monitor,
+        state: &mut State,
+        first: Outcome,
+    ) -> Result<Outcome> {
+        let began = Instant::now();
+        let bounds = self.mapping.coordinate_bounds();
+        let mut random = starts::Random(self.plan.seed);
+        let mut reach = 0.25;
+        let mut best = first;
+        let whole = &self.plan.settings;
+        let (spent, mut iterations, mut evaluations) =
+            (best.seconds, best.iterations, best.evaluations);
+        for _ in 0..self.plan.hops {
+            if matches!(best.stop, Stop::Stopped | Stop::Target | Stop::MaxTime) {
+                break;
+            }
+            let start = starts::hop(&best.params, &bounds, reach, &mut random);
+            let settings = Settings {
+                max_seconds: (whole.max_seconds - spent - seconds_since(began)).max(0.0),
+                ..whole.clone()
+            };
+            let mut own = self.begin(&start);
+            let end = match self.minimize(session, monitor, &mut own, &settings) {
+                Ok(end) => end,
+                Err(error) if error.kind == ErrorKind::Numeric => {
+                    reach = (reach * 0.8).max(1e-3);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            iterations += end.iterations;
+            evaluations += end.evaluations;
+            let last = matches!(end.stop, Stop::Stopped | Stop::MaxTime);
+            let same = (end.loss - best.loss).abs() <= 1e-9 * best.loss;
+            reach = match same {
+                true => (reach * 1.25).min(0.5),
+                false if end.loss > best.loss => (reach * 0.95).max(1e-3),
+                false => reach,
+            };
+            if end.loss < best.loss && !same {
+                (best, *state) = (end, own);
+            } else if last {
+                best.stop = end.stop;
+            }
+            if last {
+                break;
+            }
+        }
+        Ok(Outcome {
+            iterations,
+            evaluations,
+            seconds: spent + seconds_since(began),
+            ..best
+        })
     }
 
     fn minimize<T: Element>(

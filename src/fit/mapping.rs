@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use super::linalg::dot;
+use super::problem::Problem;
 use super::stream::Summary;
-use super::{Bounds, Objective, Residuals};
+use super::{Bounds, Objective, Residuals, levmar};
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::PortKind;
 use crate::options::Options;
-use crate::session::{Gradient, Session, Strided, StridedMut};
+use crate::session::{Element, Gradient, Session, Strided, StridedMut};
 
 /// How a parameter is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -314,6 +315,22 @@ impl<'a, P: ?Sized> Mapped<'a, P> {
         self.values.extend(values);
         self.tied = slopes;
         Ok(())
+    }
+}
+
+impl<T: Element> levmar::Crowd for Mapped<'_, Problem<'_, T>> {
+    fn gather(&mut self, points: &[&[f64]]) -> Result<()> {
+        let mut all = Vec::new();
+        for point in points {
+            self.settle(point)?;
+            self.inner.place_parameters(&self.values);
+            all.extend_from_slice(&self.inner.p);
+        }
+        self.inner.seat(all)
+    }
+
+    fn look_at(&mut self, point: usize) {
+        self.inner.look_at(point);
     }
 }
 

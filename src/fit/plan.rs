@@ -71,6 +71,8 @@ pub(super) struct Plan {
     pub smoothing: Option<f64>,
     pub refine: usize,
     pub seed: u64,
+    /// How often the best end is left by a random step.
+    pub hops: usize,
     /// Rows of a stream that are kept as they are, if not all.
     pub window: Option<usize>,
     fixed: Vec<String>,
@@ -141,6 +143,7 @@ impl Plan {
             smoothing: Some(options.real("smoothing")).filter(|t| *t > 0.0 && t.is_finite()),
             refine: options.int("refine") as usize,
             seed: options.int("seed") as u64,
+            hops: options.int("hops") as usize,
             window: limit("window").map(|rows| rows as usize),
             fixed: names.filter(|n| !n.is_empty()).map(String::from).collect(),
             transforms: options.str("transform").to_string(),

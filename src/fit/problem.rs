@@ -8,7 +8,7 @@ use super::loss::{Kind, Loss, Whitening, deviance};
 use crate::error::{Error, ErrorKind, Result};
 use crate::grad;
 use crate::graph::verify_numeric;
-use crate::session::{Columns, ColumnsMut, Element, Gradient, Session, Strided, StridedMut};
+use crate::session::{Columns, ColumnsMut, Crowd, Element, Gradient, Session, Strided, StridedMut};
 
 /// Observations, one column after the other: the samples of an input, a target or a weight lie side by side.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,6 +97,9 @@ pub enum Rows {
 /// Most entries of the Jacobian of a block: half a megabyte of them.
 const BLOCK_ENTRIES: usize = 1 << 16;
 
+/// Most values and derivatives of sets of parameters that are evaluated at once: 16 megabytes of them.
+const SEAT_ENTRIES: usize = 1 << 21;
+
 /// The least-squares problem of a session's model on data. Samples come in blocks; residual `o * n + s` of a block belongs to
 /// output `o` of its sample `s`, where `n` is how many samples the block has.
 ///
@@ -127,6 +130,18 @@ pub struct Problem<'a, T: Element> {
     pub(super) p: Vec<T>,
     /// The Jacobian of a block by all parameters; made when it is first asked for.
     jacobian: Vec<T>,
+    /// Many sets of parameters, evaluated at once.
+    seats: Option<Seats<T>>,
+}
+
+/// Values and Jacobian at many sets of parameters, one of which is looked at.
+struct Seats<T: Element> {
+    crowd: Crowd<T>,
+    p: Vec<T>,
+    values: Vec<T>,
+    jacobian: Vec<T>,
+    members: usize,
+    member: usize,
 }
 
 impl<'a, T: Element> Problem<'a, T> {
@@ -169,6 +184,7 @@ impl<'a, T: Element> Problem<'a, T> {
             free: free.to_vec(),
             p: fixed.iter().map(|p| T::of(*p)).collect(),
             jacobian: Vec::new(),
+            seats: None,
         })
     }
 }
@@ -207,9 +223,75 @@ impl<T: Element> Problem<'_, T> {
         self.loaded = Some(block);
     }
 
+    /// Whether many sets of parameters can be evaluated in one call, and how many of them keep memory small; `None` where it is
+    /// not worth it.
+    pub(super) fn seats(&self) -> Option<usize> {
+        let entries = self.outputs * (self.p.len() + 1) * self.data.samples;
+        let one_block = self.whitening.is_none() && self.data.samples <= self.block_samples;
+        (one_block && self.session.model().is_numeric())
+            .then(|| (SEAT_ENTRIES / entries.max(1)).max(1))
+    }
+
+    /// Evaluates the model and its Jacobian at all of these sets of its parameters; [`Problem::look_at`] says which one the next
+    /// evaluations are of.
+    pub(super) fn seat(&mut self, p: Vec<T>) -> Result<()> {
+        let mut seats = match self.seats.take() {
+            Some(seats) => seats,
+            None => Seats {
+                crowd: self.session.crowd()?,
+                p: Vec::new(),
+                values: Vec::new(),
+                jacobian: Vec::new(),
+                members: 0,
+                member: 0,
+            },
+        };
+        let samples = self.data.samples;
+        seats.members = p.len() / self.p.len().max(1);
+        seats.p = p;
+        let rows = self.outputs * samples * seats.members;
+        seats.values.resize(rows, T::ZERO);
+        seats.jacobian.resize(rows * self.p.len(), T::ZERO);
+        let x = inputs(&self.x, 0, samples);
+        let (y, j) = (&mut seats.values, &mut seats.jacobian);
+        seats.crowd.jacobian(samples, &x, &seats.p, y, j, None)?;
+        self.seats = Some(seats);
+        Ok(())
+    }
+
+    /// The next evaluations are of this set of parameters among those that are seated.
+    pub(super) fn look_at(&mut self, member: usize) {
+        if let Some(seats) = &mut self.seats {
+            seats.member = member;
+        }
+    }
+
+    /// Takes values, and the Jacobian if it is asked for, from the seats; false where there are none.
+    fn take_seat(&mut self, jacobian: bool) -> bool {
+        let Some(seats) = &self.seats else {
+            return false;
+        };
+        let (count, rows) = (self.data.samples, self.data.samples * seats.members);
+        let take = |from: &[T], to: &mut [T]| {
+            for (from, to) in from.chunks_exact(rows).zip(to.chunks_exact_mut(count)) {
+                to.copy_from_slice(&from[seats.member * count..][..count]);
+            }
+        };
+        take(&seats.values, &mut self.values);
+        if jacobian {
+            self.jacobian
+                .resize(self.values.len() * self.p.len(), T::ZERO);
+            take(&seats.jacobian, &mut self.jacobian);
+        }
+        true
+    }
+
     /// Evaluates the model on a block: its values are left in `values`.
     pub(super) fn eval(&mut self, block: usize) -> Result<()> {
         self.load(block);
+        if self.take_seat(false) {
+            return Ok(());
+        }
         let (_, count) = self.samples(block);
         let mut values = std::mem::take(&mut self.values);
         let x = inputs(&self.x, block * self.block_samples, self.data.samples);
@@ -236,6 +318,9 @@ impl<T: Element> Problem<'_, T> {
     /// Values and Jacobian of the model on a block.
     fn differentiate(&mut self, block: usize) -> Result<()> {
         self.load(block);
+        if self.take_seat(true) {
+            return Ok(());
+        }
         let (_, count) = self.samples(block);
         let entries = self.values.len() * self.p.len();
         self.jacobian

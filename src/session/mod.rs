@@ -1,5 +1,6 @@
 //! A model and an engine, prepared: evaluates, differentiates and gives Jacobians, with memory of its own.
 
+mod crowd;
 mod general;
 mod table;
 
@@ -15,6 +16,7 @@ use crate::graph::{Graph, PortKind};
 use crate::ops::real::Real;
 use crate::options::Options;
 
+pub use crowd::Crowd;
 pub use table::{Columns, ColumnsMut, Strided, StridedMut};
 
 /// Which engine runs a session, as it was really chosen.
