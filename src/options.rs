@@ -252,7 +252,19 @@ pub static TABLE: &[Setting] = &[
         1.0,
         "Fit: how many of the starts, the best after a few iterations, are followed to their end.",
     ),
-    int("seed", "0", 0.0, "Fit: seed of the starts."),
+    int(
+        "hops",
+        "0",
+        0.0,
+        "Fit: for losses with many valleys, how often the best end is left by a random step from which the fit runs again; a better end takes its place.",
+    ),
+    int("seed", "0", 0.0, "Fit: seed of the starts and hops."),
+    int(
+        "window",
+        "0",
+        0.0,
+        "Fit: of rows that are added one after the other, how many at least are kept as they are; older ones become a quadratic summary, so that memory does not grow. 0 keeps all.",
+    ),
     choice(
         "schedule",
         "constant",

@@ -72,7 +72,7 @@ impl Objective for Squares {
     fn evaluate(&mut self, p: &[f64], gradient: &mut [f64]) -> Result<f64> {
         let (m, n) = (self.0.y.len(), self.0.count);
         let (mut r, mut j) = (vec![0.0; m], vec![0.0; m * n]);
-        Residuals::evaluate(&mut self.0, p, &mut r, Some(&mut j))?;
+        Residuals::evaluate(&mut self.0, 0, p, &mut r, Some(&mut j))?;
         for k in 0..n {
             gradient[k] = (0..m).map(|i| 2.0 * r[i] * j[k * m + i]).sum();
         }
@@ -140,11 +140,17 @@ fn trial_points_never_leave_the_box() {
         fn residual_count(&self) -> usize {
             self.0.y.len()
         }
-        fn evaluate(&mut self, p: &[f64], r: &mut [f64], j: Option<&mut [f64]>) -> Result<()> {
+        fn evaluate(
+            &mut self,
+            block: usize,
+            p: &[f64],
+            r: &mut [f64],
+            j: Option<&mut [f64]>,
+        ) -> Result<()> {
             for (i, &v) in p.iter().enumerate() {
                 assert!(v >= self.1.lower[i] && v <= self.1.upper[i], "{p:?}");
             }
-            self.0.evaluate(p, r, j)
+            self.0.evaluate(block, p, r, j)
         }
     }
     let bounds = boxed(&[0.0, 0.3], &[2.5, 0.9]);

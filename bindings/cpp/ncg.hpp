@@ -585,21 +585,13 @@ public:
     /* Copies the observations; without weights all count the same. */
     fit &set_data(table<const double> x, table<const double> y, table<const double> w = {})
     {
-        if (x.samples() != y.samples() && x.data())
-            throw error(NCG_ERR_SHAPE, "x has " + std::to_string(x.samples()) + " samples and y " +
-                                           std::to_string(y.samples()));
-        if (x.entries() != inputs_ || y.entries() != outputs_)
-            throw error(NCG_ERR_SHAPE, "x and y have " + std::to_string(x.entries()) + " and " +
-                                           std::to_string(y.entries()) + " entries; the model has " +
-                                           std::to_string(inputs_) + " and " + std::to_string(outputs_));
-        if (w.data() && (w.samples() != y.samples() || w.entries() != y.entries()))
-            throw error(NCG_ERR_SHAPE, "the weights have another shape than y");
-        detail::check([&](ncg_error **failure) {
-            return ncg_fit_set_data_f64(get(), y.samples(), x.data(), x.sample_stride(), x.stride(), y.data(),
-                                        y.sample_stride(), y.stride(), w.data(), w.sample_stride(), w.stride(),
-                                        failure);
-        });
-        return *this;
+        return give(ncg_fit_set_data_f64, x, y, w);
+    }
+    /* Adds observations to those that are there; the next run goes on from the last estimate. With the option "window"
+       memory does not grow with them. */
+    fit &add_data(table<const double> x, table<const double> y, table<const double> w = {})
+    {
+        return give(ncg_fit_add_data_f64, x, y, w);
     }
     /* The covariance of the n observations, n by n, after set_data without weights. */
     fit &set_covariance(table<const double> covariance)
@@ -687,6 +679,25 @@ public:
     ncg_fit *get() const noexcept { return handle_.get(); }
 
 private:
+    template <typename Take>
+    fit &give(Take take, table<const double> x, table<const double> y, table<const double> w)
+    {
+        if (x.samples() != y.samples() && x.data())
+            throw error(NCG_ERR_SHAPE, "x has " + std::to_string(x.samples()) + " samples and y " +
+                                           std::to_string(y.samples()));
+        if (x.entries() != inputs_ || y.entries() != outputs_)
+            throw error(NCG_ERR_SHAPE, "x and y have " + std::to_string(x.entries()) + " and " +
+                                           std::to_string(y.entries()) + " entries; the model has " +
+                                           std::to_string(inputs_) + " and " + std::to_string(outputs_));
+        if (w.data() && (w.samples() != y.samples() || w.entries() != y.entries()))
+            throw error(NCG_ERR_SHAPE, "the weights have another shape than y");
+        detail::check([&](ncg_error **failure) {
+            return take(get(), y.samples(), x.data(), x.sample_stride(), x.stride(), y.data(), y.sample_stride(),
+                        y.stride(), w.data(), w.sample_stride(), w.stride(), failure);
+        });
+        return *this;
+    }
+
     /* Where the callback lives: its address stays when the fit is moved. */
     struct hook {
         std::function<bool(const progress &)> callback;

@@ -136,6 +136,7 @@ module ncg
         procedure :: create => fit_create
         procedure :: add_parameter => fit_add_parameter
         procedure :: set_data => fit_set_data
+        procedure :: add_data => fit_add_data
         procedure :: run => fit_run
         procedure :: cancel => fit_cancel
         procedure :: stat => fit_stat
@@ -866,6 +867,29 @@ contains
         real(c_double), intent(in), target, optional :: w(..)
         integer, intent(in), optional :: order
         type(ncg_error_t), intent(out), optional :: error
+
+        call give_data(self, .false., x, y, w, order, error)
+    end subroutine
+
+    !> Adds observations to those that are there; the next run goes on from the last estimate. With the option "window" memory
+    !> does not grow with them.
+    subroutine fit_add_data(self, x, y, w, order, error)
+        class(ncg_fit_t), intent(in) :: self
+        real(c_double), intent(in), target :: x(..), y(..)
+        real(c_double), intent(in), target, optional :: w(..)
+        integer, intent(in), optional :: order
+        type(ncg_error_t), intent(out), optional :: error
+
+        call give_data(self, .true., x, y, w, order, error)
+    end subroutine
+
+    subroutine give_data(self, adds, x, y, w, order, error)
+        class(ncg_fit_t), intent(in) :: self
+        logical, intent(in) :: adds
+        real(c_double), intent(in), target :: x(..), y(..)
+        real(c_double), intent(in), target, optional :: w(..)
+        integer, intent(in), optional :: order
+        type(ncg_error_t), intent(out), optional :: error
         type(table_t) :: from, to, weights
         type(c_ptr) :: failure
         integer(c_int32_t) :: status
@@ -879,9 +903,14 @@ contains
         call check_shape('y', to, to%samples, self%n_outputs, status, error)
         if (present(w)) call check_shape('w', weights, to%samples, self%n_outputs, status, error)
         if (status /= NCG_OK) return
-        call settle(ncg_fit_set_data_f64(self%c_handle(), to%samples, from%first, from%sample_stride, from%stride, &
-            to%first, to%sample_stride, to%stride, weights%first, weights%sample_stride, weights%stride, failure), &
-            failure, error)
+        if (adds) then
+            status = ncg_fit_add_data_f64(self%c_handle(), to%samples, from%first, from%sample_stride, from%stride, &
+                to%first, to%sample_stride, to%stride, weights%first, weights%sample_stride, weights%stride, failure)
+        else
+            status = ncg_fit_set_data_f64(self%c_handle(), to%samples, from%first, from%sample_stride, from%stride, &
+                to%first, to%sample_stride, to%stride, weights%first, weights%sample_stride, weights%stride, failure)
+        end if
+        call settle(status, failure, error)
     end subroutine
 
     !> Runs until an NCG_FIT_* stop, and tells the monitor of every so many iterations.

@@ -244,9 +244,16 @@ pub struct Fit {
     /// How many of the starts are followed to their end
     #[arg(long, value_name = "N", value_parser = setting("refine"))]
     pub refine: Option<String>,
-    /// Seed of the starts
+    /// For losses with many valleys: leave the best end so often by a random step, and fit again
+    #[arg(long, value_name = "N", value_parser = setting("hops"))]
+    pub hops: Option<String>,
+    /// Seed of the starts and hops
     #[arg(long, value_name = "N", value_parser = setting("seed"))]
     pub seed: Option<String>,
+    /// Take the rows one after the other, and keep at least so many of the last as they are; older
+    /// ones become a quadratic summary, so that memory does not grow with the table
+    #[arg(long, value_name = "N", value_parser = setting("window"))]
+    pub window: Option<String>,
     /// Write the state of the fit when it stops, so that it can go on
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,

@@ -11,7 +11,7 @@ use crate::fit::loss::Loss;
 use crate::fit::problem::{Data, Problem};
 use crate::fit::report::significant;
 use crate::fit::statistics::{Statistics, statistics};
-use crate::fit::{Residuals, reduce, triangle_len};
+use crate::fit::{Residuals, add_rows, triangle_len};
 use crate::graph::{Graph, PortKind};
 use crate::options::Options;
 use crate::session::Session;
@@ -48,31 +48,25 @@ pub fn run(arguments: &args::Check) -> Result<Reply> {
     let (data, noise) = table::observations(&arguments.data, &model.graph, outputs)?;
     let start = start(&model.graph)?;
     let mut session = Session::<f64>::new(model, &options)?;
-    let (residuals, jacobian, derivatives) = differentiate(&mut session, &data, &start)?;
+    let Differentiated {
+        observations,
+        loss,
+        triangle,
+        derivatives,
+    } = differentiate(&mut session, &data, &start)?;
     let names: Vec<&str> = start.iter().map(|(name, _)| name.as_str()).collect();
     let n = names.len();
-    let loss: f64 = residuals.iter().map(|r| r * r).sum();
-    if !loss.is_finite() {
-        let bad = residuals.iter().position(|r| !r.is_finite()).unwrap_or(0);
-        let message = format!(
-            "the model is not finite at its initial values: sample {} (counted from 1)",
-            bad % data.samples + 1
-        );
-        return Err(Error::new(ErrorKind::Numeric, message));
-    }
-    let mut triangle = vec![0.0; triangle_len(n)];
-    reduce(&jacobian, &residuals, n, &mut triangle);
     let statistics = statistics(
         &triangle,
-        residuals.len(),
+        observations,
         loss,
         &vec![false; n],
         &names,
         noise,
     )?;
     Ok(Reply {
-        text: text(&derivatives, &statistics, residuals.len(), loss),
-        json: to_json(&derivatives, &statistics, residuals.len(), loss),
+        text: text(&derivatives, &statistics, observations, loss),
+        json: to_json(&derivatives, &statistics, observations, loss),
         warnings,
     })
 }
@@ -95,63 +89,90 @@ fn start(graph: &Graph) -> Result<Vec<(String, f64)>> {
     }
 }
 
-type Differentiated = (Vec<f64>, Vec<f64>, Vec<Derivative>);
+/// The model at its start.
+struct Differentiated {
+    /// How many residuals there are.
+    observations: usize,
+    loss: f64,
+    triangle: Vec<f64>,
+    derivatives: Vec<Derivative>,
+}
 
-/// Residuals and Jacobian at the start, compared with differences.
+/// Steps of the differences, as powers of ten of the parameter: truncation falls with the step, rounding rises, and the best tells.
+const EXPONENTS: [i32; 4] = [-3, -4, -5, -6];
+
+/// Loss and Jacobian at the start, block by block, compared with differences.
 fn differentiate(
     session: &mut Session<f64>,
     data: &Data,
     start: &[(String, f64)],
 ) -> Result<Differentiated> {
     let p: Vec<f64> = start.iter().map(|(_, initial)| *initial).collect();
-    let free: Vec<usize> = (0..p.len()).collect();
+    let n = p.len();
+    let free: Vec<usize> = (0..n).collect();
     let mut problem = Problem::new(session, data, (&p, &free), Loss::default(), None)?;
-    let rows = problem.residual_count();
-    let mut residuals = vec![0.0; rows];
-    let mut jacobian = vec![0.0; rows * p.len()];
-    problem.evaluate(&p, &mut residuals, Some(&mut jacobian))?;
-    let mut derivatives = Vec::new();
-    for (i, (name, initial)) in start.iter().enumerate() {
-        let exact = &jacobian[i * rows..(i + 1) * rows];
-        let largest = exact.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-        let mut difference = f64::INFINITY;
-        // truncation falls with the step, rounding rises: the best of a few steps tells
-        for exponent in [-3, -4, -5, -6] {
-            let size = if *initial == 0.0 { 1.0 } else { initial.abs() };
-            let step = size * 10f64.powi(exponent);
-            let slopes = slopes(&mut problem, &p, i, step, rows)?;
-            let apart = exact.iter().zip(&slopes);
-            let apart = apart.fold(0.0, |most: f64, (a, b)| match (a - b).abs() {
-                gap if gap.is_nan() => f64::INFINITY,
-                gap => most.max(gap),
-            });
-            let scale = if largest > 0.0 { largest } else { 1.0 };
-            difference = difference.min(apart / scale);
+    let (mut loss, mut triangle) = (0.0, vec![0.0; triangle_len(n)]);
+    let (mut squares, mut largest) = (vec![0.0; n], vec![0.0f64; n]);
+    let mut apart = vec![[0.0f64; EXPONENTS.len()]; n];
+    for block in 0..problem.block_count() {
+        let rows = problem.block_len(block);
+        let (mut residuals, mut jacobian) = (vec![0.0; rows], vec![0.0; rows * n]);
+        problem.evaluate(block, &p, &mut residuals, Some(&mut jacobian))?;
+        if let Some(bad) = residuals.iter().position(|r| !r.is_finite()) {
+            let place = problem.place(block, bad);
+            let message = format!("the model is not finite at its initial values: {place}");
+            return Err(Error::new(ErrorKind::Numeric, message));
         }
-        derivatives.push(Derivative {
+        loss += residuals.iter().map(|r| r * r).sum::<f64>();
+        add_rows(&jacobian, &residuals, n, &mut triangle);
+        for i in 0..n {
+            let exact = &jacobian[i * rows..(i + 1) * rows];
+            squares[i] += exact.iter().map(|x| x * x).sum::<f64>();
+            largest[i] = exact.iter().fold(largest[i], |most, x| most.max(x.abs()));
+            for (exponent, apart) in EXPONENTS.iter().zip(&mut apart[i]) {
+                let size = if p[i] == 0.0 { 1.0 } else { p[i].abs() };
+                let step = size * 10f64.powi(*exponent);
+                let slopes = slopes(&mut problem, block, &p, i, step)?;
+                let pairs = exact.iter().zip(&slopes);
+                *apart = pairs.fold(*apart, |most, (a, b)| match (a - b).abs() {
+                    gap if gap.is_nan() => f64::INFINITY,
+                    gap => most.max(gap),
+                });
+            }
+        }
+    }
+    let derivatives = start.iter().enumerate().map(|(i, (name, initial))| {
+        let scale = if largest[i] > 0.0 { largest[i] } else { 1.0 };
+        Derivative {
             name: name.clone(),
             initial: *initial,
-            effect: exact.iter().map(|x| x * x).sum::<f64>().sqrt(),
-            difference,
-        });
-    }
-    Ok((residuals, jacobian, derivatives))
+            effect: squares[i].sqrt(),
+            difference: apart[i].iter().copied().fold(f64::INFINITY, f64::min) / scale,
+        }
+    });
+    Ok(Differentiated {
+        observations: problem.residual_count(),
+        loss,
+        triangle,
+        derivatives: derivatives.collect(),
+    })
 }
 
-/// Derivatives by parameter `i` from differences: central ones with two steps, combined so that the error falls with the
+/// Derivatives of a block by parameter `i` from differences: central ones with two steps, combined so that the error falls with the
 /// fourth power of the step.
 fn slopes(
     problem: &mut Problem<f64>,
+    block: usize,
     p: &[f64],
     i: usize,
     step: f64,
-    rows: usize,
 ) -> Result<Vec<f64>> {
+    let rows = problem.block_len(block);
     let mut central = |step: f64| -> Result<Vec<f64>> {
         let mut at = |value: f64| -> Result<Vec<f64>> {
             let (mut p, mut out) = (p.to_vec(), vec![0.0; rows]);
             p[i] = value;
-            problem.evaluate(&p, &mut out, None)?;
+            problem.evaluate(block, &p, &mut out, None)?;
             Ok(out)
         };
         let (above, below) = (p[i] + step, p[i] - step);

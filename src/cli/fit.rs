@@ -43,7 +43,9 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         ("starts", &arguments.starts),
         ("smoothing", &arguments.smoothing),
         ("refine", &arguments.refine),
+        ("hops", &arguments.hops),
         ("seed", &arguments.seed),
+        ("window", &arguments.window),
     ];
     for (name, value) in settings {
         args::set(&mut options, name, value)?;
@@ -65,22 +67,43 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
     let model = Arc::new(arguments.source.load(&arguments.parameters, &mut options)?);
     let warnings = model.warnings();
     let mut fitter = Fitter::new(model.clone(), &options)?;
-    let observed = table::observations(&arguments.data, &model.graph, fitter.targets()?)?;
-    let (data, noise) = observed;
-    // without sigmas the setting says how the residuals are measured
-    let noise = if data.weights.is_empty() {
-        fitter.noise()
-    } else {
-        noise
+    let resumed = match &arguments.checkpoint {
+        Some(path) if arguments.resume && path.exists() => Some(crate::document::text(path)?),
+        _ => None,
     };
-    fitter.set_data(data.clone(), noise)?;
-    if let Some(path) = &arguments.data.covariance {
-        fitter.set_covariance(&table::numbers(path)?)?;
-    }
-    if arguments.resume
-        && let Some(path) = arguments.checkpoint.as_deref().filter(|path| path.exists())
-    {
-        fitter.resume(&crate::document::text(path)?)?;
+    // without sigmas the setting says how the residuals are measured
+    let measured = |fitter: &Fitter, data: &Data, noise| match data.weights.is_empty() {
+        true => fitter.noise(),
+        false => noise,
+    };
+    let targets = fitter.targets()?;
+    match options.int("window") as usize {
+        0 => {
+            let (data, noise) = table::observations(&arguments.data, &model.graph, targets)?;
+            let noise = measured(&fitter, &data, noise);
+            fitter.set_data(data, noise)?;
+            if let Some(path) = &arguments.data.covariance {
+                fitter.set_covariance(&table::numbers(path)?)?;
+            }
+            if let Some(text) = &resumed {
+                fitter.resume(text)?;
+            }
+        }
+        rows => {
+            if arguments.data.covariance.is_some() {
+                let message = "--covariance is of all observations, of which --window keeps some";
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+            // the rows of the file come behind those of the checkpoint
+            if let Some(text) = &resumed {
+                fitter.resume(text)?;
+            }
+            let take = &mut |data: Data, noise| {
+                let noise = measured(&fitter, &data, noise);
+                fitter.add_data(data, noise)
+            };
+            table::observations_by(&arguments.data, &model.graph, targets, rows, take)?;
+        }
     }
     progress::run(&mut fitter, json)?;
     if let Some(path) = &arguments.checkpoint {
@@ -102,7 +125,9 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
             title: &arguments.source.title(),
             target,
         };
-        let svg = draw(&heading, &fitted, &data, &report, &options)?;
+        let none = Data::default();
+        let data = fitter.data().unwrap_or(&none);
+        let svg = draw(&heading, &fitted, data, &report, &options)?;
         files.push(("plot", path, svg.into_bytes()));
     }
     let (mut text, mut object) = (report.to_text(), report.to_json());

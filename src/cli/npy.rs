@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::table::Table;
+use super::table::{Sink, Table};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The first bytes of a file.
@@ -59,12 +59,13 @@ struct Layout {
     by_columns: bool,
 }
 
-/// Reads the columns that `find` asks for.
+/// Reads the columns that `find` asks for. What lies column after column is given away whole.
 pub fn read(
     path: &str,
     mut reader: impl Read,
     find: impl FnOnce(&[String]) -> Result<Vec<usize>>,
-) -> Result<Table> {
+    sink: Sink,
+) -> Result<()> {
     let bad = |what: &str| Error::new(ErrorKind::Format, format!("{path}: {what}"));
     let cut = |_| bad("the file is cut short");
     let mut start = [0; 8];
@@ -94,6 +95,24 @@ pub fn read(
     let places = find(&layout.names)?;
     let width: usize = layout.kinds.iter().map(|kind| kind.size()).sum();
     let mut columns = vec![Vec::new(); places.len()];
+    // gives away the rows up to `last`
+    let mut give = |columns: Vec<Vec<f64>>, last: usize| {
+        for (place, column) in places.iter().zip(&columns) {
+            if let Some(row) = column.iter().position(|x| !x.is_finite()) {
+                let (name, value) = (&layout.names[*place], column[row]);
+                let row = last + 1 - column.len() + row;
+                return Err(bad(&format!(
+                    "column \"{name}\" holds {value} at row {row} (counted from 0); leave such rows out"
+                )));
+            }
+        }
+        (sink.take)(Table {
+            path: path.to_string(),
+            names: layout.names.clone(),
+            columns,
+            lines: Vec::new(),
+        })
+    };
     let offset = |place: usize| {
         layout.kinds[..place]
             .iter()
@@ -114,31 +133,22 @@ pub fn read(
     } else {
         let offsets: Vec<usize> = places.iter().map(|place| offset(*place)).collect();
         let mut row = vec![0; width];
-        for _ in 0..layout.rows {
+        for index in 0..layout.rows {
             reader.read_exact(&mut row).map_err(cut)?;
             for ((place, at), column) in places.iter().zip(&offsets).zip(&mut columns) {
                 let kind = layout.kinds[*place];
                 column.push(kind.read(&row[*at..at + kind.size()]));
             }
+            let whole = index % sink.rows == sink.rows - 1;
+            if whole && index + 1 < layout.rows {
+                give(columns.iter_mut().map(std::mem::take).collect(), index)?;
+            }
         }
     }
-    if layout.rows == 0 {
-        return Err(bad("the array has no rows"));
+    match layout.rows {
+        0 => Err(bad("the array has no rows")),
+        rows => give(columns, rows - 1),
     }
-    for (place, column) in places.iter().zip(&columns) {
-        if let Some(row) = column.iter().position(|x| !x.is_finite()) {
-            let (name, value) = (&layout.names[*place], column[row]);
-            return Err(bad(&format!(
-                "column \"{name}\" holds {value} at row {row} (counted from 0); leave such rows out"
-            )));
-        }
-    }
-    Ok(Table {
-        path: path.to_string(),
-        names: layout.names,
-        columns,
-        lines: Vec::new(),
-    })
 }
 
 /// The value behind a key of the header, which is a Python dictionary, up to the comma that ends it.

@@ -1,6 +1,7 @@
 //! A running fit at a terminal: a line that shows how far it is, and Ctrl-C.
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Read};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +18,23 @@ static LISTEN: Once = Once::new();
 
 /// Time between two updates of the line.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes from which on the reading of a file is shown.
+const LARGE: u64 = 50_000_000;
+
+/// A file whose reading is shown at a terminal, if it is large.
+pub fn reading(file: File) -> Box<dyn Read> {
+    let length = file.metadata().map_or(0, |about| about.len());
+    if length < LARGE || !std::io::stderr().is_terminal() {
+        return Box::new(file);
+    }
+    let bar = ProgressBar::new(length);
+    let template = "reading  {bar:30}  {bytes} of {total_bytes}  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    Box::new(bar.wrap_read(file))
+}
 
 /// Runs a fit. Ctrl-C stops it, with the best so far as its result.
 pub fn run(fitter: &mut Fitter, quiet: bool) -> Result<Stop> {

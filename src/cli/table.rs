@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 
-use super::{args, npy};
+use super::{args, npy, progress};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fit::problem::Data;
 use crate::fit::statistics::Noise;
@@ -25,6 +25,13 @@ pub struct Named<'a> {
     pub relative: bool,
 }
 
+/// Where the rows of a table go, so many at a time.
+pub struct Sink<'a> {
+    /// How many rows at a time.
+    pub rows: usize,
+    pub take: &'a mut dyn FnMut(Table) -> Result<()>,
+}
+
 /// The observations that the arguments name, checked against the model and how many targets it needs, and what the weights
 /// mean.
 pub fn observations(
@@ -32,6 +39,22 @@ pub fn observations(
     graph: &Graph,
     targets: usize,
 ) -> Result<(Data, Noise)> {
+    let mut found = None;
+    observations_by(arguments, graph, targets, usize::MAX, &mut |data, noise| {
+        found = Some((data, noise));
+        Ok(())
+    })?;
+    found.ok_or_else(|| Error::new(ErrorKind::Format, "the table has no rows"))
+}
+
+/// The same, given to `take` so many rows at a time.
+pub fn observations_by(
+    arguments: &args::Data,
+    graph: &Graph,
+    targets: usize,
+    rows: usize,
+    take: &mut dyn FnMut(Data, Noise) -> Result<()>,
+) -> Result<()> {
     let columns = Named {
         targets: &arguments.targets,
         sigma: arguments
@@ -44,14 +67,22 @@ pub fn observations(
     let path = arguments.data.display().to_string();
     let io =
         |error: std::io::Error| Error::new(ErrorKind::Io, format!("cannot read {path}: {error}"));
-    let mut reader = BufReader::new(std::fs::File::open(&arguments.data).map_err(io)?);
+    let file = std::fs::File::open(&arguments.data).map_err(io)?;
+    let mut reader = BufReader::with_capacity(1 << 16, progress::reading(file));
     let binary = reader.fill_buf().map_err(io)?.starts_with(npy::MAGIC);
     let find = |names: &[String]| find(&path, names, &columns, graph);
-    let table = match binary {
-        true => npy::read(&path, reader, find)?,
-        false => text(&path, reader, find)?,
+    let mut assembled = |table: Table| {
+        let (data, noise) = assemble(table, &columns, graph)?;
+        take(data, noise)
     };
-    assemble(table, &columns, graph)
+    let sink = Sink {
+        rows,
+        take: &mut assembled,
+    };
+    match binary {
+        true => npy::read(&path, reader, find, sink),
+        false => text(&path, reader, find, sink),
+    }
 }
 
 /// The observations in the text of a CSV file.
@@ -61,8 +92,17 @@ pub fn from_bytes(
     columns: &Named,
     graph: &Graph,
 ) -> Result<(Data, Noise)> {
-    let table = text(path, bytes, |names| find(path, names, columns, graph))?;
-    assemble(table, columns, graph)
+    let mut found = Err(Error::new(ErrorKind::Format, "the table has no rows"));
+    let mut take = |table: Table| {
+        found = assemble(table, columns, graph);
+        Ok(())
+    };
+    let sink = Sink {
+        rows: usize::MAX,
+        take: &mut take,
+    };
+    text(path, bytes, |names| find(path, names, columns, graph), sink)?;
+    found
 }
 
 /// The places of the columns that are needed: of inputs, targets and standard deviations.
@@ -120,11 +160,10 @@ fn assemble(table: Table, named: &Named, graph: &Graph) -> Result<(Data, Noise)>
     let mut data = Data {
         samples,
         lines: table.lines,
-        y: columns[inputs..].concat(),
+        y: join(columns.split_off(inputs)),
+        x: join(columns),
         ..Data::default()
     };
-    columns.truncate(inputs);
-    data.x = columns.concat();
     let Some(sigmas) = sigmas else {
         return Ok((data, Noise::Estimated));
     };
@@ -147,6 +186,18 @@ fn assemble(table: Table, named: &Named, graph: &Graph) -> Result<(Data, Noise)>
         false => Noise::Known,
     };
     Ok((data, noise))
+}
+
+/// The columns one after the other; each is freed as soon as it is copied.
+fn join(mut columns: Vec<Vec<f64>>) -> Vec<f64> {
+    if columns.len() == 1 {
+        return columns.pop().unwrap_or_default();
+    }
+    let mut all = Vec::with_capacity(columns.iter().map(Vec::len).sum());
+    for column in columns {
+        all.extend(column);
+    }
+    all
 }
 
 /// Each number of the model's value has a target, and the value holds nothing but numbers.
@@ -207,7 +258,8 @@ fn text(
     path: &str,
     mut reader: impl BufRead,
     find: impl FnOnce(&[String]) -> Result<Vec<usize>>,
-) -> Result<Table> {
+    sink: Sink,
+) -> Result<()> {
     let format = |message: String| Error::new(ErrorKind::Format, message);
     let io =
         |error: std::io::Error| Error::new(ErrorKind::Io, format!("cannot read {path}: {error}"));
@@ -237,7 +289,15 @@ fn text(
     }
     let places = find(&names)?;
     let mut columns = vec![Vec::new(); places.len()];
-    let mut lines = Vec::new();
+    let (mut lines, mut empty) = (Vec::new(), true);
+    let mut give = |columns: &mut Vec<Vec<f64>>, lines: &mut Vec<u64>| {
+        (sink.take)(Table {
+            path: path.to_string(),
+            names: names.clone(),
+            columns: columns.iter_mut().map(std::mem::take).collect(),
+            lines: std::mem::take(lines),
+        })
+    };
     let mut record = csv::StringRecord::new();
     while reader
         .read_record(&mut record)
@@ -252,16 +312,18 @@ fn text(
                 format(format!("{path}, line {line}: column \"{name}\" {wrong}"))
             })?);
         }
+        empty = false;
+        if lines.len() >= sink.rows {
+            give(&mut columns, &mut lines)?;
+        }
     }
-    if lines.is_empty() {
+    if empty {
         return Err(format(format!("{path} has no rows under its header")));
     }
-    Ok(Table {
-        path: path.to_string(),
-        names,
-        columns,
-        lines,
-    })
+    match lines.is_empty() {
+        true => Ok(()),
+        false => give(&mut columns, &mut lines),
+    }
 }
 
 /// The number in a cell, or what is wrong with it.

@@ -188,22 +188,13 @@ pub unsafe extern "C" fn ncg_fit_set_data_f64(
 ) -> i32 {
     let set = |state: &mut State| {
         let samples = count(n_samples, "n_samples")?;
-        let graph = &state.fitter.model().graph;
-        let inputs = graph.inputs();
-        let inputs: Vec<&str> = inputs.iter().map(|i| &*graph.ports[*i].name).collect();
-        let outputs = graph.outputs.iter().take(state.fitter.targets()?);
-        let outputs: Vec<&str> = outputs.map(|output| &*output.name).collect();
-        let weighted = if w.is_null() { 0 } else { samples };
+        let tables = [
+            (x, x_sample_stride, x_stride),
+            (y, y_sample_stride, y_stride),
+            (w, w_sample_stride, w_stride),
+        ];
         // SAFETY: passed on.
-        let (x, y, weights) = unsafe {
-            (
-                Input::new("x", (samples, inputs.len()), x, x_sample_stride, x_stride)?,
-                Input::new("y", (samples, outputs.len()), y, y_sample_stride, y_stride)?,
-                Input::new("w", (weighted, outputs.len()), w, w_sample_stride, w_stride)?,
-            )
-        };
-        let weights = (!w.is_null()).then_some(&weights as &dyn Columns<f64>);
-        let data = Data::copy(samples, (&x, &inputs), (&y, &outputs), weights)?;
+        let data = unsafe { observations(state, samples, tables) }?;
         let noise = state.fitter.noise();
         state.fitter.set_data(data, noise)?;
         state.stop = NCG_FIT_NOT_RUN;
@@ -211,6 +202,70 @@ pub unsafe extern "C" fn ncg_fit_set_data_f64(
     };
     // SAFETY: passed on.
     unsafe { change(fit, err, set) }
+}
+
+/// Adds observations to those that are there, with or without ncg_fit_set_data_f64 before; arguments as there, and all
+/// rows have weights or none has. The next run goes on from the last estimate. With the option "window" the fit keeps at least
+/// so many of the last rows, at most twice as many, and memory does not grow with the rows: whenever there are twice as many,
+/// this call runs the fit and makes the older half part of a quadratic summary. That is exact where the model is linear in
+/// its parameters; the report says how far the estimate has moved since.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_add_data_f64(
+    fit: *mut ncg_fit,
+    n_samples: i64,
+    x: *const f64,
+    x_sample_stride: i64,
+    x_stride: i64,
+    y: *const f64,
+    y_sample_stride: i64,
+    y_stride: i64,
+    w: *const f64,
+    w_sample_stride: i64,
+    w_stride: i64,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let add = |state: &mut State| {
+        let samples = count(n_samples, "n_samples")?;
+        let tables = [
+            (x, x_sample_stride, x_stride),
+            (y, y_sample_stride, y_stride),
+            (w, w_sample_stride, w_stride),
+        ];
+        // SAFETY: passed on.
+        let data = unsafe { observations(state, samples, tables) }?;
+        let noise = state.fitter.noise();
+        state.stop = NCG_FIT_NOT_RUN;
+        state.fitter.add_data(data, noise)
+    };
+    // SAFETY: passed on.
+    unsafe { change(fit, err, add) }
+}
+
+/// A table: pointer, sample stride, entry stride.
+type Table = (*const f64, i64, i64);
+
+/// Copies inputs, targets and weights (none where they are NULL).
+///
+/// # Safety
+/// As for the entries.
+unsafe fn observations(state: &State, samples: usize, tables: [Table; 3]) -> Result<Data> {
+    let graph = &state.fitter.model().graph;
+    let inputs = graph.inputs();
+    let inputs: Vec<&str> = inputs.iter().map(|i| &*graph.ports[*i].name).collect();
+    let outputs = graph.outputs.iter().take(state.fitter.targets()?);
+    let outputs: Vec<&str> = outputs.map(|output| &*output.name).collect();
+    let [x, y, w] = tables;
+    let weighted = if w.0.is_null() { 0 } else { samples };
+    // SAFETY: passed on.
+    let (x, y, weights) = unsafe {
+        (
+            Input::new("x", (samples, inputs.len()), x.0, x.1, x.2)?,
+            Input::new("y", (samples, outputs.len()), y.0, y.1, y.2)?,
+            Input::new("w", (weighted, outputs.len()), w.0, w.1, w.2)?,
+        )
+    };
+    let weights = (weighted > 0).then_some(&weights as &dyn Columns<f64>);
+    Data::copy(samples, (&x, &inputs), (&y, &outputs), weights)
 }
 
 /// Copies the covariance of the observations, after ncg_fit_set_data_f64 without weights: n by n, symmetric, where n is
@@ -359,7 +414,8 @@ pub unsafe extern "C" fn ncg_fit_cancel(fit: *const ncg_fit) {
 }
 
 /// A number about the fit so far: "loss", "iterations", "evaluations", "seconds", "gradient_norm", "stop" (an NCG_FIT_*
-/// value) or "parameters" (how many move).
+/// value), "parameters" (how many move), "rows" (how many samples there were), "summarised" (how many of them are kept as a
+/// summary only).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_stat(
     fit: *const ncg_fit,
@@ -379,9 +435,11 @@ pub unsafe extern "C" fn ncg_fit_stat(
             "gradient_norm" => fitter.outcome()?.gradient_norm,
             "stop" => f64::from(state.stop),
             "parameters" => fitter.names().len() as f64,
+            "rows" => fitter.rows() as f64,
+            "summarised" => fitter.summarised() as f64,
             _ => {
                 return Err(bad(format!(
-                    "a fit has no number \"{name}\": it is one of loss, iterations, evaluations, seconds, gradient_norm, stop, parameters"
+                    "a fit has no number \"{name}\": it is one of loss, iterations, evaluations, seconds, gradient_norm, stop, parameters, rows, summarised"
                 )));
             }
         });

@@ -4,7 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use super::hash::Hash;
 use super::job::State;
+use super::linalg::triangle_len;
+use super::problem::Data;
+use super::statistics::Noise;
+use super::stream::{Moments, Summary};
+use super::window::Window;
 use super::{adam, lbfgs, levmar};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -24,6 +30,16 @@ pub(super) struct Checkpoint {
     pub evaluations: u64,
     pub seconds: f64,
     pub state: State,
+    /// The rows of a stream and what is left of those that are gone, if the fit is one.
+    pub stream: Option<Kept>,
+}
+
+/// A stream: all that cannot be given again.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Kept {
+    pub data: Data,
+    pub noise: Noise,
+    pub window: Window,
 }
 
 fn bad(message: impl std::fmt::Display) -> Error {
@@ -103,6 +119,9 @@ impl Checkpoint {
                 lines.whole("counted", u64::from(state.counted));
                 lines.reals("window-loss", &[state.window_loss]);
             }
+        }
+        if let Some(kept) = &self.stream {
+            kept.write(&mut lines);
         }
         lines.0 + "end\n"
     }
@@ -184,6 +203,10 @@ impl Checkpoint {
             evaluations: fields.whole("spent-evaluations")?,
             seconds: fields.real("spent-seconds")?,
             state,
+            stream: match fields.0.contains_key("rows") {
+                true => Some(Kept::read(&fields)?),
+                false => None,
+            },
         })
     }
 
@@ -206,6 +229,110 @@ impl Checkpoint {
                 all(&[s.params.len(), s.mean.len(), s.square.len()]) && some(s.best.len())
             }
         }
+    }
+}
+
+impl Kept {
+    fn write(&self, lines: &mut Lines) {
+        let Kept {
+            data,
+            noise,
+            window,
+        } = self;
+        lines.whole("rows", data.samples as u64);
+        lines.whole("rows-before", data.before);
+        lines.reals("rows-x", &data.x);
+        lines.reals("rows-y", &data.y);
+        lines.reals("rows-weights", &data.weights);
+        lines.words("noise", [noise.name().to_string()]);
+        lines.reals("estimate", window.estimate.as_deref().unwrap_or(&[]));
+        if let Some(hash) = window.hash {
+            lines.words("rows-hash", [hash.text()]);
+        }
+        if let Some(summary) = &window.summary {
+            lines.whole("gone", summary.rows);
+            lines.whole("gone-residuals", summary.residuals);
+            lines.whole("gone-times", summary.times);
+            lines.reals("gone-reference", &summary.reference);
+            lines.reals("gone-triangle", &summary.triangle);
+            lines.reals("gone-places", summary.places.as_flattened());
+            lines.reals("gone-ends", summary.ends.as_flattened());
+            let moments = summary.moments.iter();
+            let moments = moments.flat_map(|m| [m.weight, m.mean, m.squares]);
+            lines.reals("gone-moments", &moments.collect::<Vec<f64>>());
+        }
+    }
+
+    fn read(fields: &Fields) -> Result<Kept> {
+        let estimate = fields.reals("estimate")?;
+        let pairs = |name: &str| -> Result<Vec<[f64; 2]>> {
+            let reals = fields.reals(name)?;
+            Ok(reals
+                .chunks_exact(2)
+                .map(|pair| [pair[0], pair[1]])
+                .collect())
+        };
+        let moments = |values: Vec<f64>| -> Vec<Moments> {
+            let threes = values.chunks_exact(3);
+            let moments = threes.map(|three| Moments {
+                weight: three[0],
+                mean: three[1],
+                squares: three[2],
+            });
+            moments.collect()
+        };
+        let summary = match fields.0.contains_key("gone") {
+            false => None,
+            true => Some(Summary {
+                rows: fields.whole("gone")?,
+                residuals: fields.whole("gone-residuals")?,
+                times: fields.whole("gone-times")?,
+                reference: fields.reals("gone-reference")?,
+                triangle: fields.reals("gone-triangle")?,
+                places: pairs("gone-places")?,
+                ends: pairs("gone-ends")?,
+                moments: moments(fields.reals("gone-moments")?),
+            }),
+        };
+        let hash = match fields.0.get("rows-hash") {
+            None => None,
+            Some(text) => {
+                let hash = Hash::parse(text);
+                Some(hash.ok_or_else(|| bad("the field \"rows-hash\" is no hash"))?)
+            }
+        };
+        Ok(Kept {
+            data: Data {
+                samples: fields.whole("rows")? as usize,
+                x: fields.reals("rows-x")?,
+                y: fields.reals("rows-y")?,
+                weights: fields.reals("rows-weights")?,
+                lines: Vec::new(),
+                before: fields.whole("rows-before")?,
+            },
+            noise: match fields.get("noise")? {
+                "known" => Noise::Known,
+                _ => Noise::Estimated,
+            },
+            window: Window {
+                pending: Vec::new(),
+                summary,
+                hash,
+                estimate: (!estimate.is_empty()).then_some(estimate),
+            },
+        })
+    }
+
+    /// Whether the stream is one of `n` parameters and so many targets.
+    pub fn fits(&self, n: usize, targets: usize) -> bool {
+        let estimate = self.window.estimate.as_ref();
+        let sound = |s: &Summary| {
+            [s.reference.len(), s.places.len(), s.ends.len()] == [n; 3]
+                && s.triangle.len() == triangle_len(n)
+                && s.moments.len() == targets
+                && s.triangle.iter().all(|x| x.is_finite())
+        };
+        estimate.is_none_or(|all| all.len() == n) && self.window.summary.as_ref().is_none_or(sound)
     }
 }
 

@@ -10,8 +10,10 @@ use super::loss::{Kind, Whitening};
 use super::plan::{Free, Optimizer, Plan, bounds, names};
 use super::problem::Data;
 use super::profile::Interval;
-use super::report::{Context, Report, Tied};
+use super::report::{Context, Report, Stream, Tied};
 use super::statistics::{Noise, Statistics, statistics};
+use super::stream::Moments;
+use super::window::Window;
 use super::{Monitor, Outcome, Stop};
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -20,24 +22,27 @@ use crate::options::Options;
 use crate::session::Session;
 
 /// A session in the precision that was asked for.
-enum AnySession {
+pub(super) enum AnySession {
     F64(Session<f64>),
     F32(Session<f32>),
 }
 
 /// A fitting problem. Parameters that are not added keep their initial values; if none is added, all of them move.
 pub struct Fitter {
-    model: Arc<Model>,
+    pub(super) model: Arc<Model>,
     options: Options,
-    plan: Plan,
+    pub(super) plan: Plan,
     session: AnySession,
     free: Vec<Free>,
-    data: Option<Data>,
-    noise: Noise,
-    whitening: Option<Whitening>,
-    state: State,
-    found: Option<Found>,
-    profiles: Option<Vec<Interval>>,
+    pub(super) data: Option<Data>,
+    /// Whether the data, or rows that were added, have weights.
+    pub(super) weighted: bool,
+    pub(super) noise: Noise,
+    pub(super) whitening: Option<Whitening>,
+    pub(super) window: Window,
+    pub(super) state: State,
+    pub(super) found: Option<Found>,
+    pub(super) profiles: Option<Vec<Interval>>,
     iterations: u64,
     evaluations: u64,
     seconds: f64,
@@ -59,7 +64,9 @@ impl Fitter {
             session,
             free: Vec::new(),
             data: None,
+            weighted: false,
             whitening: None,
+            window: Window::default(),
             state: State::New,
             found: None,
             profiles: None,
@@ -100,6 +107,10 @@ impl Fitter {
         lower: f64,
         upper: f64,
     ) -> Result<()> {
+        if self.window.summary.is_some() {
+            let message = "parameters are added before rows that are not kept";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         let index = match Plan::index(&self.model, "", name) {
             Ok(index) => index,
             Err(error) => return self.add_array(name, [initial, lower, upper], error),
@@ -152,8 +163,24 @@ impl Fitter {
         self.noise
     }
 
-    /// Takes the observations. `noise` says whether the weights are one over known variances.
+    /// Takes the observations in place of those before. `noise` says whether the weights are one over known variances.
     pub fn set_data(&mut self, data: Data, noise: Noise) -> Result<()> {
+        self.check_data(&data)?;
+        self.weighted = !data.weights.is_empty();
+        self.data = Some(data);
+        self.noise = noise;
+        self.whitening = None;
+        self.window = Window::default();
+        self.reset();
+        Ok(())
+    }
+
+    /// The observations that are kept; of a stream with a window, those of the last run.
+    pub fn data(&self) -> Option<&Data> {
+        self.data.as_ref()
+    }
+
+    pub(super) fn check_data(&self, data: &Data) -> Result<()> {
         let graph = &self.model.graph;
         let (inputs, outputs) = (graph.inputs().len(), graph.outputs.len());
         let targets = self.plan.kind.targets(outputs)?;
@@ -179,10 +206,6 @@ impl Fitter {
             );
             return Err(Error::new(ErrorKind::Argument, message));
         }
-        self.data = Some(data);
-        self.noise = noise;
-        self.whitening = None;
-        self.reset();
         Ok(())
     }
 
@@ -198,9 +221,14 @@ impl Fitter {
     /// `Argument` before there are data, with weights beside it, where its size is another, or where it is not symmetric and
     /// positive definite; `Unsupported` for a loss that is not made of residuals.
     pub fn set_covariance(&mut self, covariance: &[f64]) -> Result<()> {
+        self.settle()?;
         let Some(data) = &self.data else {
             return Err(Error::new(ErrorKind::Argument, "the fit has no data yet"));
         };
+        if self.window.summary.is_some() {
+            let message = "rows that are not kept have no covariance with others";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         if self.plan.kind.is_likelihood() {
             let message = format!(
                 "loss={} has a variance of its own; a covariance of the data goes with least squares and robust losses",
@@ -243,6 +271,20 @@ impl Fitter {
     /// # Errors
     /// `Argument` without data or parameters, `Numeric` where the loss is not finite at the start.
     pub fn run(&mut self, monitor: &mut Monitor, cancel: &AtomicBool) -> Result<Stop> {
+        let stop = self.advance(monitor, cancel)?;
+        if self.plan.profile && stop.converged() {
+            let monitor = Monitor {
+                cancel: Some(cancel),
+                ..Monitor::default()
+            };
+            self.profiles = Some(self.profile(&monitor)?);
+        }
+        Ok(stop)
+    }
+
+    /// As [`Fitter::run`], without profiles.
+    pub(super) fn advance(&mut self, monitor: &mut Monitor, cancel: &AtomicBool) -> Result<Stop> {
+        self.settle()?;
         let mut state = std::mem::replace(&mut self.state, State::New);
         let monitor = &mut Monitor {
             callback: match &mut monitor.callback {
@@ -252,10 +294,15 @@ impl Fitter {
             cancel: Some(cancel),
             every: monitor.every,
         };
-        let options = self.options.clone();
-        let result = self.with_job(|job, session| match session {
-            AnySession::F64(session) => job.thaw(session, &options, monitor, &mut state),
-            AnySession::F32(session) => job.thaw(session, &options, monitor, &mut state),
+        let (options, estimate) = (self.options.clone(), self.window.estimate.clone());
+        let result = self.with_job(|job, session| {
+            if let (State::New, Some(estimate)) = (&state, &estimate) {
+                state = job.begin(estimate);
+            }
+            match session {
+                AnySession::F64(session) => job.thaw(session, &options, monitor, &mut state),
+                AnySession::F32(session) => job.thaw(session, &options, monitor, &mut state),
+            }
         });
         self.state = state;
         let mut found = result?;
@@ -269,14 +316,11 @@ impl Fitter {
         let stop = outcome.stop;
         self.found = Some(found);
         self.profiles = None;
-        if self.plan.profile && stop.converged() {
-            self.profiles = Some(self.profile(monitor)?);
-        }
         Ok(stop)
     }
 
     /// Does something with the model, its data and what the options say of them.
-    fn with_job<R>(
+    pub(super) fn with_job<R>(
         &mut self,
         work: impl FnOnce(&mut Job, &mut AnySession) -> Result<R>,
     ) -> Result<R> {
@@ -289,6 +333,7 @@ impl Fitter {
             return Err(Error::new(ErrorKind::Argument, "the fit has no data yet"));
         };
         let (mut mapping, tied) = self.plan.mapping(&self.model, &moving, self.noise)?;
+        mapping.summary = self.window.summary.clone();
         let mut job = Job {
             model: &self.model,
             plan: &self.plan,
@@ -340,7 +385,9 @@ impl Fitter {
     /// How many observations there are, what is known of parameters beforehand among them.
     fn observations(&self, priors: usize) -> usize {
         let data = self.data.as_ref();
+        let gone = self.window.summary.as_ref().map_or(0, |s| s.residuals);
         priors
+            + gone as usize
             + data.map_or(0, |data| match self.plan.kind {
                 Kind::Value => data.samples,
                 _ => data.y.len(),
@@ -394,11 +441,7 @@ impl Fitter {
                 self.noise
             },
             observations,
-            total_sum_of_squares: self
-                .data
-                .as_ref()
-                .filter(|_| plain)
-                .map(total_sum_of_squares),
+            total_sum_of_squares: plain.then(|| self.total_sum_of_squares()),
             engine: self.describe(),
             confidence: self.plan.confidence,
             profiles: self.profiles.clone(),
@@ -411,14 +454,32 @@ impl Fitter {
                 starts: self.plan.starts,
                 smoothing: self.plan.smoothing,
                 data_hash: self.data_hash(),
+                stream: self.window.summary.clone().map(|summary| Stream {
+                    held: self.data.as_ref().map_or(0, |data| data.samples as u64),
+                    summary,
+                }),
             },
             names,
             statistics,
         })
     }
 
-    /// The hash of the data: inputs, targets, weights and covariance.
+    /// The weighted sum of squared deviations of the targets from their weighted means.
+    fn total_sum_of_squares(&self) -> f64 {
+        let kept = self.data.as_ref().map_or(Vec::new(), Moments::of);
+        let gone = self.window.summary.as_ref().map(|s| &s.moments[..]);
+        let all = kept.iter().enumerate().map(|(o, kept)| match gone {
+            Some(gone) => gone[o].and(*kept),
+            None => *kept,
+        });
+        all.map(|moments| moments.squares).sum()
+    }
+
+    /// The hash of the data: inputs, targets, weights and covariance; of a stream that does not keep them all, of its rows.
     pub fn data_hash(&self) -> String {
+        if let Some(hash) = self.window.hash {
+            return hash.text();
+        }
         let mut hash = Hash::default();
         if let Some(data) = &self.data {
             for numbers in [&data.x, &data.y, &data.weights] {
@@ -451,11 +512,13 @@ impl Fitter {
             evaluations: self.evaluations,
             seconds: self.seconds,
             state: self.state.clone(),
+            stream: self.kept()?,
         };
         Ok(checkpoint.write())
     }
 
-    /// Takes up the state that [`Fitter::checkpoint`] wrote of the same model, data and options.
+    /// Takes up the state that [`Fitter::checkpoint`] wrote of the same model, data and options. That of a stream with a window
+    /// brings its rows with it, in place of data that were given.
     ///
     /// # Errors
     /// `Format` for a text that is no checkpoint, `Argument` for one of another model, other data or another optimiser.
@@ -468,7 +531,7 @@ impl Fitter {
         if checkpoint.model != self.model_hash()? {
             return other("another model, other parameters or other options");
         }
-        if checkpoint.data != self.data_hash() {
+        if checkpoint.stream.is_none() && checkpoint.data != self.data_hash() {
             return other("other data");
         }
         let moving = self.moving()?.len();
@@ -480,6 +543,9 @@ impl Fitter {
         };
         if optimizer != self.plan.optimizer || !checkpoint.fits(moving) {
             return other("another optimizer");
+        }
+        if let Some(kept) = checkpoint.stream {
+            self.take_up(kept, moving)?;
         }
         self.reset();
         self.iterations = checkpoint.iterations;
@@ -542,30 +608,4 @@ fn check(name: &str, free: &Free) -> Result<()> {
         return Ok(());
     };
     Err(Error::new(ErrorKind::Argument, message))
-}
-
-/// The weighted sum of squared deviations of the targets from their weighted means, output by output.
-fn total_sum_of_squares(data: &Data) -> f64 {
-    let mut total = 0.0;
-    for (o, column) in data.y.chunks_exact(data.samples.max(1)).enumerate() {
-        let weight = |s: usize| {
-            data.weights
-                .get(o * data.samples + s)
-                .copied()
-                .unwrap_or(1.0)
-        };
-        let weights: f64 = (0..column.len()).map(weight).sum();
-        let mean = column
-            .iter()
-            .enumerate()
-            .map(|(s, y)| weight(s) * y)
-            .sum::<f64>()
-            / weights;
-        total += column
-            .iter()
-            .enumerate()
-            .map(|(s, y)| weight(s) * (y - mean) * (y - mean))
-            .sum::<f64>();
-    }
-    total
 }

@@ -1,7 +1,7 @@
 //! A hash that says whether a model or data are the same: 128 bits of FNV-1a (Fowler, Noll, Vo). It finds accidents, not attacks.
 
 /// The hash of what has been added so far.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hash(u128);
 
 impl Default for Hash {
@@ -25,6 +25,11 @@ impl Hash {
         for number in numbers {
             self.bytes(&number.to_bits().to_le_bytes());
         }
+    }
+
+    /// The hash of which [`Hash::text`] wrote the digits.
+    pub fn parse(text: &str) -> Option<Hash> {
+        u128::from_str_radix(text, 16).ok().map(Hash)
     }
 
     /// The hash as 32 hexadecimal digits.

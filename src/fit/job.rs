@@ -1,7 +1,7 @@
 //! One run of an optimiser on a session, and what the statistics need of its end.
 
 use super::anneal::anneal;
-use super::linalg::triangle_len;
+use super::linalg::{dot, reduce_onto, reduce_work_len, triangle_len};
 use super::loss::{Loss, Whitening};
 use super::mapping::{Mapped, Mapping, Space};
 use super::objective::Total;
@@ -10,9 +10,10 @@ use super::problem::{Data, Problem, Rows};
 use super::profile::{self, Interval};
 use super::report::Report;
 use super::starts::{self, End, latin_hypercube};
+use super::stream::Summary;
 use super::{
     Bounds, Monitor, Objective, Outcome, Progress, Residuals, Settings, Stop, adam, lbfgs, levmar,
-    reduce, seconds_since,
+    seconds_since,
 };
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -67,8 +68,8 @@ impl Job<'_> {
     ) -> Result<Found> {
         let start: Vec<f64> = self.moving.iter().map(|free| free.initial).collect();
         self.mapping.bounds.check(&start)?;
-        let many = self.plan.starts > 1 && *state == State::New;
-        let (mut outcome, ends) = if many {
+        let new = *state == State::New;
+        let (mut outcome, ends) = if self.plan.starts > 1 && new {
             self.many_starts(session, monitor, state, &start)?
         } else {
             if *state == State::New {
@@ -77,6 +78,9 @@ impl Job<'_> {
             let outcome = self.minimize(session, monitor, state, &self.plan.settings)?;
             (outcome, Vec::new())
         };
+        if self.plan.hops > 0 && new {
+            outcome = self.hop(session, monitor, state, outcome)?;
+        }
         outcome.params = self.mapping.values(&outcome.params);
         let (tied, slopes) = self.mapping.tied(&outcome.params)?;
         let variance = self.describe(session, &mut outcome)?;
@@ -157,33 +161,25 @@ impl Job<'_> {
         let left = |whole: &Settings| (whole.max_seconds - seconds_since(began)).max(0.0);
         let limits = starts::limits(initial, &self.mapping.bounds, &self.mapping.transforms);
         let all = latin_hypercube(initial, &limits, self.plan.starts, self.plan.seed);
+        let short = Settings {
+            max_iterations: Some(starts::SHORT_RUN),
+            max_seconds: left(whole),
+            restarts: 0,
+            ..whole.clone()
+        };
+        let all: Vec<Vec<f64>> = all.iter().map(|p| self.mapping.coordinates(p)).collect();
         let (mut iterations, mut evaluations) = (0, 0);
         let (mut ends, mut failure) = (Vec::new(), None);
-        for start in all {
-            let short = Settings {
-                max_iterations: Some(starts::SHORT_RUN),
-                max_seconds: left(whole),
-                restarts: 0,
-                ..whole.clone()
-            };
-            let mut own = self.begin(&self.mapping.coordinates(&start));
-            let quiet = &mut Monitor {
-                cancel: monitor.cancel,
-                ..Monitor::default()
-            };
-            match self.minimize(session, quiet, &mut own, &short) {
+        for end in self.short_runs(session, monitor, &all, &short)? {
+            match end {
                 Ok(end) => {
                     iterations += end.iterations;
                     evaluations += end.evaluations;
                     ends.push((end.loss, end.params));
-                    if matches!(end.stop, Stop::Stopped | Stop::Target | Stop::MaxTime) {
-                        break;
-                    }
                 }
-                Err(error) if error.kind == ErrorKind::Numeric => {
+                Err(error) => {
                     failure.get_or_insert(error);
                 }
-                Err(error) => return Err(error),
             }
         }
         let chosen = starts::best(ends, self.plan.refine);
@@ -224,6 +220,128 @@ impl Job<'_> {
         Ok((outcome, ends))
     }
 
+    /// A few iterations from each start; an error is that of a start whose loss is not finite. What stops one stops all.
+    fn short_runs<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        monitor: &Monitor,
+        starts: &[Vec<f64>],
+        settings: &Settings,
+    ) -> Result<Vec<Result<Outcome>>> {
+        let began = Instant::now();
+        let ends_all = |end: &Result<Outcome>| {
+            let stop = end.as_ref().map(|end| end.stop);
+            matches!(stop, Ok(Stop::Stopped | Stop::Target | Stop::MaxTime))
+        };
+        let quiet = || Monitor {
+            cancel: monitor.cancel,
+            ..Monitor::default()
+        };
+        let left = || Settings {
+            max_seconds: (settings.max_seconds - seconds_since(began)).max(0.0),
+            ..settings.clone()
+        };
+        let mut ends = Vec::new();
+        let bounds = self.mapping.coordinate_bounds();
+        let mut problem = problem(
+            self.model,
+            self.loss,
+            self.data,
+            self.whitening,
+            self.moving,
+            self.tied,
+            session,
+        )?;
+        let seats = problem.seats();
+        if let (Optimizer::LevMar, Some(seats)) = (self.plan.optimizer, seats) {
+            let mut problem = Mapped::new(&mut problem, self.mapping, Space::Coordinates);
+            for group in starts.chunks(seats) {
+                let found = levmar::lockstep(&mut problem, group, &bounds, &left(), &mut quiet())?;
+                let last = found.iter().any(ends_all);
+                ends.extend(found);
+                if last {
+                    break;
+                }
+            }
+            return Ok(ends);
+        }
+        drop(problem);
+        for start in starts {
+            let mut own = self.begin(start);
+            let end = match self.minimize(session, &mut quiet(), &mut own, &left()) {
+                Err(error) if error.kind != ErrorKind::Numeric => return Err(error),
+                end => end,
+            };
+            let last = ends_all(&end);
+            ends.push(end);
+            if last {
+                break;
+            }
+        }
+        Ok(ends)
+    }
+
+    /// Leaves the best end by random steps, and takes a better end in its place (monotonic basin hopping: Leary 2000). The
+    /// steps get longer where they lead back to the same end, and shorter where they lead nowhere.
+    fn hop<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        monitor: &mut Monitor,
+        state: &mut State,
+        first: Outcome,
+    ) -> Result<Outcome> {
+        let began = Instant::now();
+        let bounds = self.mapping.coordinate_bounds();
+        let mut random = starts::Random(self.plan.seed);
+        let mut reach = 0.25;
+        let mut best = first;
+        let whole = &self.plan.settings;
+        let (spent, mut iterations, mut evaluations) =
+            (best.seconds, best.iterations, best.evaluations);
+        for _ in 0..self.plan.hops {
+            if matches!(best.stop, Stop::Stopped | Stop::Target | Stop::MaxTime) {
+                break;
+            }
+            let start = starts::hop(&best.params, &bounds, reach, &mut random);
+            let settings = Settings {
+                max_seconds: (whole.max_seconds - spent - seconds_since(began)).max(0.0),
+                ..whole.clone()
+            };
+            let mut own = self.begin(&start);
+            let end = match self.minimize(session, monitor, &mut own, &settings) {
+                Ok(end) => end,
+                Err(error) if error.kind == ErrorKind::Numeric => {
+                    reach = (reach * 0.8).max(1e-3);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            iterations += end.iterations;
+            evaluations += end.evaluations;
+            let last = matches!(end.stop, Stop::Stopped | Stop::MaxTime);
+            let same = (end.loss - best.loss).abs() <= 1e-9 * best.loss;
+            reach = match same {
+                true => (reach * 1.25).min(0.5),
+                false if end.loss > best.loss => (reach * 0.95).max(1e-3),
+                false => reach,
+            };
+            if end.loss < best.loss && !same {
+                (best, *state) = (end, own);
+            } else if last {
+                best.stop = end.stop;
+            }
+            if last {
+                break;
+            }
+        }
+        Ok(Outcome {
+            iterations,
+            evaluations,
+            seconds: spent + seconds_since(began),
+            ..best
+        })
+    }
+
     fn minimize<T: Element>(
         &mut self,
         session: &mut Session<T>,
@@ -248,6 +366,7 @@ impl Job<'_> {
             ties: Vec::new(),
             priors: Vec::new(),
             prior_weight: 1.0,
+            summary: None,
         };
         let told = monitor.callback.take();
         let mut tell = told.map(|callback| {
@@ -316,23 +435,55 @@ impl Job<'_> {
             return Ok(None);
         }
         problem.rows = Rows::Information;
-        let observed = problem.residual_count();
+        let observed = problem.block_count();
         let mut problem = Mapped::new(&mut problem, self.mapping, Space::Values);
-        let rows = problem.residual_count();
-        let mut residuals = vec![0.0; rows];
-        let mut jacobian = vec![0.0; rows * n];
-        problem.evaluate(&outcome.params, &mut residuals, Some(&mut jacobian))?;
-        if squares {
-            outcome.loss = residuals.iter().map(|r| r * r).sum();
-        }
+        let blocks = (0..problem.block_count()).map(|block| problem.block_len(block));
+        let most = blocks.max().unwrap_or(0);
+        let (mut residuals, mut jacobian) = (vec![0.0; most], vec![0.0; most * n]);
+        let mut work = vec![0.0; reduce_work_len(most, n)];
         let mut triangle = vec![0.0; triangle_len(n)];
-        reduce(&jacobian, &residuals, n, &mut triangle);
+        let (mut loss, mut influence) = (0.0, Influence::default());
+        for block in 0..problem.block_count() {
+            let m = problem.block_len(block);
+            let (r, j) = (&mut residuals[..m], &mut jacobian[..m * n]);
+            problem.evaluate(block, &outcome.params, r, Some(&mut *j))?;
+            loss += dot(r, r);
+            if block < observed {
+                influence.add(&self.loss, r);
+            }
+            reduce_onto(j, r, n, &mut triangle, &mut work);
+        }
+        if squares {
+            outcome.loss = loss;
+        }
         outcome.triangle = Some(triangle);
         let moved = outcome.held.iter().filter(|held| !**held).count();
         Ok(kind
             .is_robust()
-            .then(|| robust_variance(&self.loss, &residuals[..observed], moved))
+            .then(|| influence.variance(moved))
             .flatten())
+    }
+
+    /// Adds the data to a summary, linearised at the values `p`.
+    pub fn fold<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        summary: &mut Summary,
+        p: &[f64],
+    ) -> Result<()> {
+        self.mapping.priors.clear();
+        self.mapping.summary = None;
+        let mut problem = problem(
+            self.model,
+            self.loss,
+            self.data,
+            self.whitening,
+            self.moving,
+            self.tied,
+            session,
+        )?;
+        let mut problem = Mapped::new(&mut problem, self.mapping, Space::Values);
+        summary.fold(&mut problem, p, self.data)
     }
 
     /// The intervals of the profile likelihood, in the values of the parameters.
@@ -381,23 +532,38 @@ fn problem<'s, T: Element>(
     Problem::new(session, data, (&fixed, &free), loss, whitening)
 }
 
-/// The variance by which the inverse of `J'J` gives the covariance of a robust fit (Huber 1981, 7.6): `K²` times the mean square of
-/// the influence over the squared mean of its slope.
-fn robust_variance(loss: &Loss, residuals: &[f64], parameters: usize) -> Option<f64> {
-    let count = residuals.len() as f64;
-    let left = count - parameters as f64;
-    if left <= 0.0 {
-        return None;
+/// Sums over the residuals of a robust loss: how many, the squares of the influence, its slopes, and their squares.
+#[derive(Default)]
+struct Influence {
+    count: f64,
+    squares: f64,
+    slopes: f64,
+    squared_slopes: f64,
+}
+
+impl Influence {
+    fn add(&mut self, loss: &Loss, residuals: &[f64]) {
+        for residual in residuals {
+            let (psi, slope) = loss.influence(*residual);
+            self.count += 1.0;
+            self.squares += psi * psi;
+            self.slopes += slope;
+            self.squared_slopes += slope * slope;
+        }
     }
-    let mut sums = (0.0, 0.0, 0.0);
-    for residual in residuals {
-        let (psi, slope) = loss.influence(*residual);
-        sums = (sums.0 + psi * psi, sums.1 + slope, sums.2 + slope * slope);
+
+    /// The variance by which the inverse of `J'J` gives the covariance of a robust fit (Huber 1981, 7.6): `K²` times the mean square
+    /// of the influence over the squared mean of its slope.
+    fn variance(&self, parameters: usize) -> Option<f64> {
+        let left = self.count - parameters as f64;
+        if left <= 0.0 {
+            return None;
+        }
+        let mean = self.slopes / self.count;
+        let spread = self.squared_slopes / self.count - mean * mean;
+        let correction = 1.0 + parameters as f64 / self.count * spread / (mean * mean);
+        (mean > 0.0).then(|| correction * correction * self.squares / left / (mean * mean))
     }
-    let mean = sums.1 / count;
-    let spread = sums.2 / count - mean * mean;
-    let correction = 1.0 + parameters as f64 / count * spread / (mean * mean);
-    (mean > 0.0).then(|| correction * correction * sums.0 / left / (mean * mean))
 }
 
 /// The triangle of the second derivatives of a loss that is minus a log likelihood, from central differences of its gradient;

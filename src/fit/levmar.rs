@@ -7,7 +7,6 @@
 //! its square root. Values that are not finite reject a step. And where a run ends at a singular Jacobian or with little achieved, as when a step
 //! has thrown a peak out of the data, the fit is run again from its start with a more careful strategy, and the best end wins.
 
-use super::linalg::dot;
 use super::step::Forecast;
 use super::workspace::Workspace;
 use super::{Bounds, Monitor, Outcome, Progress, Residuals, Settings, Stop, seconds_since};
@@ -24,7 +23,7 @@ struct Strategy {
     factor: f64,
     /// Keep the largest column length seen so far (Moré) rather than the present one (Marquardt).
     monotone: bool,
-    /// Correct steps for curvature, at one more evaluation of the residuals each.
+    /// Correct steps for curvature, at two more evaluations each.
     geodesic: bool,
 }
 
@@ -123,7 +122,7 @@ pub fn minimize(
     state: &mut State,
 ) -> Result<Outcome> {
     let began = Instant::now();
-    let (m, n) = (problem.residual_count(), problem.parameter_count());
+    let n = problem.parameter_count();
     settings.check()?;
     if state.params.len() != n || state.start.len() != n {
         let given = state.params.len();
@@ -131,13 +130,13 @@ pub fn minimize(
         return Err(Error::new(ErrorKind::Argument, message));
     }
     bounds.check(&state.params)?;
-    if m == 0 {
+    if problem.residual_count() == 0 {
         return Err(Error::new(
             ErrorKind::Argument,
             "there are no residuals to fit",
         ));
     }
-    let mut w = Workspace::new(m, n)?;
+    let mut w = Workspace::new(problem)?;
     let first_iteration = state.iterations;
     w.start(problem, &state.params, bounds)?;
     let start_loss = *state.start_loss.get_or_insert(w.loss);
@@ -175,17 +174,8 @@ pub fn minimize(
         state.params.copy_from_slice(params);
         w.start(problem, &state.params, bounds)?;
     }
-    Ok(Outcome {
-        params: state.params.clone(),
-        loss: w.loss,
-        iterations: state.iterations - first_iteration,
-        evaluations: w.evaluations,
-        seconds: seconds_since(began),
-        stop,
-        gradient_norm: w.sine(),
-        held: w.held,
-        triangle: Some(w.triangle),
-    })
+    let spent = (began, first_iteration);
+    Ok(outcome(state.clone(), w, spent, stop))
 }
 
 fn keep_best(state: &mut State, loss: f64) {
@@ -207,44 +197,181 @@ fn run(
 ) -> Result<Stop> {
     let strategy = STRATEGIES[state.strategy.min(STRATEGIES.len() - 1)];
     if state.scale.is_empty() {
-        w.rescale(&mut state.scale, &state.params, strategy.monotone);
-        let size = scaled_norm(&state.scale, &state.params);
-        state.radius = strategy.factor * if size > 0.0 { size } else { 1.0 };
-        widen(state, w, bounds);
+        prepare(state, w, bounds);
     }
     loop {
-        let progress = Progress {
-            iteration: state.iterations,
-            loss: w.loss,
-            gradient_norm: w.sine(),
-            seconds: seconds_since(began),
-            params: &state.params,
+        let spent = (began, first_iteration);
+        let forecast = match propose(problem, bounds, settings, monitor, state, w, spent)? {
+            Next::Try(forecast) => forecast,
+            Next::Stop(stop) => return Ok(stop),
         };
-        if w.loss == 0.0 || w.removable <= settings.gtol * w.loss.sqrt() {
-            return Ok(Stop::Gradient);
-        }
-        let spent = (state.iterations - first_iteration, w.evaluations);
-        if let Some(stop) = monitor.check(settings, MAX_ITERATIONS, spent, &progress) {
-            return Ok(stop);
-        }
-        state.iterations += 1;
-        let (t, d) = (&w.triangle, &state.scale);
-        let mut forecast = w
-            .step
-            .solve(t, &state.params, bounds, d, state.radius, &w.held);
-        if strategy.geodesic && forecast.unconstrained {
-            accelerate(problem, state, w, &mut forecast)?;
-        }
-        if within(&w.step.s, &state.params, settings.xtol) {
-            return Ok(Stop::Step);
-        }
-        for j in 0..w.n {
-            w.trial[j] = (state.params[j] + w.step.s[j]).clamp(bounds.lower[j], bounds.upper[j]);
-        }
         if let Some(stop) = attempt(problem, bounds, settings, state, w, forecast, strategy)? {
             return Ok(stop);
         }
     }
+}
+
+/// What comes next.
+enum Next {
+    /// The trial point of the workspace is to be evaluated.
+    Try(Forecast),
+    Stop(Stop),
+}
+
+/// Says why to stop, or leaves the next trial point in the workspace.
+fn propose(
+    problem: &mut dyn Residuals,
+    bounds: &Bounds,
+    settings: &Settings,
+    monitor: &mut Monitor,
+    state: &mut State,
+    w: &mut Workspace,
+    (began, first_iteration): (Instant, u64),
+) -> Result<Next> {
+    let progress = Progress {
+        iteration: state.iterations,
+        loss: w.loss,
+        gradient_norm: w.sine(),
+        seconds: seconds_since(began),
+        params: &state.params,
+    };
+    if w.loss == 0.0 || w.removable <= settings.gtol * w.loss.sqrt() {
+        return Ok(Next::Stop(Stop::Gradient));
+    }
+    let spent = (state.iterations - first_iteration, w.evaluations);
+    if let Some(stop) = monitor.check(settings, MAX_ITERATIONS, spent, &progress) {
+        return Ok(Next::Stop(stop));
+    }
+    state.iterations += 1;
+    let (t, d) = (&w.triangle, &state.scale);
+    let mut forecast = w
+        .step
+        .solve(t, &state.params, bounds, d, state.radius, &w.held);
+    let strategy = STRATEGIES[state.strategy.min(STRATEGIES.len() - 1)];
+    if strategy.geodesic && forecast.unconstrained {
+        accelerate(problem, state, w, &mut forecast)?;
+    }
+    if within(&w.step.s, &state.params, settings.xtol) {
+        return Ok(Next::Stop(Stop::Step));
+    }
+    for j in 0..w.n {
+        w.trial[j] = (state.params[j] + w.step.s[j]).clamp(bounds.lower[j], bounds.upper[j]);
+    }
+    Ok(Next::Try(forecast))
+}
+
+/// A problem that is evaluated at many points in one call.
+pub trait Crowd: Residuals {
+    /// Evaluates residuals and Jacobian at all of these points.
+    fn gather(&mut self, points: &[&[f64]]) -> Result<()>;
+    /// The next evaluations are at this one of them.
+    fn look_at(&mut self, point: usize);
+}
+
+/// One of the fits of [`lockstep`].
+struct Member {
+    state: State,
+    workspace: Workspace,
+    /// Where it goes next, until it has ended.
+    next: Option<Forecast>,
+    end: Option<Result<Stop>>,
+}
+
+/// Minimises from many starts at once, one strategy each: all trial points of an iteration are evaluated in one call, and each fit
+/// takes the steps that it takes alone. A request to stop, the time limit and a target that one has reached end them all.
+///
+/// The outcomes are in the order of the starts; the error of a start at which the problem is not finite is its own.
+pub fn lockstep(
+    crowd: &mut dyn Crowd,
+    starts: &[Vec<f64>],
+    bounds: &Bounds,
+    settings: &Settings,
+    monitor: &mut Monitor,
+) -> Result<Vec<Result<Outcome>>> {
+    let began = Instant::now();
+    settings.check()?;
+    for start in starts {
+        bounds.check(start)?;
+    }
+    let points: Vec<&[f64]> = starts.iter().map(Vec::as_slice).collect();
+    crowd.gather(&points)?;
+    let mut members = Vec::new();
+    for (i, start) in starts.iter().enumerate() {
+        crowd.look_at(i);
+        let mut member = Member {
+            state: State::new(start),
+            workspace: Workspace::new(crowd)?,
+            next: None,
+            end: None,
+        };
+        match member.workspace.start(crowd, start, bounds) {
+            Ok(()) => prepare(&mut member.state, &mut member.workspace, bounds),
+            Err(error) if error.kind == ErrorKind::Numeric => member.end = Some(Err(error)),
+            Err(error) => return Err(error),
+        }
+        members.push(member);
+    }
+    let mut last = None;
+    while last.is_none() {
+        for member in members.iter_mut().filter(|member| member.end.is_none()) {
+            let (state, w) = (&mut member.state, &mut member.workspace);
+            match propose(crowd, bounds, settings, monitor, state, w, (began, 0))? {
+                Next::Try(forecast) => member.next = Some(forecast),
+                Next::Stop(stop) => {
+                    member.end = Some(Ok(stop));
+                    last = matches!(stop, Stop::Stopped | Stop::MaxTime | Stop::Target)
+                        .then_some(stop);
+                }
+            }
+            if last.is_some() {
+                break;
+            }
+        }
+        let going: Vec<&mut Member> = members.iter_mut().filter(|m| m.end.is_none()).collect();
+        if going.is_empty() || last.is_some() {
+            break;
+        }
+        let points: Vec<&[f64]> = going.iter().map(|m| &m.workspace.trial[..]).collect();
+        crowd.gather(&points)?;
+        for (i, member) in going.into_iter().enumerate() {
+            crowd.look_at(i);
+            let (state, w) = (&mut member.state, &mut member.workspace);
+            if let Some(forecast) = member.next.take()
+                && let Some(stop) =
+                    attempt(crowd, bounds, settings, state, w, forecast, STRATEGIES[0])?
+            {
+                member.end = Some(Ok(stop));
+            }
+        }
+    }
+    let outcomes = members.into_iter().map(|member| {
+        let stop = member.end.unwrap_or(Ok(last.unwrap_or(Stop::Stopped)))?;
+        Ok(outcome(member.state, member.workspace, (began, 0), stop))
+    });
+    Ok(outcomes.collect())
+}
+
+fn outcome(state: State, w: Workspace, (began, first): (Instant, u64), stop: Stop) -> Outcome {
+    Outcome {
+        loss: w.loss,
+        iterations: state.iterations - first,
+        evaluations: w.evaluations,
+        seconds: seconds_since(began),
+        stop,
+        gradient_norm: w.sine(),
+        params: state.params,
+        held: w.held,
+        triangle: Some(w.triangle),
+    }
+}
+
+/// Sets scaling and first radius of a fit whose start has been evaluated.
+fn prepare(state: &mut State, w: &mut Workspace, bounds: &Bounds) {
+    let strategy = STRATEGIES[state.strategy.min(STRATEGIES.len() - 1)];
+    w.rescale(&mut state.scale, &state.params, strategy.monotone);
+    let size = scaled_norm(&state.scale, &state.params);
+    state.radius = strategy.factor * if size > 0.0 { size } else { 1.0 };
+    widen(state, w, bounds);
 }
 
 /// Evaluates the trial point, takes it or not, and sets the radius for the next; a stop if the fit has come to its end.
@@ -281,10 +408,6 @@ fn attempt(
     if !taken {
         state.radius = 0.25 * forecast.length.min(state.radius);
         state.stalls += u32::from(hidden);
-        if strategy.geodesic && hidden {
-            // The acceleration reads the Jacobian, which now belongs to the refused point.
-            w.start(problem, &state.params, bounds)?;
-        }
         if state.stalls >= 3 {
             return Ok(Some(Stop::Loss));
         }
@@ -303,39 +426,17 @@ fn attempt(
     Ok((flat && ratio <= 2.0).then_some(Stop::Loss))
 }
 
-/// Bends the step along the curvature of the residuals, measured by one evaluation a tenth of the way.
+/// Bends the step along the curvature of the residuals, measured a tenth of the way.
 fn accelerate(
     problem: &mut dyn Residuals,
     state: &State,
     w: &mut Workspace,
     forecast: &mut Forecast,
 ) -> Result<()> {
-    const H: f64 = 0.1;
-    let (m, n) = (w.m, w.n);
     if forecast.predicted <= 1e-8 * w.loss {
         return Ok(());
     }
-    for j in 0..n {
-        w.trial[j] = state.params[j] + H * w.step.s[j];
-    }
-    w.try_residuals(problem, false)?;
-    // Second derivative along the step: 2/h ((r(p + h s) - r) / h - J s).
-    for i in 0..m {
-        w.trial_residuals[i] = (w.trial_residuals[i] - w.residuals[i]) / H;
-    }
-    for j in 0..n {
-        let s = w.step.s[j];
-        for (x, &d) in w
-            .trial_residuals
-            .iter_mut()
-            .zip(&w.jacobian[j * m..(j + 1) * m])
-        {
-            *x -= s * d;
-        }
-    }
-    for j in 0..n {
-        w.bend[j] = 2.0 / H * dot(&w.trial_residuals, &w.jacobian[j * m..(j + 1) * m]);
-    }
+    w.bend(problem, &state.params, 0.1)?;
     if w.bend.iter().all(|x| x.is_finite()) {
         w.step.accelerate(&mut w.bend, &state.scale);
     }

@@ -22,12 +22,18 @@ pub(crate) fn reduce_work_len(m: usize, n: usize) -> usize {
 /// Householder reflections, block of rows after block of rows onto one triangle (sequential TSQR; Demmel, Grigori, Hoemmen and
 /// Langou 2012), so each entry of the Jacobian is read once. Entries that are not finite come out as entries that are not finite.
 pub fn reduce(jacobian: &[f64], residuals: &[f64], n: usize, triangle: &mut [f64]) {
-    let mut work = vec![0.0; reduce_work_len(residuals.len(), n)];
-    reduce_with(jacobian, residuals, n, triangle, &mut work);
+    triangle.fill(0.0);
+    add_rows(jacobian, residuals, n, triangle);
 }
 
-/// [`reduce`] with the caller's scratch memory ([`reduce_work_len`] entries).
-pub(crate) fn reduce_with(
+/// Adds rows to those that [`reduce`] made a triangle of: the triangle of both.
+pub fn add_rows(jacobian: &[f64], residuals: &[f64], n: usize, triangle: &mut [f64]) {
+    let mut work = vec![0.0; reduce_work_len(residuals.len(), n)];
+    reduce_onto(jacobian, residuals, n, triangle, &mut work);
+}
+
+/// [`add_rows`] with the caller's scratch memory ([`reduce_work_len`] entries).
+pub(crate) fn reduce_onto(
     jacobian: &[f64],
     residuals: &[f64],
     n: usize,
@@ -35,7 +41,6 @@ pub(crate) fn reduce_with(
     work: &mut [f64],
 ) {
     let m = residuals.len();
-    triangle.fill(0.0);
     let mut first = 0;
     while first < m {
         let rows = BLOCK_ROWS.min(m - first);

@@ -2,16 +2,19 @@
 //!
 //! An optimiser moves *coordinates*: the logarithm of a parameter, its logit between its bounds, or the parameter itself. A model is
 //! given *values*: those of the free parameters, then those that a Scheme expression computes from them. Priors are normal, and add
-//! a residual each.
+//! a residual each; so does what is left of rows that are not kept.
 
 use std::sync::Arc;
 
-use super::{Bounds, Objective, Residuals};
+use super::linalg::dot;
+use super::problem::Problem;
+use super::stream::Summary;
+use super::{Bounds, Objective, Residuals, levmar};
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::PortKind;
 use crate::options::Options;
-use crate::session::{Gradient, Session, Strided, StridedMut};
+use crate::session::{Element, Gradient, Session, Strided, StridedMut};
 
 /// How a parameter is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -168,9 +171,40 @@ pub struct Mapping {
     pub priors: Vec<Prior>,
     /// What the square of a prior's residual counts in the loss.
     pub prior_weight: f64,
+    /// What is left of rows that are not kept, by the values of the free parameters.
+    pub summary: Option<Summary>,
 }
 
 impl Mapping {
+    /// Residuals that are not those of observations: of priors, and of rows that are not kept.
+    fn known_len(&self) -> usize {
+        self.priors.len() + self.summary.as_ref().map_or(0, Summary::len)
+    }
+
+    /// Writes these residuals, and their derivatives by the values.
+    fn known(&self, values: &[f64], residuals: &mut [f64], jacobian: Option<&mut [f64]>) {
+        let root = self.prior_weight.sqrt();
+        let rows = residuals.len().max(1);
+        let (own, left) = residuals.split_at_mut(self.priors.len());
+        for (residual, prior) in own.iter_mut().zip(&self.priors) {
+            *residual = root * (values[prior.place] - prior.mean) / prior.sd;
+        }
+        if let Some(summary) = &self.summary {
+            summary.residuals(values, left);
+        }
+        let columns = jacobian.map(|jacobian| jacobian.chunks_exact_mut(rows));
+        for (i, column) in columns.into_iter().flatten().enumerate() {
+            let (own, left) = column.split_at_mut(self.priors.len());
+            for (derivative, prior) in own.iter_mut().zip(&self.priors) {
+                let moves = if prior.place == i { 1.0 } else { 0.0 };
+                *derivative = moves * root / prior.sd;
+            }
+            if let Some(summary) = &self.summary {
+                left.copy_from_slice(summary.column(i));
+            }
+        }
+    }
+
     fn limits(&self, i: usize) -> [f64; 2] {
         [self.bounds.lower[i], self.bounds.upper[i]]
     }
@@ -284,62 +318,84 @@ impl<'a, P: ?Sized> Mapped<'a, P> {
     }
 }
 
+impl<T: Element> levmar::Crowd for Mapped<'_, Problem<'_, T>> {
+    fn gather(&mut self, points: &[&[f64]]) -> Result<()> {
+        let mut all = Vec::new();
+        for point in points {
+            self.settle(point)?;
+            self.inner.place_parameters(&self.values);
+            all.extend_from_slice(&self.inner.p);
+        }
+        self.inner.seat(all)
+    }
+
+    fn look_at(&mut self, point: usize) {
+        self.inner.look_at(point);
+    }
+}
+
 impl<P: Residuals + ?Sized> Residuals for Mapped<'_, P> {
     fn parameter_count(&self) -> usize {
         self.mapping.transforms.len()
     }
 
     fn residual_count(&self) -> usize {
-        self.inner.residual_count() + self.mapping.priors.len()
+        self.inner.residual_count() + self.mapping.known_len()
+    }
+
+    fn block_count(&self) -> usize {
+        self.inner.block_count() + usize::from(self.mapping.known_len() > 0)
+    }
+
+    fn block_len(&self, block: usize) -> usize {
+        match block < self.inner.block_count() {
+            true => self.inner.block_len(block),
+            false => self.mapping.known_len(),
+        }
     }
 
     fn evaluate(
         &mut self,
+        block: usize,
         p: &[f64],
         residuals: &mut [f64],
         jacobian: Option<&mut [f64]>,
     ) -> Result<()> {
         self.settle(p)?;
-        let (n, m) = (p.len(), self.inner.residual_count());
-        let rows = residuals.len();
-        let (observed, known) = residuals.split_at_mut(m);
-        let root = self.mapping.prior_weight.sqrt();
-        for (residual, prior) in known.iter_mut().zip(&self.mapping.priors) {
-            *residual = root * (self.values[prior.place] - prior.mean) / prior.sd;
-        }
+        let (n, m) = (p.len(), residuals.len());
+        let observed = block < self.inner.block_count();
         let Some(jacobian) = jacobian else {
-            return self.inner.evaluate(&self.values, observed, None);
+            match observed {
+                true => self.inner.evaluate(block, &self.values, residuals, None)?,
+                false => self.mapping.known(&self.values[..n], residuals, None),
+            }
+            return Ok(());
         };
-        if rows == m && self.mapping.ties.is_empty() {
+        if !observed {
+            self.mapping
+                .known(&self.values[..n], residuals, Some(&mut *jacobian));
+        } else if self.mapping.ties.is_empty() {
             self.inner
-                .evaluate(&self.values, observed, Some(jacobian))?;
+                .evaluate(block, &self.values, residuals, Some(&mut *jacobian))?;
         } else {
             self.buffer.resize(m * self.values.len(), 0.0);
-            let inner = Some(&mut self.buffer[..]);
-            self.inner.evaluate(&self.values, observed, inner)?;
-            for (i, column) in jacobian.chunks_exact_mut(rows.max(1)).enumerate() {
-                let (observed, known) = column.split_at_mut(m);
-                observed.copy_from_slice(&self.buffer[i * m..(i + 1) * m]);
+            let inner = Some(&mut self.buffer[..m * self.values.len()]);
+            self.inner.evaluate(block, &self.values, residuals, inner)?;
+            for (i, column) in jacobian.chunks_exact_mut(m.max(1)).enumerate() {
+                column.copy_from_slice(&self.buffer[i * m..(i + 1) * m]);
                 for t in 0..self.mapping.ties.len() {
                     let slope = self.tied[t * n + i];
                     let through = &self.buffer[(n + t) * m..(n + t + 1) * m];
                     if slope != 0.0 {
-                        observed
+                        column
                             .iter_mut()
                             .zip(through)
                             .for_each(|(d, x)| *d += slope * x);
                     }
                 }
-                for (derivative, prior) in known.iter_mut().zip(&self.mapping.priors) {
-                    *derivative = if prior.place == i {
-                        root / prior.sd
-                    } else {
-                        0.0
-                    };
-                }
             }
         }
-        for (column, slope) in jacobian.chunks_exact_mut(rows.max(1)).zip(&self.slopes) {
+        for (column, slope) in jacobian.chunks_exact_mut(m.max(1)).zip(&self.slopes) {
             if *slope != 1.0 {
                 column.iter_mut().for_each(|d| *d *= slope);
             }
@@ -347,10 +403,13 @@ impl<P: Residuals + ?Sized> Residuals for Mapped<'_, P> {
         Ok(())
     }
 
-    fn place(&self, residual: usize) -> String {
-        match residual.checked_sub(self.inner.residual_count()) {
-            Some(prior) => format!("the residual of prior {prior}"),
-            None => self.inner.place(residual),
+    fn place(&self, block: usize, row: usize) -> String {
+        if block < self.inner.block_count() {
+            return self.inner.place(block, row);
+        }
+        match row < self.mapping.priors.len() {
+            true => format!("the residual of prior {row}"),
+            false => "what is left of earlier rows".to_string(),
         }
     }
 
@@ -358,9 +417,17 @@ impl<P: Residuals + ?Sized> Residuals for Mapped<'_, P> {
         self.inner.name(parameter)
     }
 
-    fn cause(&self, _p: &[f64], residual: usize, parameter: Option<usize>) -> Option<String> {
+    fn cause(
+        &self,
+        _p: &[f64],
+        (block, row): (usize, usize),
+        parameter: Option<usize>,
+    ) -> Option<String> {
+        if block >= self.inner.block_count() {
+            return None;
+        }
         // the values are those of the evaluation that failed
-        self.inner.cause(&self.values, residual, parameter)
+        self.inner.cause(&self.values, (block, row), parameter)
     }
 }
 
@@ -379,10 +446,14 @@ impl<P: Objective + ?Sized> Objective for Mapped<'_, P> {
                 (0..self.mapping.ties.len()).map(|t| self.tied[t * n + i] * self.buffer[n + t]);
             *out = self.buffer[i] + ties.sum::<f64>();
         }
-        for prior in &self.mapping.priors {
-            let z = (self.values[prior.place] - prior.mean) / prior.sd;
-            loss += self.mapping.prior_weight * z * z;
-            gradient[prior.place] += 2.0 * self.mapping.prior_weight * z / prior.sd;
+        let known = self.mapping.known_len();
+        let (mut residuals, mut jacobian) = (vec![0.0; known], vec![0.0; known * n]);
+        let values = &self.values[..n];
+        self.mapping
+            .known(values, &mut residuals, Some(&mut jacobian));
+        loss += dot(&residuals, &residuals);
+        for (out, column) in gradient.iter_mut().zip(jacobian.chunks_exact(known.max(1))) {
+            *out += 2.0 * dot(column, &residuals);
         }
         gradient
             .iter_mut()

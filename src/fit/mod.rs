@@ -10,6 +10,7 @@
 //! - [`loss`]: what is minimised; [`mapping`]: parameters that are transformed, tied or known beforehand
 //! - [`statistics`]: standard errors, correlations and what the data cannot determine; [`quantile`]: how wide intervals are;
 //!   [`profile`]: intervals from the loss itself
+//! - [`stream`]: rows that come one after the other, in memory that does not grow with them
 //! - [`diagnose`]: which operation of a model fails on a row
 //! - [`report`]: the result as text and JSON; [`plot`]: as SVG
 
@@ -35,9 +36,11 @@ pub mod report;
 pub mod starts;
 pub mod statistics;
 mod step;
+pub mod stream;
+mod window;
 mod workspace;
 
-pub use linalg::{reduce, triangle_len};
+pub use linalg::{add_rows, reduce, triangle_len};
 
 use crate::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,26 +48,36 @@ use std::time::Instant;
 
 /// A least-squares problem: `residual_count` numbers that depend on `parameter_count` parameters.
 ///
-/// Weights are the problem's business: a residual is `(model - data) / sigma`.
+/// Weights are the problem's business: a residual is `(model - data) / sigma`. Residuals come in blocks, so that nobody holds the
+/// Jacobian of all of them; a small problem is one block.
 pub trait Residuals {
     /// How many parameters there are.
     fn parameter_count(&self) -> usize;
     /// How many residuals there are.
     fn residual_count(&self) -> usize;
-    /// Writes the residuals at `p` and, when asked, their Jacobian.
+    /// How many blocks they come in.
+    fn block_count(&self) -> usize {
+        1
+    }
+    /// How many residuals a block has.
+    fn block_len(&self, _block: usize) -> usize {
+        self.residual_count()
+    }
+    /// Writes the residuals of a block at `p` and, when asked, their Jacobian.
     ///
-    /// `p` has `parameter_count` entries, `residuals` has `residual_count`; `jacobian` is column-major, `residual_count` rows by
+    /// `p` has `parameter_count` entries, `residuals` has `block_len`; `jacobian` is column-major, `block_len` rows by
     /// `parameter_count` columns. Values that are not finite are allowed: the optimiser steps back from them. An error ends the fit.
     fn evaluate(
         &mut self,
+        block: usize,
         p: &[f64],
         residuals: &mut [f64],
         jacobian: Option<&mut [f64]>,
     ) -> Result<()>;
 
-    /// What a residual belongs to, for messages: a row of the data.
-    fn place(&self, residual: usize) -> String {
-        format!("residual {residual}")
+    /// What residual `row` of a block belongs to, for messages: a row of the data.
+    fn place(&self, _block: usize, row: usize) -> String {
+        format!("residual {row}")
     }
 
     /// The name of a parameter, for messages.
@@ -72,8 +85,13 @@ pub trait Residuals {
         format!("parameter {parameter}")
     }
 
-    /// Which operation made a residual, or its derivative by a parameter, not finite at `p`, if that is known.
-    fn cause(&self, _p: &[f64], _residual: usize, _parameter: Option<usize>) -> Option<String> {
+    /// Which operation made residual `row` of a block, or its derivative by a parameter, not finite at `p`, if that is known.
+    fn cause(
+        &self,
+        _p: &[f64],
+        (_block, _row): (usize, usize),
+        _parameter: Option<usize>,
+    ) -> Option<String> {
         None
     }
 }

@@ -4,12 +4,12 @@ use super::loss::Kind;
 use super::problem::Problem;
 use super::{Objective, Residuals};
 use crate::error::Result;
-use crate::session::{Element, Gradient, Strided, StridedMut};
+use crate::session::Element;
 
 /// The loss of a [`Problem`]: the sum of its squared residuals, or what the likelihood or the model itself says.
 pub struct Total<'a, 'b, T: Element> {
     problem: &'a mut Problem<'b, T>,
-    /// Derivatives of the loss by the model's values.
+    /// Derivatives of the loss by the model's values on a block.
     seeds: Vec<f64>,
     typed: Vec<T>,
     derivatives: Vec<T>,
@@ -18,21 +18,22 @@ pub struct Total<'a, 'b, T: Element> {
 impl<'a, 'b, T: Element> Total<'a, 'b, T> {
     /// The loss of `problem`.
     pub fn new(problem: &'a mut Problem<'b, T>) -> Total<'a, 'b, T> {
-        let (values, parameters) = (problem.residual_count(), problem.p.len());
+        let parameters = problem.p.len();
         Total {
             problem,
-            seeds: vec![0.0; values],
-            typed: vec![T::ZERO; values],
+            seeds: Vec::new(),
+            typed: Vec::new(),
             derivatives: vec![T::ZERO; parameters],
         }
     }
 
-    /// The loss of the model's present values; its derivatives by them go to `seeds`.
+    /// The loss of the model's values on the block at hand; its derivatives by them go to `seeds`.
     fn loss(&mut self) -> f64 {
         let this = &self.problem;
         let value = |i: usize| this.values[i].to_f64();
         let weight = |i: usize| this.roots.get(i).map_or(1.0, |root| root * root);
         let (count, mut loss) = (this.y.len(), 0.0);
+        self.seeds.resize(this.values.len(), 0.0);
         match this.loss.kind {
             Kind::Value => {
                 for (i, seed) in self.seeds.iter_mut().enumerate() {
@@ -73,32 +74,21 @@ impl<T: Element> Objective for Total<'_, '_, T> {
     }
 
     fn evaluate(&mut self, p: &[f64], gradient: &mut [f64]) -> Result<f64> {
-        let this = &mut *self.problem;
-        for (index, value) in this.free.iter().zip(p) {
-            this.p[*index] = T::of(*value);
+        self.problem.place_parameters(p);
+        gradient.fill(0.0);
+        let mut total = 0.0;
+        for block in 0..self.problem.block_count() {
+            self.problem.eval(block)?;
+            total += self.loss();
+            self.typed.clear();
+            self.typed
+                .extend(self.seeds.iter().map(|seed| T::of(*seed)));
+            self.problem
+                .sweep(block, &self.typed, &mut self.derivatives)?;
+            for (out, index) in gradient.iter_mut().zip(&self.problem.free) {
+                *out += self.derivatives[*index].to_f64();
+            }
         }
-        let samples = this.samples;
-        let mut y = StridedMut::columns(&mut this.values, samples);
-        let x = Strided::columns(&this.x, samples);
-        this.session
-            .eval(samples, &x, Some(&this.p), &mut y, None)?;
-        let loss = self.loss();
-        for (typed, seed) in self.typed.iter_mut().zip(&self.seeds) {
-            *typed = T::of(*seed);
-        }
-        let this = &mut *self.problem;
-        let x = Strided::columns(&this.x, samples);
-        let seeds = Strided::columns(&self.typed, samples);
-        let into = Gradient {
-            y: None,
-            dx: None,
-            dp: Some(&mut self.derivatives),
-        };
-        this.session
-            .gradient(samples, &x, Some(&this.p), Some(&seeds), into, None)?;
-        for (out, index) in gradient.iter_mut().zip(&this.free) {
-            *out = self.derivatives[*index].to_f64();
-        }
-        Ok(loss)
+        Ok(total)
     }
 }

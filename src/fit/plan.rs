@@ -71,6 +71,10 @@ pub(super) struct Plan {
     pub smoothing: Option<f64>,
     pub refine: usize,
     pub seed: u64,
+    /// How often the best end is left by a random step.
+    pub hops: usize,
+    /// Rows of a stream that are kept as they are, if not all.
+    pub window: Option<usize>,
     fixed: Vec<String>,
     transforms: String,
     ties: String,
@@ -139,11 +143,31 @@ impl Plan {
             smoothing: Some(options.real("smoothing")).filter(|t| *t > 0.0 && t.is_finite()),
             refine: options.int("refine") as usize,
             seed: options.int("seed") as u64,
+            hops: options.int("hops") as usize,
+            window: limit("window").map(|rows| rows as usize),
             fixed: names.filter(|n| !n.is_empty()).map(String::from).collect(),
             transforms: options.str("transform").to_string(),
             ties: options.str("tie").to_string(),
             priors: options.str("prior").to_string(),
         })
+    }
+
+    /// How many rows a stream keeps as they are.
+    ///
+    /// # Errors
+    /// `Unsupported` for a loss that no quadratic of plain residuals stands for.
+    pub fn window(&self) -> Result<Option<usize>> {
+        let refuse = |what: String| {
+            let message = format!(
+                "rows that leave the window are summarised as squares, which does not go with {what}; leave out the option \"window\" to keep all rows"
+            );
+            Err(Error::new(ErrorKind::Unsupported, message))
+        };
+        match self.window {
+            Some(_) if self.kind != Kind::Squares => refuse(format!("loss={}", self.kind.name())),
+            Some(_) if self.smoothing.is_some() => refuse("smoothing".into()),
+            window => Ok(window),
+        }
     }
 
     /// What a fit that goes on must have been asked too.
@@ -300,6 +324,7 @@ impl Plan {
             ties,
             priors,
             prior_weight: if self.kind == Kind::Value { 0.5 } else { 1.0 },
+            summary: None,
         };
         Ok((mapping, tied.into_iter().map(|(index, _)| index).collect()))
     }

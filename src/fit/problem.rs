@@ -1,12 +1,14 @@
 //! A model, data and free parameters as a least-squares problem.
 
+use std::borrow::Cow;
+
 use super::Residuals;
 use super::diagnose::first_bad_operation;
 use super::loss::{Kind, Loss, Whitening, deviance};
 use crate::error::{Error, ErrorKind, Result};
 use crate::grad;
 use crate::graph::verify_numeric;
-use crate::session::{Columns, ColumnsMut, Element, Session, Strided, StridedMut};
+use crate::session::{Columns, ColumnsMut, Crowd, Element, Gradient, Session, Strided, StridedMut};
 
 /// Observations, one column after the other: the samples of an input, a target or a weight lie side by side.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +23,8 @@ pub struct Data {
     pub weights: Vec<f64>,
     /// The line of the file that each sample stands on, if it comes from one; else none.
     pub lines: Vec<u64>,
+    /// How many samples there were before these, which are not here any more.
+    pub before: u64,
 }
 
 impl Data {
@@ -39,7 +43,7 @@ impl Data {
                 Some(weights) => copy(samples, weights, &vec!["weight"; y.1.len()])?,
                 None => Vec::new(),
             },
-            lines: Vec::new(),
+            ..Data::default()
         };
         if let Some(i) = data.weights.iter().position(|weight| *weight < 0.0) {
             let (weight, row) = (data.weights[i], i % samples);
@@ -90,29 +94,54 @@ pub enum Rows {
     Information,
 }
 
-/// The least-squares problem of a session's model on data. Residual `o * samples + s` belongs to output `o` of sample `s`.
+/// Most entries of the Jacobian of a block: half a megabyte of them.
+const BLOCK_ENTRIES: usize = 1 << 16;
+
+/// Most values and derivatives of sets of parameters that are evaluated at once: 16 megabytes of them.
+const SEAT_ENTRIES: usize = 1 << 21;
+
+/// The least-squares problem of a session's model on data. Samples come in blocks; residual `o * n + s` of a block belongs to
+/// output `o` of its sample `s`, where `n` is how many samples the block has.
 ///
 /// An evaluation is never cut short: half of one would look like another loss. A request to stop waits for its end.
 pub struct Problem<'a, T: Element> {
-    pub(super) session: &'a mut Session<T>,
-    pub(super) samples: usize,
+    session: &'a mut Session<T>,
     pub(super) loss: Loss,
     pub(super) whitening: Option<&'a Whitening>,
     /// What the rows are.
     pub rows: Rows,
     /// Inputs in the session's precision.
-    pub(super) x: Vec<T>,
-    pub(super) data: &'a Data,
-    pub(super) y: &'a [f64],
-    /// Roots of the weights, or none.
+    x: Cow<'a, [T]>,
+    data: &'a Data,
+    /// Numbers in the model's value.
+    outputs: usize,
+    /// Targets of a sample.
+    targets: usize,
+    /// Samples of a block; the last may have fewer.
+    block_samples: usize,
+    /// The block whose targets, roots of weights (or none) and values are at hand.
+    loaded: Option<usize>,
+    pub(super) y: Vec<f64>,
     pub(super) roots: Vec<f64>,
+    pub(super) values: Vec<T>,
     /// The parameters that move: indices among the model's parameters.
     pub(super) free: Vec<usize>,
     /// All parameters of the model.
     pub(super) p: Vec<T>,
-    /// Model values, and the Jacobian by all parameters.
-    pub(super) values: Vec<T>,
+    /// The Jacobian of a block by all parameters; made when it is first asked for.
     jacobian: Vec<T>,
+    /// Many sets of parameters, evaluated at once.
+    seats: Option<Seats<T>>,
+}
+
+/// Values and Jacobian at many sets of parameters, one of which is looked at.
+struct Seats<T: Element> {
+    crowd: Crowd<T>,
+    p: Vec<T>,
+    values: Vec<T>,
+    jacobian: Vec<T>,
+    members: usize,
+    member: usize,
 }
 
 impl<'a, T: Element> Problem<'a, T> {
@@ -133,35 +162,179 @@ impl<'a, T: Element> Problem<'a, T> {
                 "the data do not fit the model's inputs and outputs",
             ));
         }
-        let rows = outputs * data.samples;
-        let memory = |count: Option<usize>| -> Result<Vec<T>> {
-            let mut values = Vec::new();
-            let reserved = count.and_then(|count| values.try_reserve_exact(count).ok());
-            reserved.ok_or_else(|| {
-                Error::new(ErrorKind::Memory, "no memory for the Jacobian of the fit")
-            })?;
-            values.resize(count.unwrap_or(0), T::ZERO);
-            Ok(values)
+        // what is correlated cannot be taken apart
+        let block_samples = match whitening {
+            Some(_) => data.samples,
+            None => (BLOCK_ENTRIES / (outputs * parameters).max(1)).clamp(256, 1 << 14),
         };
         Ok(Problem {
-            values: memory(Some(rows))?,
-            jacobian: memory(rows.checked_mul(parameters))?,
             session,
             loss,
             whitening,
             rows: Rows::Loss,
-            samples: data.samples,
-            x: data.x.iter().map(|x| T::of(*x)).collect(),
+            x: T::numbers(&data.x),
             data,
-            y: &data.y,
-            roots: data.weights.iter().map(|weight| weight.sqrt()).collect(),
+            outputs,
+            targets,
+            block_samples: block_samples.max(1),
+            loaded: None,
+            y: Vec::new(),
+            roots: Vec::new(),
+            values: Vec::new(),
             free: free.to_vec(),
             p: fixed.iter().map(|p| T::of(*p)).collect(),
+            jacobian: Vec::new(),
+            seats: None,
         })
     }
 }
 
 impl<T: Element> Problem<'_, T> {
+    /// The first sample of a block, and how many it has.
+    fn samples(&self, block: usize) -> (usize, usize) {
+        let first = block * self.block_samples;
+        (first, self.block_samples.min(self.data.samples - first))
+    }
+
+    /// Takes up parameters that move.
+    pub(super) fn place_parameters(&mut self, p: &[f64]) {
+        for (index, value) in self.free.iter().zip(p) {
+            self.p[*index] = T::of(*value);
+        }
+    }
+
+    /// Takes up the targets and weights of a block, and makes room for its values.
+    fn load(&mut self, block: usize) {
+        if self.loaded == Some(block) {
+            return;
+        }
+        let (first, count) = self.samples(block);
+        let (data, all) = (self.data, self.data.samples);
+        self.y.clear();
+        self.roots.clear();
+        for o in 0..self.targets {
+            let part = o * all + first..o * all + first + count;
+            self.y.extend_from_slice(&data.y[part.clone()]);
+            let weights = data.weights.get(part).unwrap_or(&[]);
+            self.roots
+                .extend(weights.iter().map(|weight| weight.sqrt()));
+        }
+        self.values.resize(self.outputs * count, T::ZERO);
+        self.loaded = Some(block);
+    }
+
+    /// Whether many sets of parameters can be evaluated in one call, and how many of them keep memory small; `None` where it is
+    /// not worth it.
+    pub(super) fn seats(&self) -> Option<usize> {
+        let entries = self.outputs * (self.p.len() + 1) * self.data.samples;
+        let one_block = self.whitening.is_none() && self.data.samples <= self.block_samples;
+        (one_block && self.session.model().is_numeric())
+            .then(|| (SEAT_ENTRIES / entries.max(1)).max(1))
+    }
+
+    /// Evaluates the model and its Jacobian at all of these sets of its parameters; [`Problem::look_at`] says which one the next
+    /// evaluations are of.
+    pub(super) fn seat(&mut self, p: Vec<T>) -> Result<()> {
+        let mut seats = match self.seats.take() {
+            Some(seats) => seats,
+            None => Seats {
+                crowd: self.session.crowd()?,
+                p: Vec::new(),
+                values: Vec::new(),
+                jacobian: Vec::new(),
+                members: 0,
+                member: 0,
+            },
+        };
+        let samples = self.data.samples;
+        seats.members = p.len() / self.p.len().max(1);
+        seats.p = p;
+        let rows = self.outputs * samples * seats.members;
+        seats.values.resize(rows, T::ZERO);
+        seats.jacobian.resize(rows * self.p.len(), T::ZERO);
+        let x = inputs(&self.x, 0, samples);
+        let (y, j) = (&mut seats.values, &mut seats.jacobian);
+        seats.crowd.jacobian(samples, &x, &seats.p, y, j, None)?;
+        self.seats = Some(seats);
+        Ok(())
+    }
+
+    /// The next evaluations are of this set of parameters among those that are seated.
+    pub(super) fn look_at(&mut self, member: usize) {
+        if let Some(seats) = &mut self.seats {
+            seats.member = member;
+        }
+    }
+
+    /// Takes values, and the Jacobian if it is asked for, from the seats; false where there are none.
+    fn take_seat(&mut self, jacobian: bool) -> bool {
+        let Some(seats) = &self.seats else {
+            return false;
+        };
+        let (count, rows) = (self.data.samples, self.data.samples * seats.members);
+        let take = |from: &[T], to: &mut [T]| {
+            for (from, to) in from.chunks_exact(rows).zip(to.chunks_exact_mut(count)) {
+                to.copy_from_slice(&from[seats.member * count..][..count]);
+            }
+        };
+        take(&seats.values, &mut self.values);
+        if jacobian {
+            self.jacobian
+                .resize(self.values.len() * self.p.len(), T::ZERO);
+            take(&seats.jacobian, &mut self.jacobian);
+        }
+        true
+    }
+
+    /// Evaluates the model on a block: its values are left in `values`.
+    pub(super) fn eval(&mut self, block: usize) -> Result<()> {
+        self.load(block);
+        if self.take_seat(false) {
+            return Ok(());
+        }
+        let (_, count) = self.samples(block);
+        let mut values = std::mem::take(&mut self.values);
+        let x = inputs(&self.x, block * self.block_samples, self.data.samples);
+        let mut y = StridedMut::columns(&mut values, count);
+        let done = self.session.eval(count, &x, Some(&self.p), &mut y, None);
+        self.values = values;
+        done
+    }
+
+    /// The reverse sweep on a block, to all parameters of the model.
+    pub(super) fn sweep(&mut self, block: usize, seeds: &[T], sums: &mut [T]) -> Result<()> {
+        let (_, count) = self.samples(block);
+        let seeds = Strided::columns(seeds, count);
+        let x = inputs(&self.x, block * self.block_samples, self.data.samples);
+        let into = Gradient {
+            y: None,
+            dx: None,
+            dp: Some(sums),
+        };
+        self.session
+            .gradient(count, &x, Some(&self.p), Some(&seeds), into, None)
+    }
+
+    /// Values and Jacobian of the model on a block.
+    fn differentiate(&mut self, block: usize) -> Result<()> {
+        self.load(block);
+        if self.take_seat(true) {
+            return Ok(());
+        }
+        let (_, count) = self.samples(block);
+        let entries = self.values.len() * self.p.len();
+        self.jacobian
+            .try_reserve_exact(entries.saturating_sub(self.jacobian.len()))
+            .map_err(|_| Error::new(ErrorKind::Memory, "no memory for the Jacobian of the fit"))?;
+        self.jacobian.resize(entries, T::ZERO);
+        let x = inputs(&self.x, block * self.block_samples, self.data.samples);
+        let mut y = StridedMut::columns(&mut self.values, count);
+        let mut j = StridedMut::columns(&mut self.jacobian, count);
+        let y = Some(&mut y as &mut dyn ColumnsMut<T>);
+        self.session
+            .jacobian(count, &x, Some(&self.p), y, &mut j, None)
+    }
+
     /// Makes residuals of the model's values, and for each what its derivatives are multiplied by once they are weighted and
     /// whitened; there are no such slopes for least squares.
     pub(super) fn residuals(&self, residuals: &mut [f64], slopes: &mut [f64]) {
@@ -211,11 +384,12 @@ impl<T: Element> Problem<'_, T> {
         }
     }
 
-    /// The derivatives of the weighted and whitened residuals by parameter `index` of the model.
-    fn column(&self, index: usize, column: &mut [f64]) {
+    /// The derivatives of the weighted and whitened residuals of a block by parameter `index` of the model.
+    fn column(&self, block: usize, index: usize, column: &mut [f64]) {
         let parameters = self.p.len();
-        for (o, part) in column.chunks_exact_mut(self.samples.max(1)).enumerate() {
-            let first = (o * parameters + index) * self.samples;
+        let (_, count) = self.samples(block);
+        for (o, part) in column.chunks_exact_mut(count.max(1)).enumerate() {
+            let first = (o * parameters + index) * count;
             for (out, value) in part.iter_mut().zip(&self.jacobian[first..]) {
                 *out = value.to_f64();
             }
@@ -227,44 +401,48 @@ impl<T: Element> Problem<'_, T> {
     }
 }
 
+/// The inputs from sample `first` of `samples` on.
+fn inputs<T: Element>(x: &[T], first: usize, samples: usize) -> Strided<'_, T> {
+    // a model without inputs has nothing there
+    Strided::columns(x.get(first..).unwrap_or(&[]), samples)
+}
+
 impl<T: Element> Residuals for Problem<'_, T> {
     fn parameter_count(&self) -> usize {
         self.free.len()
     }
 
     fn residual_count(&self) -> usize {
-        self.values.len()
+        self.outputs * self.data.samples
+    }
+
+    fn block_count(&self) -> usize {
+        self.data.samples.div_ceil(self.block_samples)
+    }
+
+    fn block_len(&self, block: usize) -> usize {
+        self.outputs * self.samples(block).1
     }
 
     fn evaluate(
         &mut self,
+        block: usize,
         p: &[f64],
         residuals: &mut [f64],
         jacobian: Option<&mut [f64]>,
     ) -> Result<()> {
-        for (index, value) in self.free.iter().zip(p) {
-            self.p[*index] = T::of(*value);
-        }
-        let x = Strided::columns(&self.x, self.samples);
-        let mut y = StridedMut::columns(&mut self.values, self.samples);
-        match &jacobian {
-            None => self
-                .session
-                .eval(self.samples, &x, Some(&self.p), &mut y, None)?,
-            Some(_) => {
-                let mut j = StridedMut::columns(&mut self.jacobian, self.samples);
-                let y = Some(&mut y as &mut dyn ColumnsMut<T>);
-                self.session
-                    .jacobian(self.samples, &x, Some(&self.p), y, &mut j, None)?;
-            }
+        self.place_parameters(p);
+        match jacobian {
+            None => self.eval(block)?,
+            Some(_) => self.differentiate(block)?,
         }
         let plain = self.loss == Loss::default();
         let mut slopes = vec![1.0; if plain { 0 } else { residuals.len() }];
         self.residuals(residuals, &mut slopes);
         if let Some(jacobian) = jacobian {
-            let rows = self.values.len().max(1);
+            let rows = residuals.len().max(1);
             for (column, index) in jacobian.chunks_exact_mut(rows).zip(&self.free) {
-                self.column(*index, column);
+                self.column(block, *index, column);
                 column
                     .iter_mut()
                     .zip(&slopes)
@@ -274,11 +452,15 @@ impl<T: Element> Residuals for Problem<'_, T> {
         Ok(())
     }
 
-    fn place(&self, residual: usize) -> String {
-        let row = residual % self.samples.max(1);
-        match self.data.lines.get(row) {
+    fn place(&self, block: usize, row: usize) -> String {
+        let (first, count) = self.samples(block);
+        let sample = first + row % count.max(1);
+        match self.data.lines.get(sample) {
             Some(line) => format!("the residual at line {line} of the data"),
-            None => format!("the residual at row {row} of the data (counted from 0)"),
+            None => format!(
+                "the residual at row {} of the data (counted from 0)",
+                self.data.before + sample as u64
+            ),
         }
     }
 
@@ -288,16 +470,22 @@ impl<T: Element> Residuals for Problem<'_, T> {
         format!("\"{}\"", graph.ports[port].name)
     }
 
-    fn cause(&self, p: &[f64], residual: usize, parameter: Option<usize>) -> Option<String> {
+    fn cause(
+        &self,
+        p: &[f64],
+        (block, row): (usize, usize),
+        parameter: Option<usize>,
+    ) -> Option<String> {
         let graph = &self.session.model().graph;
-        let (row, output) = (residual % self.samples, residual / self.samples);
+        let (first, count) = self.samples(block);
+        let (sample, output) = (first + row % count.max(1), row / count.max(1));
         let mut all: Vec<f64> = self.p.iter().map(|p| p.to_f64()).collect();
         for (index, value) in self.free.iter().zip(p) {
             all[*index] = *value;
         }
         let mut ports = vec![0.0; graph.ports.len()];
         for (input, port) in graph.inputs().into_iter().enumerate() {
-            ports[port] = self.data.x[input * self.samples + row];
+            ports[port] = self.data.x[input * self.data.samples + sample];
         }
         let parameters = graph.parameters();
         for (port, value) in parameters.iter().zip(&all) {

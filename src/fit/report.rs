@@ -4,6 +4,7 @@ use super::loss::{Kind, Loss};
 use super::profile::Interval;
 use super::quantile::two_sided;
 use super::statistics::{Noise, Statistics};
+use super::stream::Summary;
 use super::{Bounds, Outcome, Stop};
 use serde_json::{Map, Value, json};
 
@@ -58,6 +59,17 @@ pub struct Context {
     pub starts: usize,
     /// The hash of the data.
     pub data_hash: String,
+    /// What stands for rows that are not kept, if there are any.
+    pub stream: Option<Stream>,
+}
+
+/// A fit of rows that are not all kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    /// Rows that are kept as they are.
+    pub held: u64,
+    /// What is left of the others.
+    pub summary: Summary,
 }
 
 /// A parameter that others determine.
@@ -164,6 +176,7 @@ impl Report {
                 "\nnote: comparisons were smoothed from temperature {temperature} on; loss and errors are those of the exact model\n"
             );
         }
+        out += &self.stream_text();
         let Some(statistics) = &self.statistics else {
             return out;
         };
@@ -316,6 +329,50 @@ impl Report {
         out
     }
 
+    /// What is approximate about a stream, and how far the estimate has moved since.
+    fn stream_text(&self) -> String {
+        let Some(stream) = &self.context.stream else {
+            return String::new();
+        };
+        let Summary { rows, times, .. } = stream.summary;
+        let mut out = format!(
+            "\nstream: {} rows; the last {} as they are, {rows} as a quadratic summary, linearised at {times} estimates\nhow far the estimate has moved since, root mean square and most, in standard errors (exact where the model is linear)\n",
+            rows + stream.held,
+            stream.held,
+        );
+        for (i, name) in self.names.iter().enumerate() {
+            let moved = stream.summary.moved(i, self.outcome.params[i]);
+            let show = |distance: f64| match self.std_error(i) {
+                Some(error) if error > 0.0 => significant(distance / error, 3),
+                _ => "-".to_string(),
+            };
+            out += &format!("  {name}  {}  {}\n", show(moved[0]), show(moved[1]));
+        }
+        out
+    }
+
+    /// The same as JSON, in units of the parameters.
+    fn stream_json(&self) -> Value {
+        let Some(stream) = &self.context.stream else {
+            return Value::Null;
+        };
+        let moved = |which: usize| -> Map<String, Value> {
+            let names = self.names.iter().enumerate();
+            let moved = |i| stream.summary.moved(i, self.outcome.params[i])[which];
+            names
+                .map(|(i, name)| (name.clone(), number(moved(i))))
+                .collect()
+        };
+        json!({
+            "rows": stream.summary.rows + stream.held,
+            "held": stream.held,
+            "summarised": stream.summary.rows,
+            "linearisations": stream.summary.times,
+            "moved_rms": moved(0),
+            "moved_most": moved(1),
+        })
+    }
+
     fn measures(&self) -> String {
         let mut rows = vec![("loss", significant(self.outcome.loss, 10))];
         let kind = self.context.loss.kind;
@@ -415,6 +472,7 @@ impl Report {
             })).collect::<Vec<_>>(),
             "smoothing": optional(self.context.smoothing),
             "data_hash": self.context.data_hash,
+            "stream": self.stream_json(),
             "version": env!("CARGO_PKG_VERSION"),
             "noise": self.noise.name(),
             "correlations": s.map(|s| matrix(&s.correlations)),

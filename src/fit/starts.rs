@@ -12,7 +12,8 @@ pub const SHORT_RUN: u64 = 15;
 const SAME: f64 = 1e-4;
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
-struct Random(u64);
+#[derive(Clone, Debug)]
+pub(super) struct Random(pub u64);
 
 impl Random {
     fn bits(&mut self) -> u64 {
@@ -22,7 +23,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn uniform(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
@@ -86,6 +87,21 @@ pub fn latin_hypercube(initial: &[f64], bounds: &Bounds, count: usize, seed: u64
         }
     }
     starts
+}
+
+/// A random step away from `from` in every parameter, of up to `reach` times what lies between its bounds, or its size where
+/// there are none.
+pub(super) fn hop(from: &[f64], bounds: &Bounds, reach: f64, random: &mut Random) -> Vec<f64> {
+    let limits = bounds.lower.iter().zip(&bounds.upper);
+    let places = from.iter().zip(limits).map(|(value, (lower, upper))| {
+        let width = match (upper - lower).is_finite() {
+            true => upper - lower,
+            false => 2.0 * value.abs().max(1e-3),
+        };
+        let step = reach * width * (2.0 * random.uniform() - 1.0);
+        (value + step).clamp(*lower, *upper)
+    });
+    places.collect()
 }
 
 /// The best `most` ends that differ, the lowest loss first.

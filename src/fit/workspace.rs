@@ -1,18 +1,17 @@
 //! The memory of Levenberg–Marquardt, and the evaluations that fill it.
 
 use super::levmar::State;
-use super::linalg::{dot, jacobi_svd, norm, reduce_with, reduce_work_len, triangle_len};
+use super::linalg::{dot, jacobi_svd, norm, reduce_onto, reduce_work_len, triangle_len};
 use super::step::Step;
 use super::{Bounds, Residuals};
 use crate::{Error, ErrorKind, Result};
 
-/// All memory of a run, allocated before the first iteration.
+/// All memory of a run, allocated before the first iteration. Of residuals and Jacobian it holds a block.
 pub(crate) struct Workspace {
-    pub m: usize,
     pub n: usize,
-    pub jacobian: Vec<f64>,
-    pub residuals: Vec<f64>,
-    pub trial_residuals: Vec<f64>,
+    jacobian: Vec<f64>,
+    residuals: Vec<f64>,
+    bent: Vec<f64>,
     pub trial: Vec<f64>,
     pub triangle: Vec<f64>,
     trial_triangle: Vec<f64>,
@@ -28,7 +27,10 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    pub fn new(m: usize, n: usize) -> Result<Workspace> {
+    pub fn new(problem: &dyn Residuals) -> Result<Workspace> {
+        let n = problem.parameter_count();
+        let lengths = (0..problem.block_count()).map(|block| problem.block_len(block));
+        let m = lengths.max().unwrap_or(0);
         let too_big = || {
             let message = format!("a Jacobian of {m} residuals by {n} parameters is too large");
             Error::new(ErrorKind::Memory, message)
@@ -38,11 +40,10 @@ impl Workspace {
         jacobian.try_reserve_exact(entries).map_err(|_| too_big())?;
         jacobian.resize(entries, 0.0);
         Ok(Workspace {
-            m,
             n,
             jacobian,
             residuals: vec![0.0; m],
-            trial_residuals: vec![0.0; m],
+            bent: Vec::new(),
             trial: vec![0.0; n],
             triangle: vec![0.0; triangle_len(n)],
             trial_triangle: vec![0.0; triangle_len(n)],
@@ -65,10 +66,20 @@ impl Workspace {
         bounds: &Bounds,
     ) -> Result<()> {
         self.evaluations += 1;
-        problem.evaluate(params, &mut self.residuals, Some(&mut self.jacobian))?;
-        self.loss = dot(&self.residuals, &self.residuals);
-        check_finite(problem, params, &self.residuals, &self.jacobian, self.loss)?;
-        self.reduce_start();
+        self.loss = 0.0;
+        self.triangle.fill(0.0);
+        for block in 0..problem.block_count() {
+            let m = problem.block_len(block);
+            let (r, j) = (&mut self.residuals[..m], &mut self.jacobian[..m * self.n]);
+            problem.evaluate(block, params, r, Some(&mut *j))?;
+            check_finite(problem, params, block, r, j)?;
+            self.loss += dot(r, r);
+            reduce_onto(j, r, self.n, &mut self.triangle, &mut self.reduce);
+        }
+        if !self.loss.is_finite() {
+            let message = "the sum of squares overflows at the initial values";
+            return Err(Error::new(ErrorKind::Numeric, message));
+        }
         if !self.triangle.iter().all(|x| x.is_finite()) {
             let message =
                 "the Jacobian at the initial values is too large to square; rescale the parameters";
@@ -80,25 +91,35 @@ impl Workspace {
         Ok(())
     }
 
-    pub fn reduce_start(&mut self) {
-        let (j, r) = (&self.jacobian, &self.residuals);
-        reduce_with(j, r, self.n, &mut self.triangle, &mut self.reduce);
-    }
-
-    /// Loss at the trial parameters; infinite where it is not a number.
+    /// Evaluates residuals, and their Jacobian if it is asked for, at the trial parameters; the loss there, infinite where it is
+    /// not a number.
     pub fn try_residuals(
         &mut self,
         problem: &mut dyn Residuals,
         with_jacobian: bool,
     ) -> Result<f64> {
         self.evaluations += 1;
-        let jacobian = with_jacobian.then_some(&mut self.jacobian[..]);
-        problem.evaluate(&self.trial, &mut self.trial_residuals, jacobian)?;
-        let loss = dot(&self.trial_residuals, &self.trial_residuals);
+        let mut loss = 0.0;
+        if with_jacobian {
+            self.trial_triangle.fill(0.0);
+        }
+        for block in 0..problem.block_count() {
+            let m = problem.block_len(block);
+            let r = &mut self.residuals[..m];
+            if with_jacobian {
+                let j = &mut self.jacobian[..m * self.n];
+                problem.evaluate(block, &self.trial, r, Some(&mut *j))?;
+                reduce_onto(j, r, self.n, &mut self.trial_triangle, &mut self.reduce);
+            } else {
+                problem.evaluate(block, &self.trial, r, None)?;
+            }
+            loss += dot(r, r);
+        }
         Ok(if loss.is_nan() { f64::INFINITY } else { loss })
     }
 
-    /// Reduces the Jacobian at the trial parameters; `None` if it is not finite, else the removable length there.
+    /// What the triangle at the trial parameters says, after it has been `evaluated` or is now: `None` if it is not finite, else
+    /// the removable length there.
     pub fn try_jacobian(
         &mut self,
         problem: &mut dyn Residuals,
@@ -106,12 +127,8 @@ impl Workspace {
         bounds: &Bounds,
     ) -> Result<Option<f64>> {
         if !evaluated {
-            self.evaluations += 1;
-            let jacobian = Some(&mut self.jacobian[..]);
-            problem.evaluate(&self.trial, &mut self.trial_residuals, jacobian)?;
+            self.try_residuals(problem, true)?;
         }
-        let (j, r) = (&self.jacobian, &self.trial_residuals);
-        reduce_with(j, r, self.n, &mut self.trial_triangle, &mut self.reduce);
         if !self.trial_triangle.iter().all(|x| x.is_finite()) {
             return Ok(None);
         }
@@ -119,9 +136,40 @@ impl Workspace {
         Ok(Some(self.step.hold(t, p, bounds, h)))
     }
 
+    /// Leaves in `bend` the product of the transposed Jacobian at `params` with the second derivative of the residuals along the
+    /// step, from one evaluation a part `h` of the way.
+    pub fn bend(&mut self, problem: &mut dyn Residuals, params: &[f64], h: f64) -> Result<()> {
+        let n = self.n;
+        self.evaluations += 2;
+        for j in 0..n {
+            self.trial[j] = params[j] + h * self.step.s[j];
+        }
+        self.bend.fill(0.0);
+        self.bent.resize(self.residuals.len(), 0.0);
+        for block in 0..problem.block_count() {
+            let m = problem.block_len(block);
+            let (r, bent) = (&mut self.residuals[..m], &mut self.bent[..m]);
+            let jacobian = &mut self.jacobian[..m * n];
+            problem.evaluate(block, params, r, Some(&mut *jacobian))?;
+            problem.evaluate(block, &self.trial, bent, None)?;
+            // 2/h ((r(p + h s) - r) / h - J s)
+            for (x, r) in bent.iter_mut().zip(r) {
+                *x = (*x - *r) / h;
+            }
+            for (column, &s) in jacobian.chunks_exact(m.max(1)).zip(&self.step.s) {
+                for (x, &d) in bent.iter_mut().zip(column) {
+                    *x -= s * d;
+                }
+            }
+            for (sum, column) in self.bend.iter_mut().zip(jacobian.chunks_exact(m.max(1))) {
+                *sum += 2.0 / h * dot(bent, column);
+            }
+        }
+        Ok(())
+    }
+
     /// Moves to the trial point.
     pub fn accept(&mut self, state: &mut State, loss: f64, removable: f64) {
-        std::mem::swap(&mut self.residuals, &mut self.trial_residuals);
         std::mem::swap(&mut self.triangle, &mut self.trial_triangle);
         std::mem::swap(&mut self.held, &mut self.trial_held);
         state.params.copy_from_slice(&self.trial);
@@ -189,32 +237,30 @@ impl Workspace {
     }
 }
 
-/// Says which residual or derivative spoils the start, and which operation made it so.
+/// Says which residual or derivative of a block spoils the start, and which operation made it so.
 fn check_finite(
     problem: &dyn Residuals,
     params: &[f64],
+    block: usize,
     residuals: &[f64],
     jacobian: &[f64],
-    loss: f64,
 ) -> Result<()> {
     let fail = |message: String| Err(Error::new(ErrorKind::Numeric, message));
-    let because = |residual: usize, parameter: Option<usize>| {
-        let cause = problem.cause(params, residual, parameter);
+    let because = |row: usize, parameter: Option<usize>| {
+        let cause = problem.cause(params, (block, row), parameter);
         cause.map_or(String::new(), |cause| format!(": {cause}"))
     };
     let m = residuals.len();
     if let Some(i) = residuals.iter().position(|r| !r.is_finite()) {
-        let (place, value, cause) = (problem.place(i), residuals[i], because(i, None));
+        let (place, value, cause) = (problem.place(block, i), residuals[i], because(i, None));
         return fail(format!(
             "{place} is {value} at the initial values{cause}; start elsewhere or remove that observation"
         ));
     }
-    if !loss.is_finite() {
-        return fail("the sum of squares overflows at the initial values".to_string());
-    }
     if let Some(k) = jacobian.iter().position(|x| !x.is_finite()) {
         let (i, j, value) = (k % m, k / m, jacobian[k]);
-        let (place, name, cause) = (problem.place(i), problem.name(j), because(i, Some(j)));
+        let (place, name) = (problem.place(block, i), problem.name(j));
+        let cause = because(i, Some(j));
         return fail(format!(
             "the derivative of {place} by {name} is {value} at the initial values{cause}; start elsewhere or remove that observation"
         ));

@@ -1,5 +1,6 @@
 //! A model and an engine, prepared: evaluates, differentiates and gives Jacobians, with memory of its own.
 
+mod crowd;
 mod general;
 mod table;
 
@@ -15,6 +16,7 @@ use crate::graph::{Graph, PortKind};
 use crate::ops::real::Real;
 use crate::options::Options;
 
+pub use crowd::Crowd;
 pub use table::{Columns, ColumnsMut, Strided, StridedMut};
 
 /// Which engine runs a session, as it was really chosen.
@@ -136,6 +138,8 @@ enum Derivatives {
 pub trait Element: Real {
     /// `"f64"` or `"f32"`.
     const NAME: &'static str;
+    /// Numbers in this precision: the same memory where they have it already.
+    fn numbers(values: &[f64]) -> Cow<'_, [Self]>;
     #[doc(hidden)]
     fn prepare_native(graph: &Graph, settings: &native::Settings)
     -> Result<Box<dyn Program<Self>>>;
@@ -148,9 +152,12 @@ pub trait Element: Real {
 }
 
 macro_rules! element {
-    ($type:ident) => {
+    ($type:ident, $values:ident => $numbers:expr) => {
         impl Element for $type {
             const NAME: &'static str = stringify!($type);
+            fn numbers($values: &[f64]) -> Cow<'_, [$type]> {
+                $numbers
+            }
             fn prepare_native(
                 graph: &Graph,
                 settings: &native::Settings,
@@ -168,8 +175,8 @@ macro_rules! element {
     };
 }
 
-element!(f64);
-element!(f32);
+element!(f64, values => Cow::Borrowed(values));
+element!(f32, values => Cow::Owned(values.iter().map(|value| *value as f32).collect()));
 
 /// `cpu`, `cuda` or `cuda:INDEX`.
 fn device(text: &str) -> Result<ort::Device> {

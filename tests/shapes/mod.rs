@@ -151,6 +151,7 @@ impl Residuals for Curve {
 
     fn evaluate(
         &mut self,
+        _block: usize,
         p: &[f64],
         residuals: &mut [f64],
         jacobian: Option<&mut [f64]>,

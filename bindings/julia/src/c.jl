@@ -84,6 +84,9 @@ end
 @c ncg_fit_set_data_f64(fit::Ptr{Cvoid}, n_samples::Int64, x::Ptr{Float64}, x_sample_stride::Int64,
     x_stride::Int64, y::Ptr{Float64}, y_sample_stride::Int64, y_stride::Int64, w::Ptr{Float64},
     w_sample_stride::Int64, w_stride::Int64, err::Ptr{Ptr{Cvoid}})::Int32
+@c ncg_fit_add_data_f64(fit::Ptr{Cvoid}, n_samples::Int64, x::Ptr{Float64}, x_sample_stride::Int64,
+    x_stride::Int64, y::Ptr{Float64}, y_sample_stride::Int64, y_stride::Int64, w::Ptr{Float64},
+    w_sample_stride::Int64, w_stride::Int64, err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_fit_set_covariance_f64(fit::Ptr{Cvoid}, n::Int64, covariance::Ptr{Float64}, err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_fit_set_callback(fit::Ptr{Cvoid}, callback::Ptr{Cvoid}, user_data::Ptr{Cvoid}, every::Int64,
     err::Ptr{Ptr{Cvoid}})::Int32

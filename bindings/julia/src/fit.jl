@@ -31,13 +31,23 @@ add_parameter!(fit::Fit, name, initial; lower = -Inf, upper = Inf) =
     check(failure -> ncg_fit_add_parameter(fit, name, initial, lower, upper, failure))
 
 "Copies the observations: inputs `x`, targets `y`, and weights `w` of their shape."
-function set_data!(fit::Fit, x::Strided{Float64}, y::Strided{Float64}; w::Optional{Float64} = nothing, samples = 1)
+set_data!(fit::Fit, x::Strided{Float64}, y::Strided{Float64}; w::Optional{Float64} = nothing, samples = 1) =
+    give(ncg_fit_set_data_f64, fit, x, y, w, samples)
+
+"""
+Adds observations to those that are there; the next run goes on from the last estimate. With the option `window` memory does
+not grow with them.
+"""
+add_data!(fit::Fit, x::Strided{Float64}, y::Strided{Float64}; w::Optional{Float64} = nothing, samples = 1) =
+    give(ncg_fit_add_data_f64, fit, x, y, w, samples)
+
+function give(take, fit, x, y, w, samples)
     GC.@preserve x y w begin
         n = table(y, fit.outputs, samples).samples
         x = agreeing("x", x, fit.inputs, samples, n)
         y = agreeing("y", y, fit.outputs, samples, n)
         w = agreeing("w", w, fit.outputs, samples, n)
-        check(failure -> ncg_fit_set_data_f64(
+        check(failure -> take(
             fit, n, x.first, x.sample_stride, x.stride, y.first, y.sample_stride, y.stride,
             w.first, w.sample_stride, w.stride, failure))
     end
