@@ -1,6 +1,6 @@
 //! The attributes of a node, taken one by one; one that is left is an error.
 
-use super::super::proto::{AttributeProto, NodeProto, TensorProto};
+use super::super::proto::{AttributeProto, GraphProto, NodeProto, TensorProto};
 use super::fault::{Outcome, bad, unsupported};
 
 /// The attributes of a node that have not been looked at.
@@ -72,6 +72,19 @@ impl<'a> Attributes<'a> {
 
     pub fn tensor(&mut self, name: &str) -> Outcome<Option<&'a TensorProto>> {
         self.value(name, |attribute| attribute.t.as_ref())
+    }
+
+    pub fn words(&mut self, name: &str) -> Outcome<Option<Vec<&'a str>>> {
+        self.value(name, |attribute| {
+            let words = attribute.strings.iter();
+            words.map(|word| std::str::from_utf8(word).ok()).collect()
+        })
+    }
+
+    /// A graph, which has to be there.
+    pub fn graph(&mut self, name: &str) -> Outcome<&'a GraphProto> {
+        let graph = self.value(name, |attribute| attribute.g.as_ref())?;
+        graph.ok_or_else(|| bad(format!("lacks the graph {name:?}")))
     }
 
     /// An attribute that changes nothing here.

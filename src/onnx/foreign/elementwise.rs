@@ -6,7 +6,7 @@ use super::constants::kind_of;
 use super::evaluator::{Call, Evaluator, wrong_type};
 use super::fault::{Outcome, bad, unsupported};
 use super::tensor::Tensor;
-use crate::ops::{NodeId, Op};
+use crate::ops::{Emit, NodeId, Op};
 use crate::syntax::ast::Constant;
 
 type Outputs = Outcome<Vec<Tensor>>;
@@ -194,7 +194,12 @@ impl<'a> Evaluator<'a> {
                 let same = this.op(Op::Equal, &[node, zero])?;
                 this.op(Op::Not, &[same])
             }
-            (Kind::Number, Kind::Integer) => this.op(Op::Truncate, &[node]),
+            (Kind::Number, Kind::Integer) => match this.builder.known(node) {
+                // the whole numbers that fit into 64 bits
+                Some(value) if value.abs() < 2f64.powi(63) => Ok(this.builder.int(value as i64)),
+                Some(value) => Err(bad(format!("makes a whole number of {value}"))),
+                None => this.op(Op::Truncate, &[node]),
+            },
             (Kind::Truth, Kind::Integer) => {
                 let one = this.builder.constant(Constant::Int(1));
                 this.mul(node, one)

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::super::import::tensor_type;
 use super::super::operators;
 use super::super::proto::{GraphProto, NodeProto, TensorProto};
 use super::attributes::Attributes;
-use super::constants::{Array, array};
+
+use super::constants::{Array, array, kind_of};
 use super::fault::{Fault, Outcome, bad, unsupported};
 use super::registry;
 use super::tensor::{Tensor, broadcast, count, spread};
@@ -18,6 +20,12 @@ use crate::syntax::ast::Constant;
 
 /// How many elements may be worked on for each node that the graph may have: most work leaves no node behind.
 const WORK_PER_NODE: usize = 32;
+
+/// The work that a node of the file is at least.
+const WORK_OF_NODE: usize = 16;
+
+/// Deepest nesting of graphs.
+const MAX_DEPTH: usize = 64;
 
 /// A size that an operator is given: known, or that of the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +75,12 @@ impl<'a> Call<'a> {
 
     /// All inputs; none may be left out.
     pub fn all(&self) -> Outcome<Vec<Rc<Tensor>>> {
-        (0..self.inputs.len()).map(|i| self.input(i)).collect()
+        self.all_from(0)
+    }
+
+    /// All inputs from this one on; none may be left out.
+    pub fn all_from(&self, first: usize) -> Outcome<Vec<Rc<Tensor>>> {
+        (first..self.inputs.len()).map(|i| self.input(i)).collect()
     }
 }
 
@@ -205,6 +218,26 @@ impl<'a> Evaluator<'a> {
         })
     }
 
+    /// The truth value that a node is known to be.
+    pub fn truth(&self, node: NodeId) -> Option<bool> {
+        match self.builder.graph().node(node).kind {
+            NodeKind::Constant(Constant::Bool(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The only element of a tensor, which may be another for each sample.
+    pub fn single(&self, tensor: &Tensor, kind: Kind) -> Outcome<NodeId> {
+        match tensor.elements.as_slice() {
+            [element] if tensor.kind == kind => Ok(*element),
+            [_] => Err(wrong_type()),
+            _ => Err(bad(format!(
+                "takes one value, not a tensor of shape {}",
+                tensor.shown()
+            ))),
+        }
+    }
+
     /// The whole number that a node is known to be.
     pub fn int(&self, node: NodeId) -> Option<i64> {
         match self.builder.graph().node(node).kind {
@@ -294,15 +327,21 @@ impl<'a> Evaluator<'a> {
         };
         let (key, tensor) = (*key, *tensor);
         let tensor = Rc::new(self.constant(tensor).map_err(|fault| fault.of(user))?);
-        // kept by the innermost graph: the nodes may stand in a region that others do not see
-        let place = self.scopes.len() - 1;
+        // kept by the innermost graph where the nodes stand in a region that others do not see
+        let place = match self.builder.depth() {
+            1 => 0,
+            _ => self.scopes.len() - 1,
+        };
         self.scopes[place].insert(key, tensor.clone());
         Ok(tensor)
     }
 
     /// The tensor of the main graph that a name stands for, if it is constant there.
     pub fn initializer(&self, name: &str) -> Option<&'a TensorProto> {
-        self.tensors.get(name).copied()
+        let tensor = self.tensors.get(name).copied()?;
+        // a graph inside may give another the same name; constants that were read before are here too
+        let mut inner = self.scopes[1..].iter().filter_map(|scope| scope.get(name));
+        inner.all(|_| false).then_some(tensor)
     }
 
     /// A constant.
@@ -317,6 +356,61 @@ impl<'a> Evaluator<'a> {
         Ok(Tensor::fixed(array.kind, array.shape, elements))
     }
 
+    /// What a graph inside this one gives for these inputs: it sees what the graphs around it have given so far.
+    pub fn inside(
+        &mut self,
+        graph: &'a GraphProto,
+        inputs: Vec<Rc<Tensor>>,
+    ) -> Outcome<Vec<Rc<Tensor>>> {
+        if self.scopes.len() > MAX_DEPTH {
+            return Err(Fault::Limit(format!(
+                "stands in graphs that nest more than {MAX_DEPTH} deep"
+            )));
+        }
+        // counted even if the graph is empty: an iteration that costs nothing could be repeated for ever
+        self.charge(WORK_OF_NODE + inputs.len() + graph.output.len())?;
+        self.scopes.push(HashMap::new());
+        let outputs = self.filled(graph, inputs);
+        self.scopes.pop();
+        outputs
+    }
+
+    /// The same, in the innermost scope.
+    fn filled(
+        &mut self,
+        graph: &'a GraphProto,
+        inputs: Vec<Rc<Tensor>>,
+    ) -> Outcome<Vec<Rc<Tensor>>> {
+        if graph.input.len() != inputs.len() {
+            return Err(bad(format!(
+                "has a graph of {} inputs, which is given {}",
+                graph.input.len(),
+                inputs.len()
+            )));
+        }
+        if !graph.sparse_initializer.is_empty() {
+            return Err(unsupported("has a graph with sparse initializers"));
+        }
+        for (info, tensor) in graph.input.iter().zip(inputs) {
+            let declared = tensor_type(info).map(|(data_type, _)| kind_of(data_type));
+            if declared.is_some_and(|kind| kind != Some(tensor.kind)) {
+                return Err(bad(format!(
+                    "gives its graph's input {:?} what is of another type than declared",
+                    info.name()
+                )));
+            }
+            self.bind(info.name(), tensor)?;
+        }
+        for tensor in &graph.initializer {
+            let value = Rc::new(self.constant(tensor)?);
+            self.bind(tensor.name(), value)?;
+        }
+        self.nodes(graph)?;
+        let outputs = graph.output.iter();
+        let outputs = outputs.map(|info| self.value(info.name(), "the list of a graph's outputs"));
+        Ok(outputs.collect::<Result<_>>()?)
+    }
+
     /// Evaluates the nodes of a graph.
     pub fn nodes(&mut self, graph: &'a GraphProto) -> Result<()> {
         for node in &graph.node {
@@ -327,6 +421,8 @@ impl<'a> Evaluator<'a> {
 
     fn node(&mut self, node: &'a NodeProto) -> Result<()> {
         let user = format!("operator {} at node {:?}", node.op_type(), node.name());
+        let work = self.charge(WORK_OF_NODE + node.input.len() + node.output.len());
+        work.map_err(|fault| fault.of(&user))?;
         let outputs = self.outputs(node, &user)?;
         let wanted = node.output.iter().rposition(|name| !name.is_empty());
         if wanted.map_or(0, |last| last + 1) > outputs.len() || node.output.is_empty() {
@@ -361,9 +457,9 @@ impl<'a> Evaluator<'a> {
         }
         let handler = registry::find(node.op_type()).map_err(|fault| fault.of(user))?;
         let mut inputs = Vec::with_capacity(node.input.len());
-        for (i, name) in node.input.iter().enumerate() {
-            // an input that is left out, which the first never is
-            inputs.push(match name.is_empty() && i > 0 {
+        for name in &node.input {
+            // an input that is left out
+            inputs.push(match name.is_empty() {
                 true => None,
                 false => Some(self.value(name, user)?),
             });

@@ -8,12 +8,14 @@
 mod activation;
 mod attributes;
 mod constants;
+mod control;
 mod elementwise;
 mod evaluator;
 mod fault;
 mod products;
 mod reduce;
 mod registry;
+mod scan;
 mod shaping;
 mod tensor;
 

@@ -56,6 +56,9 @@ operators! {
     split: "Split";
     slice: "Slice";
     gather: "Gather";
+    branch: "If";
+    repeat: "Loop";
+    scan: "Scan";
 }
 
 /// What reads the operator of this name.

@@ -303,7 +303,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Tensors one behind the other along an axis.
-    fn joined(&mut self, inputs: &[Rc<Tensor>], axis: usize) -> Outcome<Tensor> {
+    pub(super) fn joined(&mut self, inputs: &[Rc<Tensor>], axis: usize) -> Outcome<Tensor> {
         let first = &inputs[0];
         let mut shape = first.shape.clone();
         let mut samples = None;
@@ -341,7 +341,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The elements of `x` whose index along `axis` is `first`, `first + step`, …
-    fn part(
+    pub(super) fn part(
         &mut self,
         x: &Tensor,
         axis: usize,

@@ -40,6 +40,18 @@ impl Tensor {
         self.shape.len()
     }
 
+    /// The shape for an error message, with `N` for the size of the samples.
+    pub fn shown(&self) -> String {
+        let sizes = self.shape.iter().enumerate();
+        let sizes: Vec<String> = sizes
+            .map(|(axis, size)| match self.samples == Some(axis) {
+                true => "N".into(),
+                false => size.to_string(),
+            })
+            .collect();
+        format!("[{}]", sizes.join(", "))
+    }
+
     /// The same elements in another shape of as many.
     pub fn reshaped(&self, shape: Vec<usize>, samples: Option<usize>) -> Tensor {
         Tensor {

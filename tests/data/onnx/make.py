@@ -1,6 +1,6 @@
 """Writes the models of this folder, as PyTorch exports them, and what PyTorch itself computes with them in double precision.
 
-    pip install torch onnx onnxscript
+    pip install torch==2.15.0 onnx==1.23.2 onnxscript==0.7.2
     python make.py
 
 Each file has an input `x` and an output `y`. Their constants are numbers that single precision holds exactly, their
@@ -14,6 +14,8 @@ import json
 import onnx
 import torch
 from torch import nn
+from torch._higher_order_ops.scan import scan
+from torch._higher_order_ops.while_loop import while_loop
 
 
 class Mixed(nn.Module):
@@ -67,7 +69,99 @@ class Cell(nn.Module):
         return self.out(h)
 
 
-def models():
+class Branch(nn.Module):
+    """A choice by the numbers of a sample."""
+
+    exporting = False
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, 2), nn.Linear(3, 2)
+
+    def forward(self, x):
+        arms = lambda x: torch.tanh(self.a(x)), lambda x: self.b(x) * x[0]
+        if self.exporting:
+            return torch.cond(x.sum() > 0, *arms, (x,))
+        return arms[0](x) if x.sum() > 0 else arms[1](x)
+
+
+class Steps(nn.Module):
+    """As many steps as the sequence is long, each with a choice."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(3, 3)
+
+    def forward(self, x):
+        h = torch.zeros_like(x[0])
+        for i in range(x.shape[0]):
+            h = torch.tanh(self.a(h)) + x[i] * (i + 1)
+            if bool(h.sum() > 1):
+                h = 0.5 * h
+        return h
+
+
+class Settle(nn.Module):
+    """As many steps as the numbers of a sample ask for, written for the TorchScript exporter."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(3, 3)
+
+    def forward(self, x):
+        h = 3 * x
+        while bool((h * h).sum() > 0.5):
+            h = 0.75 * torch.tanh(self.a(h))
+        return h
+
+
+class While(Settle):
+    """The same for the other exporter."""
+
+    exporting = False
+
+    def forward(self, x):
+        def more(h):
+            return (h * h).sum() > 0.5
+
+        def step(h):
+            return (0.75 * torch.tanh(self.a(h)),)
+
+        h = 3 * x
+        if self.exporting:
+            return while_loop(more, step, (h,))[0]
+        while more(h):
+            (h,) = step(h)
+        return h
+
+
+class Scanned(nn.Module):
+    """A gated recurrent unit over a sequence; the last state, and what is computed of all."""
+
+    exporting = False
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRUCell(2, 4)
+        self.out = nn.Linear(4, 1)
+
+    def forward(self, x):
+        def step(h, x):
+            h = self.cell(x, h)
+            return h, h * h
+
+        h, x = torch.zeros(x.shape[0], 4, dtype=x.dtype), x.transpose(0, 1)
+        if self.exporting:
+            h, squares = scan(step, h, x)
+            return self.out(h) + squares.mean((0, 2)).unsqueeze(1)
+        squares = []
+        for row in x:
+            h, square = step(h, row)
+            squares.append(square)
+        return self.out(h) + torch.stack(squares).mean((0, 2)).unsqueeze(1)
+
+
+def first():
     mlp = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 8), nn.SiLU(), nn.Linear(8, 1))
     mixed = Mixed()
     with torch.no_grad():
@@ -75,46 +169,85 @@ def models():
         mixed.batch.running_var.uniform_(0.5, 2)
         for p in [*mixed.batch.parameters(), *mixed.norm.parameters()]:
             p.uniform_(0.5, 1.5)
-    return {"mlp": (mlp, (2,)), "mixed": (mixed, (4,)), "attention": (Attention(), (3, 2)), "cell": (Cell(), (5, 2))}
+    return [
+        ("mlp", mlp, (2,), BOTH),
+        ("mixed", mixed, (4,), BOTH),
+        ("attention", Attention(), (3, 2), BOTH),
+        ("cell", Cell(), (5, 2), ["script"]),
+    ]
+
+
+def control():
+    return [
+        ("branch", Branch(), (3,), ["dynamo"]),
+        ("steps", Steps(), (4, 3), ["script"]),
+        ("settle", Settle(), (3,), ["script"]),
+        ("while", While(), (3,), ["dynamo"]),
+        ("scan", Scanned(), (5, 2), ["dynamo"]),
+    ]
+
+
+BOTH = ["script", "dynamo"]
+# evaluated sample by sample: their structure hangs on the numbers
+WHOLE = ["branch", "steps", "settle", "while"]
+GROUPS = [first, control]
+
+
+def export(name, model, x, exporter):
+    """Writes the file; its name."""
+    file = f"{name}-{exporter}.onnx"
+    common = dict(input_names=["x"], output_names=["y"], opset_version=18)
+    if name in WHOLE:
+        x, free = x[0], None
+    elif exporter == "script":
+        free = {"x": {0: "n"}, "y": {0: "n"}}
+    else:
+        free = ({0: torch.export.Dim("n")},)
+    if exporter == "script":
+        model = torch.jit.script(model) if name in WHOLE else model
+        torch.onnx.export(model, (x,), file, dynamo=False, dynamic_axes=free, do_constant_folding=False, **common)
+    else:
+        model.exporting = True
+        torch.onnx.export(model, (x,), file, dynamo=True, dynamic_shapes=free, external_data=False, **common)
+        model.exporting = False
+    saved = onnx.load(file)
+    graphs = [saved.graph]
+    while graphs:
+        graph = graphs.pop()
+        del graph.value_info[:]
+        for node in graph.node:
+            node.doc_string = ""
+            del node.metadata_props[:]
+            graphs += [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    onnx.save(saved, file)
+    return file
 
 
 def main():
-    torch.manual_seed(4)
     expected = {"versions": {"torch": torch.__version__, "onnx": onnx.__version__}, "models": []}
-    for name, (model, shape) in models().items():
-        model.eval()
-        x = torch.randn(3, *shape)
-        for exporter in ["script", "dynamo"]:
-            if exporter == "dynamo" and name == "cell":
-                continue
-            file = f"{name}-{exporter}.onnx"
-            common = dict(input_names=["x"], output_names=["y"], opset_version=18)
-            if exporter == "script":
-                axes = {"x": {0: "n"}, "y": {0: "n"}}
-                torch.onnx.export(model.float(), (x,), file, dynamo=False, dynamic_axes=axes, do_constant_folding=False, **common)
-            else:
-                free = ({0: torch.export.Dim("n")},)
-                torch.onnx.export(model.float(), (x,), file, dynamo=True, dynamic_shapes=free, external_data=False, **common)
-            saved = onnx.load(file)
-            for node in saved.graph.node:
-                node.doc_string = ""
-                del node.metadata_props[:]
-            del saved.graph.value_info[:]
-            onnx.save(saved, file)
-            double = model.double()
-            inputs = x.double().requires_grad_()
-            y = double(inputs)
-            weights = torch.cos(torch.arange(y[0].numel(), dtype=torch.float64)).reshape(y[0].shape)
-            double.zero_grad()
-            (y * weights).sum().backward()
-            known = {key: value.grad.flatten().tolist() for key, value in double.named_parameters()}
-            expected["models"].append({
-                "file": file,
-                "x": inputs.detach().flatten(1).tolist(),
-                "y": y.detach().flatten(1).tolist(),
-                "dx": inputs.grad.flatten(1).tolist(),
-                "dp": known,
-            })
+    for group in GROUPS:
+        torch.manual_seed(4)
+        for name, model, shape, exporters in group():
+            model.eval()
+            x = torch.randn(3, *shape)
+            if name == "branch":
+                x[1] = -x[0]  # each arm is taken
+            for exporter in exporters:
+                file = export(name, model.float(), x, exporter)
+                double = model.double()
+                inputs = x.double().requires_grad_()
+                y = torch.stack([double(row) for row in inputs]) if name in WHOLE else double(inputs)
+                weights = torch.cos(torch.arange(y[0].numel(), dtype=torch.float64)).reshape(y[0].shape)
+                double.zero_grad()
+                (y * weights).sum().backward()
+                known = {key: value.grad.flatten().tolist() for key, value in double.named_parameters()}
+                expected["models"].append({
+                    "file": file,
+                    "x": inputs.detach().flatten(1).tolist(),
+                    "y": y.detach().flatten(1).tolist(),
+                    "dx": inputs.grad.flatten(1).tolist(),
+                    "dp": known,
+                })
     with open("expected.json", "w") as out:
         json.dump(expected, out, indent=1)
 
