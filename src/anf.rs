@@ -9,13 +9,15 @@ use crate::error::{Error, ErrorKind, Result, Span};
 use crate::graph::{Port, PortKind};
 pub use crate::ops::wording::counted;
 use crate::ops::{self, Op, Role};
-use crate::syntax::ast::{Constant, Expr, ExprKind, Lambda, Program, Var};
+use crate::syntax::ast::{Constant, Expr, ExprKind, Import, Lambda, Program, Var};
 
 /// A program in A-normal form.
 #[derive(Clone, Debug)]
 pub struct Anf {
     /// Inputs and parameters: the declared ones in order, then the free names in order of appearance.
     pub ports: Vec<Port>,
+    /// The networks that are imported; their weights are indices into the ports.
+    pub imports: Vec<Import>,
     /// The name of each variable, each name once.
     pub vars: Vec<String>,
     /// The program.
@@ -81,6 +83,8 @@ pub enum Rhs {
     If(Atom, Block, Block),
     /// A procedure.
     Lambda(Arc<Procedure>),
+    /// The procedure of a network: an index into [`Anf::imports`].
+    Import(usize),
 }
 
 /// Normalises a program.
@@ -114,7 +118,13 @@ pub fn normalize(program: &Program) -> Result<Anf> {
     };
     let body = normalizer.block(&program.body)?;
     let Normalizer { vars, .. } = normalizer;
-    Ok(Anf { ports, vars, body })
+    Ok(Anf {
+        ports,
+        // the declarations are the first ports
+        imports: program.imports.clone(),
+        vars,
+        body,
+    })
 }
 
 /// The primitive that programs know by this name.
@@ -168,6 +178,7 @@ impl Normalizer {
             ExprKind::Var(var) => Ok(self.alias.get(var).cloned().unwrap_or(Atom::Var(*var))),
             ExprKind::Declared(index) => Ok(Atom::Port(*index)),
             ExprKind::Free(name) => self.free_name(name, expr.span),
+            ExprKind::Import(index) => Ok(self.bind(var, Rhs::Import(*index), expr.span, out)),
             ExprKind::If(parts) => {
                 let [test, then, otherwise] = &**parts;
                 let test = self.atom(test, None, out)?;
@@ -379,7 +390,8 @@ fn check_recur(body: &Expr) -> Result<()> {
             ExprKind::Constant(_)
             | ExprKind::Var(_)
             | ExprKind::Declared(_)
-            | ExprKind::Free(_) => {}
+            | ExprKind::Free(_)
+            | ExprKind::Import(_) => {}
         }
     }
     Ok(())
@@ -455,6 +467,7 @@ impl Anf {
                     writeln!(f, "{pad}else")?;
                     self.show_block(f, otherwise, indent + 1)?;
                 }
+                Rhs::Import(index) => writeln!(f, "import {:?}", self.imports[*index].file)?,
                 Rhs::Lambda(procedure) => {
                     let names = procedure
                         .params

@@ -6,13 +6,43 @@ use crate::anf::{self, Anf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, Port, PortKind, bind, simplify, verify, verify_numeric};
 use crate::lower::lower;
+use crate::network::{Network, Networks};
 use crate::ops::SoftChoice;
 use crate::options::Options;
 use crate::specialize::{Limits, specialize};
-use crate::syntax::ast::Program;
+use crate::syntax::ast::{Program, Weight};
+use crate::syntax::datum::Datum;
 use crate::syntax::literals::declare_literals;
 use crate::syntax::{expand, reader};
 use crate::warn::{Warning, warnings};
+
+/// A source text, and where the networks come from that it imports. A text alone has none: what reads files is
+/// [`document::compile`](crate::document::compile).
+#[derive(Clone, Copy)]
+pub struct Text<'a> {
+    /// The source text.
+    pub source: &'a str,
+    /// What its imports mean.
+    pub networks: &'a dyn Networks,
+}
+
+impl<'a, S: AsRef<str> + ?Sized> From<&'a S> for Text<'a> {
+    fn from(source: &'a S) -> Text<'a> {
+        Text {
+            source: source.as_ref(),
+            networks: &NoNetworks,
+        }
+    }
+}
+
+struct NoNetworks;
+
+impl Networks for NoNetworks {
+    fn network(&self, _: &str) -> Result<Graph> {
+        let message = "this text is compiled without access to files";
+        Err(Error::new(ErrorKind::Unsupported, message))
+    }
+}
 
 /// What each stage made of a source text.
 #[derive(Clone, Debug)]
@@ -69,8 +99,10 @@ impl PartialEq for Model {
 
 impl Model {
     /// Compiles a source text. Errors carry their place in it.
-    pub fn compile(source: &str, options: &Options) -> Result<Model> {
-        let Front { general, .. } = front(source, options)?;
+    pub fn compile<'a>(text: impl Into<Text<'a>>, options: &Options) -> Result<Model> {
+        let text = text.into();
+        let source = text.source;
+        let Front { general, .. } = front(text, options)?;
         let numeric = specialize(&general, limits(options));
         let numeric = numeric.map_err(|error| error.locate(source));
         let (graph, refusal) = numeric_or_general(numeric, &general)?;
@@ -196,22 +228,63 @@ pub fn is_interpreter(graph: &Graph) -> bool {
     names == ["env", "program"] && verify_numeric(graph).is_err()
 }
 
-/// The program of a source text, checked: its core AST and its A-normal form.
-pub(crate) fn program(source: &str, options: &Options) -> Result<(Program, Anf)> {
-    let data = reader::read(source, reader::Limits::default())?;
-    let mut ast = expand::expand(&data)?;
+/// The program of a source text, checked.
+pub(crate) struct Checked {
+    /// Its core AST.
+    pub ast: Program,
+    /// Its A-normal form.
+    pub anf: Anf,
+    /// The networks that it imports.
+    pub networks: Vec<Network>,
+}
+
+pub(crate) fn program(text: Text, options: &Options) -> Result<Checked> {
+    let data = reader::read(text.source, reader::Limits::default())?;
+    let networks = networks(&data, text.networks, options)?;
+    let weights: Vec<Vec<Weight>> = networks.iter().map(Network::weights).collect();
+    let mut ast = expand::expand(&data, weights)?;
     declare_literals(&mut ast, options.str("literals"))?;
     let anf = anf::normalize(&ast)?;
-    Ok((ast, anf))
+    Ok(Checked { ast, anf, networks })
+}
+
+/// The networks that a program imports, in order. Together they have no more nodes than a graph may have.
+fn networks(data: &[Datum], from: &dyn Networks, options: &Options) -> Result<Vec<Network>> {
+    let (mut networks, mut size) = (Vec::new(), 0);
+    for import in expand::imports(data)? {
+        let network = from.network(&import.file).and_then(Network::new);
+        let network = network.and_then(|network| {
+            size += network.size();
+            let limit = limits(options).nodes;
+            if size > limit {
+                let message = format!(
+                    "the imports of the program have more than {limit} nodes; raise the option max_nodes, or make the networks \
+                     smaller: every number of a tensor is a node"
+                );
+                return Err(Error::new(ErrorKind::Limit, message));
+            }
+            Ok(network)
+        });
+        networks.push(network.map_err(|error| {
+            Error {
+                message: format!("cannot import {:?}: {}", import.file, error.message),
+                ..error
+            }
+            .at(import.span)
+        })?);
+    }
+    Ok(networks)
 }
 
 /// Compiles `source`, keeping what each stage makes. Errors carry their place in the source.
 ///
 /// # Errors
 /// `Unsupported` for a program that has no numeric graph, and those of [`front`].
-pub fn stages(source: &str, options: &Options) -> Result<Stages> {
-    let Front { ast, anf, general } = front(source, options)?;
-    let numeric = specialize(&general, limits(options)).map_err(|error| error.locate(source))?;
+pub fn stages<'a>(text: impl Into<Text<'a>>, options: &Options) -> Result<Stages> {
+    let text = text.into();
+    let Front { ast, anf, general } = front(text, options)?;
+    let numeric = specialize(&general, limits(options));
+    let numeric = numeric.map_err(|error| error.locate(text.source))?;
     verify_numeric(&numeric)?;
     Ok(Stages {
         ast,
@@ -225,14 +298,15 @@ pub fn stages(source: &str, options: &Options) -> Result<Stages> {
 ///
 /// # Errors
 /// `Parse` and `Compile` for what the text does wrong, `Argument` for parameters that it does not have.
-pub fn front(source: &str, options: &Options) -> Result<Front> {
+pub fn front<'a>(text: impl Into<Text<'a>>, options: &Options) -> Result<Front> {
+    let text = text.into();
     let stages = || {
-        let (ast, anf) = program(source, options)?;
-        let general = settle_ports(lower(&anf)?, options)?;
+        let Checked { ast, anf, networks } = program(text, options)?;
+        let general = settle_ports(lower(&anf, &networks)?, options)?;
         verify(&general)?;
         Ok(Front { ast, anf, general })
     };
-    stages().map_err(|error: Error| error.locate(source))
+    stages().map_err(|error: Error| error.locate(text.source))
 }
 
 pub(crate) fn limits(options: &Options) -> Limits {

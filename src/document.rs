@@ -1,11 +1,14 @@
 //! Models in files: `.scm`, `.ncg` and `.onnx`, told apart by content.
 
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-use crate::compile::Model;
+use crate::compile::{Model, Text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, PortKind};
 use crate::ncg;
+use crate::network::Networks;
+use crate::onnx::{self, Settings};
 use crate::options::Options;
 use crate::syntax::ast::Constant;
 use crate::syntax::reader;
@@ -13,8 +16,93 @@ use crate::syntax::reader;
 /// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 512 << 20;
 
+/// Which files a source text may import.
+///
+/// A text from memory imports nothing unless the option `folder` names a folder, and then what lies below that folder, links
+/// followed. A file that is loaded by its path imports relative to where it lies, and any file, unless that option is set.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Where relative names begin.
+    folder: Option<PathBuf>,
+    /// Whether all files have to lie below the folder.
+    confined: bool,
+    settings: Settings,
+}
+
+impl Files {
+    /// The files that a text may import: one that was read from the file `path`, or from memory.
+    pub fn of(path: Option<&Path>, options: &Options) -> Files {
+        let folder = match options.str("folder") {
+            "" => path.map(|path| path.parent().unwrap_or(Path::new("")).to_path_buf()),
+            folder => Some(PathBuf::from(folder)),
+        };
+        Files {
+            folder,
+            confined: !options.str("folder").is_empty(),
+            settings: Settings::of(options),
+        }
+    }
+
+    /// The source text with the meaning of its imports.
+    pub fn text<'a>(&'a self, source: &'a str) -> Text<'a> {
+        Text {
+            source,
+            networks: self,
+        }
+    }
+
+    /// The path of a file that may be read.
+    fn path(&self, file: &str) -> Result<PathBuf> {
+        let Some(folder) = &self.folder else {
+            let message = "a text that is no file imports nothing unless the option folder says from where (on the command line: \
+                           --set folder=.)";
+            return Err(Error::new(ErrorKind::Argument, message));
+        };
+        let path = folder.join(file);
+        if !self.confined {
+            return Ok(path);
+        }
+        let found = |path: &Path| {
+            path.canonicalize().map_err(|error| {
+                let message = format!("cannot read {}: {error}", path.display());
+                Error::new(ErrorKind::Io, message)
+            })
+        };
+        let (around, path) = (found(folder)?, found(&path)?);
+        match path.starts_with(&around) {
+            true => Ok(path),
+            false => {
+                let message = format!(
+                    "the file does not lie below {}, which the option folder says",
+                    folder.display()
+                );
+                Err(Error::new(ErrorKind::Argument, message))
+            }
+        }
+    }
+}
+
+impl Networks for Files {
+    fn network(&self, file: &str) -> Result<Graph> {
+        let bytes = read(&self.path(file)?)?;
+        Ok(onnx::import_with(&bytes, &self.settings)?.graph)
+    }
+}
+
+/// Compiles a source text from memory, with what it may import.
+///
+/// # Errors
+/// Those of [`Model::compile`]; `Io` for files that cannot be read, `Argument` for files that the text may not import.
+pub fn compile(source: &str, options: &Options) -> Result<Model> {
+    Model::compile(Files::of(None, options).text(source), options)
+}
+
 /// Reads a model from memory: JSON is `.ncg`, other text is Scheme, the rest is ONNX.
 pub fn parse(document: &[u8], options: &Options) -> Result<Model> {
+    parse_from(None, document, options)
+}
+
+fn parse_from(path: Option<&Path>, document: &[u8], options: &Options) -> Result<Model> {
     let text = match std::str::from_utf8(document) {
         Ok(text) => text,
         Err(error) => {
@@ -27,7 +115,7 @@ pub fn parse(document: &[u8], options: &Options) -> Result<Model> {
         // the first field of an ONNX file is its version, whose tag no program begins with
         Some(0x08) => crate::onnx::read(document, options),
         _ => {
-            let mut model = Model::compile(text, options)?;
+            let mut model = Model::compile(Files::of(path, options).text(text), options)?;
             model.fit = fit_comment(text);
             Ok(model)
         }
@@ -58,7 +146,7 @@ fn not_a_model(document: &[u8], valid: usize, onnx: Error) -> Error {
 
 /// Reads a model from a file.
 pub fn load(path: &Path, options: &Options) -> Result<Model> {
-    parse(&read(path)?, options).map_err(|error| Error {
+    parse_from(Some(path), &read(path)?, options).map_err(|error| Error {
         message: format!("{}: {}", path.display(), error.message),
         ..error
     })
@@ -72,15 +160,18 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
             format!("cannot read {}: {error}", path.display()),
         )
     };
-    let size = std::fs::metadata(path).map_err(io)?.len();
-    if size > MAX_BYTES {
+    // what is no regular file says nothing of its size
+    let mut file = std::fs::File::open(path).map_err(io)?.take(MAX_BYTES + 1);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MAX_BYTES {
         let message = format!(
-            "{} has {size} bytes; the limit is {MAX_BYTES}",
+            "{} has more than {MAX_BYTES} bytes, which is the limit",
             path.display()
         );
         return Err(Error::new(ErrorKind::Limit, message));
     }
-    std::fs::read(path).map_err(io)
+    Ok(bytes)
 }
 
 /// Reads a file of text.
@@ -95,11 +186,13 @@ pub fn text(path: &Path) -> Result<String> {
 const FIT_COMMENT: &str = ";; ncg fit: ";
 
 /// The source text of a model with its parameters as they are now, and the report of a fit, if there is one, as a comment at its
-/// end. Declarations are written anew, the rest stands as it is.
+/// end. Declarations are written anew, the rest stands as it is. `path` is the file that the text is for: what it imports is
+/// looked for from there.
 ///
 /// # Errors
-/// `Unsupported` for a model without a source text, or with parameters that are numbers within it.
-pub fn scheme(model: &Model) -> Result<String> {
+/// `Unsupported` for a model without a source text, or with parameters that are numbers within it; those of reading the text
+/// again.
+pub fn scheme(model: &Model, path: &Path) -> Result<String> {
     let refuse = |message: &str| Err(Error::new(ErrorKind::Unsupported, message));
     let Some(source) = &model.source else {
         return refuse("the model has no source text to write its parameters into; write .ncg");
@@ -148,7 +241,8 @@ pub fn scheme(model: &Model) -> Result<String> {
     }
     let rest = &source[at..];
     out += rest.split(FIT_COMMENT).next().unwrap_or(rest);
-    let again = Model::compile(&out, &Options::new())?;
+    let options = Options::new();
+    let again = Model::compile(Files::of(Some(path), &options).text(&out), &options)?;
     // what is declared in front changes the order, which does not matter
     let sorted = |model: &Model| {
         let mut ports = model.graph.ports.clone();

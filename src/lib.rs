@@ -39,6 +39,9 @@ pub mod ops;
 /// The dataflow graph: arena, regions, verification, text form, simplification.
 pub mod graph;
 
+/// Networks that programs import.
+pub mod network;
+
 /// Core AST → A-normal form.
 pub mod anf;
 

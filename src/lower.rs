@@ -7,13 +7,15 @@ use std::sync::Arc;
 use crate::anf::{Anf, Atom, Block, Procedure, Rhs, counted};
 use crate::error::{Error, ErrorKind, Result, Span};
 use crate::graph::{Builder, Function, FunctionId, Graph, NodeId, NodeKind, RegionId, Type};
-use crate::syntax::ast::Var;
+use crate::network::Network;
+use crate::syntax::ast::{Import, Var};
 
-/// Makes the general graph of a program.
-pub fn lower(anf: &Anf) -> Result<Graph> {
+/// Makes the general graph of a program; `networks` are the graphs of its imports.
+pub fn lower(anf: &Anf, networks: &[Network]) -> Result<Graph> {
     let captures = captures(&anf.body)?;
     let mut lowerer = Lowerer {
         anf,
+        networks,
         captures,
         functions: HashMap::new(),
         pending: Vec::new(),
@@ -30,11 +32,21 @@ pub fn lower(anf: &Anf) -> Result<Graph> {
     Ok(lowerer.builder.finish_one(result))
 }
 
+/// A function that calls know.
+#[derive(Clone, Copy)]
+struct Callee {
+    id: FunctionId,
+    /// How many arguments it takes; with `rest`, at least.
+    params: usize,
+    rest: bool,
+}
+
 struct Lowerer<'a> {
     anf: &'a Anf,
+    networks: &'a [Network],
     /// What each procedure captures, in order.
     captures: HashMap<Var, Vec<Var>>,
-    functions: HashMap<Var, (FunctionId, Arc<Procedure>)>,
+    functions: HashMap<Var, Callee>,
     /// Functions whose bodies are still to be lowered.
     pending: Vec<(FunctionId, Var, Arc<Procedure>)>,
     builder: Builder,
@@ -51,6 +63,16 @@ impl Lowerer<'_> {
     /// Registers the procedures of a block, so that calls of later ones are known.
     fn declare(&mut self, block: &Block) {
         for binding in &block.bindings {
+            if let Rhs::Import(index) = &binding.rhs {
+                let Import { name, weights, .. } = &self.anf.imports[*index];
+                let network = &self.networks[*index];
+                let callee = Callee {
+                    id: network.define(&mut self.builder, name, weights),
+                    params: network.inputs().count(),
+                    rest: false,
+                };
+                self.functions.insert(binding.var, callee);
+            }
             if let Rhs::Lambda(procedure) = &binding.rhs {
                 let names = |vars: &[Var]| vars.iter().map(|v| Arc::from(self.name(*v))).collect();
                 let function = Function {
@@ -61,7 +83,12 @@ impl Lowerer<'_> {
                     body: RegionId(0),
                 };
                 let id = self.builder.function(function);
-                self.functions.insert(binding.var, (id, procedure.clone()));
+                let callee = Callee {
+                    id,
+                    params: procedure.params.len(),
+                    rest: procedure.rest.is_some(),
+                };
+                self.functions.insert(binding.var, callee);
                 self.pending.push((id, binding.var, procedure.clone()));
             }
         }
@@ -103,7 +130,7 @@ impl Lowerer<'_> {
                     self.builder.branch(test, then, otherwise)[0]
                 }
                 // made where it is used: it may capture what is defined further down
-                Rhs::Lambda(_) => continue,
+                Rhs::Lambda(_) | Rhs::Import(_) => continue,
             };
             self.nodes.insert(binding.var, node);
         }
@@ -124,7 +151,7 @@ impl Lowerer<'_> {
     fn atom(&mut self, atom: &Atom, span: Span) -> Result<NodeId> {
         match atom {
             Atom::Var(var) if self.functions.contains_key(var) => {
-                let id = self.functions[var].0;
+                let id = self.functions[var].id;
                 let captured = self.captured(*var, span)?;
                 Ok(self.push(NodeKind::Closure(id), captured, span))
             }
@@ -155,16 +182,10 @@ impl Lowerer<'_> {
 
     fn call(&mut self, head: &Atom, atoms: &[Atom], span: Span) -> Result<NodeId> {
         if let Atom::Var(var) = head
-            && let Some((id, procedure)) = self.functions.get(var).cloned()
+            && let Some(Callee { id, params, rest }) = self.functions.get(var).copied()
         {
-            let wanted = procedure.params.len();
-            if atoms.len() < wanted || (procedure.rest.is_none() && atoms.len() > wanted) {
-                let message = arity_message(
-                    self.name(*var),
-                    wanted,
-                    procedure.rest.is_some(),
-                    atoms.len(),
-                );
+            if atoms.len() < params || (!rest && atoms.len() > params) {
+                let message = arity_message(self.name(*var), params, rest, atoms.len());
                 return Err(Error::new(ErrorKind::Compile, message).at(span));
             }
             let mut args = self.captured(*var, span)?;
@@ -251,6 +272,9 @@ impl Walk {
                     Self::atom(test, &mut inner);
                     self.block(then, &mut inner);
                     self.block(otherwise, &mut inner);
+                }
+                Rhs::Import(_) => {
+                    self.free.insert(binding.var, HashSet::new());
                 }
                 Rhs::Lambda(procedure) => {
                     let mut free = HashSet::new();

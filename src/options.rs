@@ -131,9 +131,14 @@ pub static TABLE: &[Setting] = &[
         "Compile: most nodes of the compiled graph.",
     ),
     text(
+        "folder",
+        "",
+        "Compile: the folder in which the files lie that a text imports, below which it stays. Without it a text that is no file imports nothing, and a file imports from where it lies.",
+    ),
+    text(
         "weights",
         "arrays",
-        "Load, ONNX models of other tools: which weights become parameters: arrays (those of one dimension or more), constant (none), or names separated by commas, where a * at the end stands for anything.",
+        "Load and import, ONNX models of other tools: which weights become parameters: arrays (those of one dimension or more), constant (none), or names separated by commas, where a * at the end stands for anything.",
     ),
     Setting {
         min: 1e-12,
@@ -218,7 +223,7 @@ pub static TABLE: &[Setting] = &[
     text(
         "fixed",
         "",
-        "Fit: parameters that do not move, separated by commas.",
+        "Fit: parameters that do not move, separated by commas; a * at the end of a name stands for anything.",
     ),
     text(
         "transform",

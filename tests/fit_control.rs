@@ -135,7 +135,7 @@ fn the_fitted_model_carries_its_fit_in_every_format() {
     let source = "; decay\n(parameter a 1 0 10) ; amplitude\n(* a (exp (- (* r x))))\n";
     let fitter = fit(source, decay(), &[("params", "r=0.3")]);
     let baked = fitter.bake().unwrap();
-    let scheme = document::scheme(&baked).unwrap();
+    let scheme = document::scheme(&baked, Path::new("model.scm")).unwrap();
     assert!(
         scheme.contains("; decay") && scheme.contains("; amplitude"),
         "{scheme}"
@@ -158,9 +158,9 @@ fn the_fitted_model_carries_its_fit_in_every_format() {
     }
     // written twice is written once
     let again = document::parse(scheme.as_bytes(), &Options::new()).unwrap();
-    assert_eq!(document::scheme(&again).unwrap(), scheme);
+    assert_eq!(document::scheme(&again, Path::new("model.scm")).unwrap(), scheme);
     let number = fit("(* 2.5 x)", decay(), &[("literals", "all")]);
-    let refused = document::scheme(&number.bake().unwrap())
+    let refused = document::scheme(&number.bake().unwrap(), Path::new("model.scm"))
         .unwrap_err()
         .message;
     assert!(refused.contains("write .ncg"), "{refused}");

@@ -30,11 +30,17 @@ pub fn run(arguments: &args::Explain) -> Result<Reply> {
     let lines = Lines::new(source.as_deref().unwrap_or(""));
     match &source {
         Some(source) => {
-            let front = front(source, &options)?;
             panels.push(("source", numbered(source)));
-            panels.push(("ast", front.ast.to_string()));
-            panels.push(("anf", lines.anf(&front.anf)));
-            panels.push(("graph", lines.graph(&front.general)));
+            let files = arguments.source.files(&options);
+            match front(files.text(source), &options) {
+                Ok(front) => {
+                    panels.push(("ast", front.ast.to_string()));
+                    panels.push(("anf", lines.anf(&front.anf)));
+                    panels.push(("graph", lines.graph(&front.general)));
+                }
+                // a model that was saved holds what its text imports
+                Err(_) => {}
+            }
             panels.push(match &model.refusal {
                 None => ("numeric", lines.graph(&model.graph)),
                 Some(refusal) => ("numeric", format!("none: {}\n", refusal.message)),

@@ -150,7 +150,7 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
 pub fn document(model: &Model, path: &Path, options: &Options) -> Result<Vec<u8>> {
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("onnx") => crate::onnx::write(model, options),
-        Some("scm") => Ok(crate::document::scheme(model)?.into_bytes()),
+        Some("scm") => Ok(crate::document::scheme(model, path)?.into_bytes()),
         _ => Ok(crate::ncg::write(model)?.into_bytes()),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::{Parameter, Parameters, Source};
 use crate::compile::Model;
-use crate::document;
+use crate::document::{self, Files};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::PortKind;
 use crate::interp::{Interpreter, bind_program, interpreter};
@@ -22,7 +22,7 @@ impl Source {
         }
         self.settle(parameters, options)?;
         let mut model = match (&self.expression, &self.file) {
-            (Some(text), _) => Model::compile(text, options),
+            (Some(text), _) => document::compile(text, options),
             (None, Some(path)) if path == Path::new("-") => document::parse(&stdin()?, options),
             (None, Some(path)) => document::load(path, options),
             (None, None) => Err(Error::new(ErrorKind::Argument, "no model was given")),
@@ -39,7 +39,9 @@ impl Source {
         options: &mut Options,
     ) -> Result<Model> {
         self.settle(parameters, options)?;
-        let mut model = bind_program(interpreter, &self.text()?, options)?;
+        let text = self.text()?;
+        let files = self.files(options);
+        let mut model = bind_program(interpreter, files.text(&text), options)?;
         if self.specialize {
             model.check_numeric("--specialize")?;
         }
@@ -81,6 +83,12 @@ impl Source {
                 Err(Error::new(ErrorKind::Argument, message))
             }
         }
+    }
+
+    /// What the program may import.
+    pub fn files(&self, options: &Options) -> Files {
+        let path = self.file.as_deref().filter(|path| *path != Path::new("-"));
+        Files::of(path, options)
     }
 
     /// Sets the settings that were given.

@@ -137,7 +137,7 @@ pub unsafe extern "C" fn ncg_model_compile(
     unsafe {
         make(out, err, || {
             let source = utf8(bytes(source, length, "source")?, "source")?;
-            Model::compile(source, &copied(options)?)
+            document::compile(source, &copied(options)?)
         })
     }
 }
@@ -293,11 +293,10 @@ pub unsafe extern "C" fn ncg_model_bind_program(
     unsafe {
         make(out, err, || {
             let source = utf8(bytes(source, length, "source")?, "source")?;
-            bind_program(
-                handle(interpreter)?.interpreter()?,
-                source,
-                &copied(options)?,
-            )
+            let options = copied(options)?;
+            let files = document::Files::of(None, &options);
+            let interpreter = handle(interpreter)?.interpreter()?;
+            bind_program(interpreter, files.text(source), &options)
         })
     }
 }

@@ -227,12 +227,30 @@ impl Plan {
         ))
     }
 
+    /// The parameters that a name means: one, or, with a `*` at its end, all whose names begin so.
+    fn indices(model: &Model, option: &str, name: &str) -> Result<Vec<usize>> {
+        let one = Plan::index(model, option, name);
+        let (Err(_), Some(start)) = (&one, name.strip_suffix('*')) else {
+            return Ok(vec![one?]);
+        };
+        let ports = model.graph.parameters().into_iter();
+        let names = ports.map(|port| &*model.graph.ports[port].name);
+        let begin = names.enumerate().filter(|(_, name)| name.starts_with(start));
+        let indices: Vec<usize> = begin.map(|(index, _)| index).collect();
+        match indices.is_empty() {
+            true => refuse(format!(
+                "option \"{option}\": no parameter of the model begins with \"{start}\""
+            )),
+            false => Ok(indices),
+        }
+    }
+
     /// The parameters that neither move nor follow, and those that follow, by index, with their expressions.
     fn held(&self, model: &Model) -> Result<Held<'_>> {
-        let fixed = self.fixed.iter();
-        let fixed: Vec<usize> = fixed
-            .map(|name| Plan::index(model, "fixed", name))
-            .collect::<Result<_>>()?;
+        let mut fixed = Vec::new();
+        for name in &self.fixed {
+            fixed.extend(Plan::indices(model, "fixed", name)?);
+        }
         let mut tied: Vec<(usize, &str)> = Vec::new();
         for (name, expression) in assignments("tie", &self.ties)? {
             let index = Plan::index(model, "tie", name)?;
@@ -268,24 +286,28 @@ impl Plan {
         let all = parameters(model);
         let ports = model.graph.parameters();
         let name = |index: usize| model.graph.ports[ports[index]].name.to_string();
-        let place = |option: &str, name: &str| -> Result<usize> {
-            let index = Plan::index(model, option, name)?;
-            let place = moving.iter().position(|free| free.index == index);
-            place.ok_or_else(|| {
-                let message = format!("option \"{option}\": \"{name}\" does not move");
-                Error::new(ErrorKind::Argument, message)
-            })
+        // those of a name that move
+        let places = |option: &str, name: &str| -> Result<Vec<usize>> {
+            let indices = Plan::indices(model, option, name)?;
+            let moves = |index: usize| moving.iter().position(|free| free.index == index);
+            let places: Vec<usize> = indices.into_iter().filter_map(moves).collect();
+            match places.is_empty() {
+                true => refuse(format!("option \"{option}\": \"{name}\" does not move")),
+                false => Ok(places),
+            }
         };
         let mut transforms = vec![Transform::Identity; moving.len()];
         for (name, word) in assignments("transform", &self.transforms)? {
-            let place = place("transform", name)?;
+            let places = places("transform", name)?;
             let Some(transform) = Transform::named(word) else {
                 return refuse(format!(
                     "option \"transform\": \"{word}\" is none: it is identity, log or logit"
                 ));
             };
-            check_transform(name, transform, &moving[place])?;
-            transforms[place] = transform;
+            for place in places {
+                check_transform(name, transform, &moving[place])?;
+                transforms[place] = transform;
+            }
         }
         let find = |name: &str| {
             let index = Plan::index(model, "tie", name).ok()?;
@@ -301,13 +323,16 @@ impl Plan {
         let ties = ties.collect::<Result<Vec<Tie>>>()?;
         let mut priors = Vec::new();
         for (name, numbers) in assignments("prior", &self.priors)? {
-            let place = place("prior", name)?;
+            let places = places("prior", name)?;
             let number = |text: &str| text.trim().parse::<f64>().ok().filter(|x| x.is_finite());
             let parts = numbers
                 .split_once(':')
                 .map(|(mean, sd)| (number(mean), number(sd)));
             match parts {
-                Some((Some(mean), Some(sd))) if sd > 0.0 => priors.push(Prior { place, mean, sd }),
+                Some((Some(mean), Some(sd))) if sd > 0.0 => {
+                    let places = places.into_iter();
+                    priors.extend(places.map(|place| Prior { place, mean, sd }));
+                }
                 _ => {
                     return refuse(format!(
                         "option \"prior\": \"{name}={numbers}\" is not of the form NAME=MEAN:SD with a positive SD"

@@ -79,7 +79,15 @@ impl Builder {
         builder
     }
 
-    /// The same, for a graph whose values are computed outside the loops that they do not change in. Not before a gradient is
+    /// A finished graph that more is added to.
+    pub fn resume(graph: Graph) -> Builder {
+        Builder {
+            graph,
+            ..Builder::new(vec![])
+        }
+    }
+
+    /// The same as [`Builder::new`], for a graph whose values are computed outside the loops that they do not change in. Not before a gradient is
     /// taken: what a loop without iterations never computes must not reach a derivative.
     pub fn hoisting(ports: Vec<Port>) -> Builder {
         let mut builder = Builder::new(ports);

@@ -86,6 +86,9 @@ impl Bound {
             Given::Primitive(op) => {
                 self.push(region, NodeKind::Primitive(*op), vec![], Type::General)
             }
+            Given::Function(function) => {
+                self.push(region, NodeKind::Closure(*function), vec![], Type::General)
+            }
             Given::Constant(constant) => self.constant(region, constant.clone()),
             Given::Association(entries) => {
                 let mut pairs = Vec::with_capacity(entries.len());

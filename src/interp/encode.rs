@@ -10,15 +10,30 @@ use crate::ops::{self, Op, SoftChoice};
 use crate::syntax::ast::{Constant, Expr, ExprKind, Lambda, Program, Var};
 use crate::syntax::expand;
 
-/// The list of forms whose value the interpreter takes for the program's, and the operations in it that the language does not
-/// name.
-pub fn encode(program: &Program, settings: &SoftChoice) -> Result<(Constant, BTreeSet<Op>)> {
+/// A program as data.
+pub struct Encoded {
+    /// The list of forms whose value the interpreter takes for the program's.
+    pub program: Constant,
+    /// The operations in it that the language does not name.
+    pub internal: BTreeSet<Op>,
+    /// The declarations that it mentions.
+    pub declared: HashSet<usize>,
+}
+
+/// The name that programs as data have for a network that they import.
+pub fn imported_name(name: &str) -> Arc<str> {
+    Arc::from(format!("import:{name}"))
+}
+
+/// Makes data of a program.
+pub fn encode(program: &Program, settings: &SoftChoice) -> Result<Encoded> {
     let mut encoder = Encoder {
         program,
         settings,
         choices: 0,
         draws: 0,
         internal: BTreeSet::new(),
+        declared: HashSet::new(),
         names: names(program),
         loops: Vec::new(),
         loop_count: 0,
@@ -35,7 +50,11 @@ pub fn encode(program: &Program, settings: &SoftChoice) -> Result<(Constant, BTr
         _ => &program.body,
     };
     let form = encoder.expr(body)?;
-    Ok((list([form]), encoder.internal))
+    Ok(Encoded {
+        program: list([form]),
+        internal: encoder.internal,
+        declared: encoder.declared,
+    })
 }
 
 struct Encoder<'a> {
@@ -49,12 +68,16 @@ struct Encoder<'a> {
     choices: usize,
     draws: usize,
     internal: BTreeSet<Op>,
+    declared: HashSet<usize>,
 }
 
 /// A name for each variable that stands for nothing else in the program: an interpreted scope hides nothing by accident.
 fn names(program: &Program) -> Vec<Arc<str>> {
     let declared = program.declarations.iter().map(|d| d.name.clone());
-    let mut taken: HashSet<Arc<str>> = declared.chain(program.free.iter().cloned()).collect();
+    let imported = program.imports.iter();
+    let imported = imported.map(|import| imported_name(&import.name));
+    let others = program.free.iter().cloned().chain(imported);
+    let mut taken: HashSet<Arc<str>> = declared.chain(others).collect();
     let mut names = Vec::with_capacity(program.vars.len());
     for (index, name) in program.vars.iter().enumerate() {
         let means_something =
@@ -96,9 +119,13 @@ impl Encoder<'_> {
             ExprKind::Constant(value) => value.clone(),
             ExprKind::Var(var) => self.var(*var),
             ExprKind::Declared(index) => {
+                self.declared.insert(*index);
                 Constant::Symbol(self.program.declarations[*index].name.clone())
             }
             ExprKind::Free(name) => Constant::Symbol(name.clone()),
+            ExprKind::Import(index) => {
+                Constant::Symbol(imported_name(&self.program.imports[*index].name))
+            }
             ExprKind::If(parts) => {
                 let parts = self.exprs(&**parts)?;
                 list(std::iter::once(word("if")).chain(parts))

@@ -6,12 +6,14 @@ mod choice;
 mod encode;
 mod order;
 
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
-use crate::compile::{self, General, Model};
+use crate::compile::{self, Checked, General, Model, Text};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Graph, Port, verify, verify_numeric};
+use crate::graph::{Builder, FunctionId, Graph, Port, PortKind, verify, verify_numeric};
 use crate::lower::lower;
+use crate::network::Network;
 use crate::ops::SoftChoice;
 use crate::options::Options;
 use crate::specialize::{Given, Limits, Prepared, specialize_on};
@@ -35,6 +37,8 @@ pub struct Interpreter {
     prepared: Arc<Prepared>,
     /// Whether it takes programs whose sugar is expanded; else it is given the forms of the source.
     core: bool,
+    /// What the ports behind `program` and `env` are given: the weights of networks.
+    weights: Arc<[Given]>,
 }
 
 impl Interpreter {
@@ -49,7 +53,37 @@ impl Interpreter {
         Ok(Interpreter {
             core: graph.functions.iter().any(|f| &*f.name == CORE),
             prepared: Arc::new(Prepared::new(graph)),
+            weights: Arc::from([]),
         })
+    }
+
+    /// The same interpreter beside the networks that a program imports: their names, and what their weights are given. Their
+    /// functions stand behind its own.
+    fn beside(&self, networks: &[(Arc<str>, &Network, Vec<Given>)]) -> Interpreter {
+        if networks.is_empty() {
+            return self.clone();
+        }
+        let mut graph = self.graph().clone();
+        let (mut weights, mut places) = (self.weights.to_vec(), Vec::new());
+        for (name, network, given) in networks {
+            let first = graph.ports.len();
+            places.push((first..first + given.len()).collect::<Vec<usize>>());
+            weights.extend_from_slice(given);
+            graph.ports.extend(network.weights().into_iter().map(|weight| Port {
+                name: Arc::from(format!("{name}.{}", weight.name)),
+                kind: PortKind::Input,
+            }));
+        }
+        let (outputs, value) = (graph.outputs.clone(), graph.value.clone());
+        let mut builder = Builder::resume(graph);
+        for ((name, network, _), places) in networks.iter().zip(&places) {
+            network.define(&mut builder, name, places);
+        }
+        Interpreter {
+            core: self.core,
+            prepared: Arc::new(Prepared::new(builder.finish(outputs, value))),
+            weights: weights.into(),
+        }
     }
 
     /// The graph.
@@ -90,11 +124,12 @@ impl Interpreter {
 
     fn given(&self, program: &Constant, env: &[(Arc<str>, Given)]) -> Vec<Given> {
         let ports = self.graph().ports.iter();
-        let given = ports.map(|port| match &*port.name {
+        let own = ports.len() - self.weights.len();
+        let given = ports.take(own).map(|port| match &*port.name {
             "program" => Given::Constant(program.clone()),
             _ => Given::Association(env.to_vec()),
         });
-        given.collect()
+        given.chain(self.weights.iter().cloned()).collect()
     }
 }
 
@@ -108,8 +143,8 @@ pub fn interpreter() -> Result<&'static Interpreter> {
 /// Compiles the source text of an interpreter, whose inputs are `program` and `env`.
 pub fn compile_interpreter(source: &str) -> Result<Interpreter> {
     let graph = || {
-        let (_, anf) = compile::program(source, &Options::new())?;
-        let mut graph = lower(&anf)?;
+        let Checked { anf, networks, .. } = compile::program(source.into(), &Options::new())?;
+        let mut graph = lower(&anf, &networks)?;
         // places in the text of an interpreter say nothing about a program
         for node in &mut graph.nodes {
             node.span = Default::default();
@@ -121,6 +156,8 @@ pub fn compile_interpreter(source: &str) -> Result<Interpreter> {
 
 /// A program as data, and what its free names mean.
 pub struct Bound {
+    /// The interpreter, beside the networks that the program imports.
+    pub interpreter: Interpreter,
     /// The forms of the program.
     pub program: Constant,
     /// What its inputs and parameters are.
@@ -131,39 +168,70 @@ pub struct Bound {
 
 /// Reads a program for `interpreter`. Its free names become inputs; its declarations and the settings `params`, `bind` and
 /// `literals` are honoured.
-pub fn read_program(interpreter: &Interpreter, source: &str, options: &Options) -> Result<Bound> {
+pub fn read_program<'a>(
+    interpreter: &Interpreter,
+    text: impl Into<Text<'a>>,
+    options: &Options,
+) -> Result<Bound> {
+    let text = text.into();
     let read = || {
-        let (ast, anf) = compile::program(source, options)?;
+        let Checked { ast, anf, networks } = compile::program(text, options)?;
         let mut ports = anf.ports;
         compile::name_parameters(&mut ports, options.str("params"))?;
         let values = compile::bindings(&ports, options.str("bind"))?;
-        let (mut kept, mut env) = (Vec::new(), Vec::new());
-        for (index, port) in ports.into_iter().enumerate() {
-            let value = match values.iter().find(|(bound, _)| *bound == index) {
+        let (mut kept, mut given) = (Vec::new(), Vec::new());
+        for (index, port) in ports.iter().enumerate() {
+            given.push(match values.iter().find(|(bound, _)| *bound == index) {
                 Some((_, value)) => Given::Constant(Constant::Int(*value)),
                 None => {
                     kept.push(port.clone());
                     Given::Port(kept.len() - 1)
                 }
-            };
-            env.push((port.name, value));
+            });
         }
-        let program = match interpreter.core {
+        let mut env = Vec::new();
+        let (program, mentioned) = match interpreter.core {
             true => {
-                let (program, internal) = encode::encode(&ast, &SoftChoice::of(options))?;
-                let named = internal.into_iter();
+                let encoded = encode::encode(&ast, &SoftChoice::of(options))?;
+                let named = encoded.internal.into_iter();
                 env.extend(named.map(|op| (choice::internal_name(op), Given::Primitive(op))));
-                program
+                (encoded.program, Some(encoded.declared))
             }
-            false => forms(&ast, source, options)?,
+            false => (forms(&ast, text.source, options)?, None),
         };
+        // a search in the environment should not pass all weights of a network
+        let weights = anf.imports.iter().flat_map(|import| &import.weights);
+        let weights: HashSet<usize> = weights.copied().collect();
+        let named = |port: usize| {
+            let mentioned = mentioned.as_ref();
+            !weights.contains(&port) || mentioned.is_none_or(|names| names.contains(&port))
+        };
+        let names = ports.iter().zip(&given).enumerate();
+        let names = names.filter(|(index, _)| named(*index));
+        let mut own: Vec<(Arc<str>, Given)> = names
+            .map(|(_, (port, given))| (port.name.clone(), given.clone()))
+            .collect();
+        own.append(&mut env);
+        let first = interpreter.graph().functions.len();
+        let mut beside = Vec::new();
+        for (index, (import, network)) in anf.imports.iter().zip(&networks).enumerate() {
+            let function = Given::Function(FunctionId((first + index) as u32));
+            let name = match interpreter.core {
+                true => encode::imported_name(&import.name),
+                false => import.name.clone(),
+            };
+            own.push((name, function));
+            let weights = import.weights.iter().map(|port| given[*port].clone());
+            beside.push((import.name.clone(), network, weights.collect()));
+        }
         Ok(Bound {
+            interpreter: interpreter.beside(&beside),
             program,
-            env,
+            env: own,
             ports: kept,
         })
     };
-    read().map_err(|error: Error| error.locate(source))
+    read().map_err(|error: Error| error.locate(text.source))
 }
 
 /// The forms of a source text as they are written, but for its declarations.
@@ -175,8 +243,9 @@ fn forms(ast: &Program, source: &str, options: &Options) -> Result<Constant> {
     }
     let data = reader::read(source, reader::Limits::default())?;
     let declares = |datum: &&Datum| {
-        !ast.declarations.is_empty()
-            && (datum.form("input").is_some() || datum.form("parameter").is_some())
+        let form = |head: &str| datum.form(head).is_some();
+        !ast.declarations.is_empty() && (form("input") || form("parameter"))
+            || !ast.imports.is_empty() && form("import")
     };
     let forms = data.iter().filter(|datum| !declares(datum));
     Ok(Constant::List(forms.map(Constant::quote).collect(), None))
@@ -184,16 +253,22 @@ fn forms(ast: &Program, source: &str, options: &Options) -> Result<Constant> {
 
 /// The model of a program that `interpreter` interprets: specialised to it where its structure does not hang on data, else
 /// the interpreter as it is with the program bound to it. Errors of the program carry their place in the source.
-pub fn bind_program(interpreter: &Interpreter, source: &str, options: &Options) -> Result<Model> {
+pub fn bind_program<'a>(
+    interpreter: &Interpreter,
+    text: impl Into<Text<'a>>,
+    options: &Options,
+) -> Result<Model> {
+    let text = text.into();
+    let source = text.source;
     let Bound {
+        interpreter,
         program,
         env,
         ports,
-    } = read_program(interpreter, source, options)?;
+    } = read_program(interpreter, text, options)?;
     let numeric = interpreter.specialize(&program, &env, &ports, compile::limits(options));
-    let own = interpreter.clone();
     let general: General = Arc::new(LazyLock::new(Box::new(move || {
-        own.apply(&program, &env, &ports)
+        interpreter.apply(&program, &env, &ports)
     })));
     let (graph, refusal) = match numeric {
         Ok(graph) => (graph, None),

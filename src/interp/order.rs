@@ -76,7 +76,10 @@ fn uses(expr: &Expr, index: &HashMap<Var, usize>) -> Vec<usize> {
                 open.extend(options);
                 open.push(weights);
             }
-            ExprKind::Constant(_) | ExprKind::Declared(_) | ExprKind::Free(_) => {}
+            ExprKind::Constant(_)
+            | ExprKind::Declared(_)
+            | ExprKind::Free(_)
+            | ExprKind::Import(_) => {}
         }
     }
     let mut found: Vec<usize> = found.into_iter().collect();

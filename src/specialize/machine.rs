@@ -78,6 +78,7 @@ fn input(given: &Given, heap: &mut Heap, builder: &Builder) -> Val {
     match given {
         Given::Port(port) => Val::Node(builder.port(*port)),
         Given::Primitive(op) => Val::Primitive(*op),
+        Given::Function(function) => Val::Closure(*function, Rc::from([])),
         Given::Constant(constant) => heap.constant(constant),
         Given::Association(entries) => {
             let mut pairs = Vec::with_capacity(entries.len());

@@ -20,7 +20,7 @@ mod value;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::graph::{Graph, Port, simplify, write_out_choices};
+use crate::graph::{FunctionId, Graph, Port, simplify, write_out_choices};
 use crate::ops::{Op, SoftChoice};
 use crate::syntax::ast::Constant;
 use tail::Tails;
@@ -96,6 +96,8 @@ pub enum Given {
     Constant(Constant),
     /// An operation: a procedure.
     Primitive(Op),
+    /// A function of the graph that captures nothing: a procedure.
+    Function(FunctionId),
     /// An association list: pairs of a symbol and a value.
     Association(Vec<(Arc<str>, Given)>),
 }

@@ -118,11 +118,39 @@ pub struct Declaration {
     pub span: Span,
 }
 
+/// A network that a program imports as a procedure: `(import NAME "FILE")`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Import {
+    /// The name of the procedure.
+    pub name: Arc<str>,
+    /// The file, as it is written.
+    pub file: Arc<str>,
+    /// Its weights: indices into [`Program::declarations`], in the order in which the network has them.
+    pub weights: Vec<usize>,
+    /// Where it is imported.
+    pub span: Span,
+}
+
+/// A weight of a network that is imported.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weight {
+    /// What it is called in its file.
+    pub name: Arc<str>,
+    /// Its initial value.
+    pub initial: f64,
+    /// Its lower bound.
+    pub lower: f64,
+    /// Its upper bound.
+    pub upper: f64,
+}
+
 /// A program in the core language.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// Declared inputs and parameters, in order.
     pub declarations: Vec<Declaration>,
+    /// The networks that are imported, in order.
+    pub imports: Vec<Import>,
     /// The name of each bound variable.
     pub vars: Vec<Arc<str>>,
     /// How many of them, the first ones, are procedures of the prelude.
@@ -164,6 +192,8 @@ pub enum ExprKind {
     Declared(usize),
     /// A name that nothing in the source binds: a primitive, else an input.
     Free(Arc<str>),
+    /// The procedure of a network: an index into [`Program::imports`].
+    Import(usize),
     /// `(if test then else)`.
     If(Box<[Expr; 3]>),
     /// `(lambda (params …) body)`.

@@ -111,7 +111,8 @@ fn each_literal(expr: &mut Expr, visit: &mut impl FnMut(&mut Expr, f64, bool)) {
             ExprKind::Constant(_)
             | ExprKind::Var(_)
             | ExprKind::Declared(_)
-            | ExprKind::Free(_) => {}
+            | ExprKind::Free(_)
+            | ExprKind::Import(_) => {}
         }
     }
 }

@@ -64,6 +64,7 @@ impl Printer<'_> {
             ExprKind::Var(var) => f.write_str(self.var(*var)),
             ExprKind::Declared(i) => f.write_str(&self.program.declarations[*i].name),
             ExprKind::Free(name) => f.write_str(name),
+            ExprKind::Import(i) => write!(f, "(import {:?})", self.program.imports[*i].file),
             ExprKind::If(parts) => self.form(f, "if", parts.iter(), indent),
             ExprKind::Lambda(lambda) => self.lambda(f, lambda, indent),
             ExprKind::Let(bindings, body) => self.binder(f, "let", bindings, body, indent),

@@ -13,16 +13,19 @@ use crate::syntax::datum::{Datum, DatumKind};
 /// Most numbers of an array that is declared.
 const MAX_ELEMENTS: usize = 1 << 16;
 
-/// An array that is declared.
-pub(super) struct DeclaredArray {
-    var: Var,
-    value: Expr,
-    /// Whether it is a parameter.
-    parameter: bool,
+/// A variable that a declaration binds at the top level.
+pub(super) struct DeclaredValue {
+    pub var: Var,
+    pub value: Expr,
+    /// What it is, for errors.
+    pub what: &'static str,
 }
 
+const A_PARAMETER: &str = "a parameter";
+const AN_INPUT: &str = "an input";
+
 /// What one number of a declaration is: an input, or a parameter with its initial value and bounds.
-type Number = Option<(f64, f64, f64)>;
+pub(super) type Number = Option<(f64, f64, f64)>;
 
 impl Expander {
     pub(super) fn parameter(&mut self, form: &Datum) -> Result<()> {
@@ -113,12 +116,17 @@ impl Expander {
     }
 
     fn declare(&mut self, name: &Datum, number: Number) -> Result<()> {
+        if let (Some(symbol), Some(number)) = (name.symbol(), number)
+            && self.declare_weight(symbol, Some(number), name.span)
+        {
+            return Ok(());
+        }
         let symbol = self.new_name(name)?;
         self.add(symbol, number, name.span);
         Ok(())
     }
 
-    fn new_name(&mut self, name: &Datum) -> Result<Arc<str>> {
+    pub(super) fn new_name(&mut self, name: &Datum) -> Result<Arc<str>> {
         let symbol = self.binding_name(name, &[])?;
         match self.is_bound(&symbol) {
             true => Err(fail(name.span, format!("\"{symbol}\" is declared twice"))),
@@ -127,7 +135,7 @@ impl Expander {
     }
 
     /// Declares a name that nothing binds; its index.
-    fn add(&mut self, name: Arc<str>, number: Number, span: Span) -> usize {
+    pub(super) fn add(&mut self, name: Arc<str>, number: Number, span: Span) -> usize {
         let index = self.declarations.len();
         self.scope
             .insert(name.clone(), vec![Bound::Declared(index)]);
@@ -179,37 +187,34 @@ impl Expander {
         };
         let var = self.fresh(&symbol);
         self.scope.insert(symbol.clone(), vec![Bound::Var(var)]);
-        self.arrays.push(DeclaredArray {
+        self.values.push(DeclaredValue {
             var,
             value,
-            parameter: numbers[0].is_some(),
+            what: match numbers[0] {
+                Some(_) => A_PARAMETER,
+                None => AN_INPUT,
+            },
         });
         Ok(())
     }
 
     /// What a name is declared as, if it is.
     pub(super) fn declared_as(&self, name: &str) -> Option<&'static str> {
-        let parameter = match self.scope.get(name)?.last()? {
-            Bound::Declared(index) => self.declarations[*index].initial.is_some(),
-            Bound::Var(var) => {
-                let array = self.arrays.iter().find(|array| array.var == *var)?;
-                array.parameter
-            }
-        };
-        Some(match parameter {
-            true => "a parameter",
-            false => "an input",
+        Some(match self.scope.get(name)?.last()? {
+            Bound::Declared(index) if self.declarations[*index].initial.is_some() => A_PARAMETER,
+            Bound::Declared(_) => AN_INPUT,
+            Bound::Var(var) => self.values.iter().find(|value| value.var == *var)?.what,
         })
     }
 
-    /// A program inside the definitions of the arrays that it declares.
-    pub(super) fn with_arrays(&mut self, body: Expr) -> Expr {
-        let arrays = std::mem::take(&mut self.arrays);
-        if arrays.is_empty() {
+    /// A program inside the definitions of the arrays and networks that it declares.
+    pub(super) fn with_declared_values(&mut self, body: Expr) -> Expr {
+        let values = std::mem::take(&mut self.values);
+        if values.is_empty() {
             return body;
         }
         let span = body.span;
-        let bindings = arrays.into_iter().map(|array| (array.var, array.value));
+        let bindings = values.into_iter().map(|value| (value.var, value.value));
         Expr::new(ExprKind::Let(bindings.collect(), Box::new(body)), span)
     }
 }

@@ -3,27 +3,33 @@
 mod binding;
 mod branch;
 mod declare;
+mod import;
 mod prelude;
 mod quasi;
 mod toplevel;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+pub use import::imports;
 pub use prelude::{is_prelude, prelude_names};
 
-use super::ast::{Constant, Declaration, Expr, ExprKind, Lambda, Program, Var};
+use super::ast::{Constant, Declaration, Expr, ExprKind, Import, Lambda, Program, Var, Weight};
 use super::datum::{Datum, DatumKind};
 use crate::error::{Error, ErrorKind, Result, Span};
 
 /// Deepest nesting of core expressions; `cond` clauses nest too.
 const MAX_DEPTH: usize = 1000;
 
-/// Turns the data of a source text into a program of the core language.
-pub fn expand(data: &[Datum]) -> Result<Program> {
+/// Turns the data of a source text into a program of the core language. `weights` are those of each network that it imports, in
+/// the order of [`imports`].
+pub fn expand(data: &[Datum], weights: Vec<Vec<Weight>>) -> Result<Program> {
     let mut expander = Expander {
         declarations: Vec::new(),
-        arrays: Vec::new(),
+        imports: Vec::new(),
+        weights: weights.into_iter(),
+        weight_at: HashSet::new(),
+        values: Vec::new(),
         vars: Vec::new(),
         scope: HashMap::new(),
         prelude: HashMap::new(),
@@ -39,6 +45,7 @@ pub fn expand(data: &[Datum]) -> Result<Program> {
     free.sort();
     Ok(Program {
         declarations: expander.declarations,
+        imports: expander.imports,
         vars: expander.vars,
         prelude: expander.prelude.len(),
         free: free.into_iter().map(|(_, name)| name).collect(),
@@ -57,8 +64,13 @@ enum Bound {
 
 struct Expander {
     declarations: Vec<Declaration>,
-    /// The arrays among the declarations.
-    arrays: Vec<declare::DeclaredArray>,
+    imports: Vec<Import>,
+    /// The weights of each network that is still to be imported.
+    weights: std::vec::IntoIter<Vec<Weight>>,
+    /// The declarations that are weights as their file has them.
+    weight_at: HashSet<usize>,
+    /// What is declared with a value of its own: arrays and networks.
+    values: Vec<declare::DeclaredValue>,
     vars: Vec<Arc<str>>,
     /// What each name means here: the innermost binding is last.
     scope: HashMap<Arc<str>, Vec<Bound>>,
@@ -73,7 +85,7 @@ struct Expander {
 type Handler = fn(&mut Expander, &[Datum], &Datum) -> Result<Expr>;
 
 /// The special forms. A name that the source binds is no form in that scope.
-const FORMS: [(&str, Handler); 24] = [
+const FORMS: [(&str, Handler); 25] = [
     ("quote", Expander::quote),
     ("quasiquote", Expander::quasiquote),
     ("if", Expander::if_),
@@ -96,6 +108,7 @@ const FORMS: [(&str, Handler); 24] = [
     ("define", Expander::misplaced),
     ("parameter", Expander::misplaced),
     ("input", Expander::misplaced),
+    ("import", Expander::misplaced),
     ("unquote", Expander::misplaced),
     ("unquote-splicing", Expander::misplaced),
 ];
@@ -275,7 +288,7 @@ impl Expander {
         let name = &items[0];
         let place = match items[0].symbol().map(|name| &**name) {
             Some("define") => "at the top level and at the head of a body",
-            Some("parameter" | "input") => "at the top level of the program",
+            Some("parameter" | "input" | "import") => "at the top level of the program",
             _ => "inside a quasiquote (`)",
         };
         Err(fail(

@@ -42,6 +42,7 @@ impl Expander {
             {
                 Some("parameter") => self.parameter(datum)?,
                 Some("input") => self.input(datum)?,
+                Some("import") => self.import(datum)?,
                 _ => rest.push(datum),
             }
         }
@@ -59,7 +60,7 @@ impl Expander {
             "the program ends with a definition: add an expression, which gives its value",
             Again::Allowed,
         )?;
-        Ok(self.with_arrays(body))
+        Ok(self.with_declared_values(body))
     }
 
     /// The body of a procedure or of a binding form.
