@@ -353,8 +353,7 @@ fn a_model_that_stays_general_is_fitted() {
         samples: x.len(),
         x,
         y,
-        weights: vec![],
-        lines: vec![],
+        ..Default::default()
     };
     let mut fitter = ncg::fit::fitter::Fitter::new(model, &options).unwrap();
     let noise = fitter.noise();
