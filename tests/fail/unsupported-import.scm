@@ -1,3 +1,3 @@
-; error: COMPILE 2:2 import
+; error: COMPILE 2:1 import
 (import (scheme base))
 (+ 1 2)
