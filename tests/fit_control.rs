@@ -2,6 +2,8 @@
 
 mod fitting;
 
+use std::path::Path;
+
 use fitting::{Random, close, fit, params, prepare, run, samples};
 use ncg::document;
 use ncg::fit::Stop;
@@ -158,7 +160,10 @@ fn the_fitted_model_carries_its_fit_in_every_format() {
     }
     // written twice is written once
     let again = document::parse(scheme.as_bytes(), &Options::new()).unwrap();
-    assert_eq!(document::scheme(&again, Path::new("model.scm")).unwrap(), scheme);
+    assert_eq!(
+        document::scheme(&again, Path::new("model.scm")).unwrap(),
+        scheme
+    );
     let number = fit("(* 2.5 x)", decay(), &[("literals", "all")]);
     let refused = document::scheme(&number.bake().unwrap(), Path::new("model.scm"))
         .unwrap_err()

@@ -195,7 +195,10 @@ fn it_computes_what_the_same_network_in_scheme_computes() {
             let wanted = run(&written, engine, x).unwrap();
             let found = run(&imported, engine, x).unwrap();
             near(&found, &wanted, &what);
-            assert!(wanted.2.iter().filter(|d| **d != 0.0).count() >= 12, "{what}");
+            assert!(
+                wanted.2.iter().filter(|d| **d != 0.0).count() >= 12,
+                "{what}"
+            );
         }
     }
 }
@@ -217,7 +220,12 @@ fn it_computes_what_the_file_computes() {
         let names = names.join(" ");
         let source = format!("(import f \"{file}\") (f {names})");
         let imported = compile(&source, &folder).unwrap();
-        let own: Vec<String> = imported.graph.ports.iter().map(|p| p.name.to_string()).collect();
+        let own: Vec<String> = imported
+            .graph
+            .ports
+            .iter()
+            .map(|p| p.name.to_string())
+            .collect();
         for port in alone.graph.ports.iter().filter(|port| port.is_parameter()) {
             assert!(own.contains(&format!("f.{}", port.name)), "{file}: {own:?}");
         }
@@ -238,14 +246,8 @@ fn several_outputs_are_a_list() {
     let model = Arc::new(compile(source, &folder).unwrap());
     // it ends with the logarithm of a softmax
     let (y, dx, _) = run(&model, "native", &[0.7]).unwrap();
-    assert!((y[0] - 1.0).abs() < 1e-12 && dx[0].abs() < 1e-12, "{y:?}");
-    assert_eq!(
-        compile("(import f \"mixed-script.onnx\") (length (f 1 2 x 0))", &folder)
-            .unwrap()
-            .graph
-            .value,
-        ncg::graph::Value::Constant(ncg::syntax::ast::Constant::Int(3))
-    );
+    assert!((y[1] - 1.0).abs() < 1e-12 && dx[0].abs() < 1e-12, "{y:?}");
+    assert_eq!(y[0], 3.0);
 }
 
 #[test]
@@ -334,12 +336,23 @@ fn own_models_can_be_imported() {
     write("line.onnx", "(parameter k 3 0 4) (list (* k x) (+ x y))");
     let model = compile("(import f \"line.onnx\") (apply * (f u 2))", &folder).unwrap();
     assert_eq!(&*model.graph.ports[0].name, "f.k");
-    assert!(matches!(model.graph.ports[0].kind, PortKind::Parameter { upper: 4.0, .. }));
+    assert!(matches!(
+        model.graph.ports[0].kind,
+        PortKind::Parameter { upper: 4.0, .. }
+    ));
     let (y, dx, dp) = run(&Arc::new(model), "native", &[5.0]).unwrap();
     assert_eq!((y, dx, dp), (vec![105.0], vec![36.0], vec![35.0]));
-    write("loop.onnx", "(loop ((i 0) (s 0)) (if (< i n) (recur (+ i 1) (+ s (* i x))) s))");
+    write(
+        "loop.onnx",
+        "(loop ((i 0) (s 0)) (if (< i n) (recur (+ i 1) (+ s (* i x))) s))",
+    );
     let error = compile("(import f \"loop.onnx\") (f 1 2)", &folder).unwrap_err();
-    assert!(error.message.contains("\"loop.onnx\": it holds branches, loops"), "{error}");
+    assert!(
+        error
+            .message
+            .contains("\"loop.onnx\": it holds branches, loops"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -353,10 +366,18 @@ fn interpreted_programs_import_too() {
         let bound = bind_program(interpreter().unwrap(), files.text(&source), &options).unwrap();
         assert_eq!(bound.graph.ports, direct.graph.ports, "{program}");
         if !general {
-            assert_eq!(bound.graph.to_string(), direct.graph.to_string(), "{program}");
+            assert_eq!(
+                bound.graph.to_string(),
+                direct.graph.to_string(),
+                "{program}"
+            );
         }
         let wanted = run(&Arc::new(direct), "tagged", x).unwrap();
-        near(&run(&Arc::new(bound), "tagged", x).unwrap(), &wanted, program);
+        near(
+            &run(&Arc::new(bound), "tagged", x).unwrap(),
+            &wanted,
+            program,
+        );
     }
 }
 
@@ -370,36 +391,108 @@ fn errors_name_the_file_and_stand_where_it_is_imported() {
     std::fs::write(folder.join("strange.onnx"), strange).unwrap();
     std::fs::write(folder.join("text.onnx"), "(+ 1 2)").unwrap();
     for (source, parts, line) in [
-        ("\n(import f \"strange.onnx\") (f 1 2)", &["cannot import \"strange.onnx\"", "operator Conv at node \"here\""][..], 2),
-        ("(import f \"text.onnx\") (f 1 2)", &["cannot import \"text.onnx\"", "ONNX"], 1),
-        ("\n\n(import f \"none.onnx\") (f 1 2)", &["cannot import \"none.onnx\"", "none.onnx: "], 3),
-        ("(import f net.onnx) (f 1 2)", &["it is written (import NAME \"FILE.onnx\")"], 1),
+        (
+            "\n(import f \"strange.onnx\") (f 1 2)",
+            &[
+                "cannot import \"strange.onnx\"",
+                "operator Conv at node \"here\"",
+            ][..],
+            2,
+        ),
+        (
+            "(import f \"text.onnx\") (f 1 2)",
+            &["cannot import \"text.onnx\"", "ONNX"],
+            1,
+        ),
+        (
+            "\n\n(import f \"none.onnx\") (f 1 2)",
+            &["cannot import \"none.onnx\"", "none.onnx: "],
+            3,
+        ),
+        (
+            "(import f net.onnx) (f 1 2)",
+            &["it is written (import NAME \"FILE.onnx\")"],
+            1,
+        ),
         ("(import f) (f 1 2)", &["it is written (import NAME"], 1),
-        ("(import (scheme base)) 1", &["it is written (import NAME"], 1),
-        ("(define (f x) (import g \"net.onnx\")) (f 1)", &["\"import\" may stand only at the top level"], 1),
-        ("(import f \"net.onnx\")\n(f 1)", &["\"f\" takes 2 arguments, not 1"], 2),
-        ("(import f \"net.onnx\")\n(map f '(1))", &["\"f\" takes 2 arguments, not 1"], 2),
-        ("(import f \"net.onnx\")\n(f '(1) 2)", &["it cannot take a pair"], 2),
-        ("(import f \"net.onnx\") (define (f x) x) (f 1)", &["\"f\" is declared as an import already"], 1),
-        ("(import f \"net.onnx\")\n(import f \"net.onnx\") (f 1 2)", &["\"f\" is declared twice"], 2),
-        ("(parameter f 1)\n(import f \"net.onnx\") (f 1 2)", &["\"f\" is declared twice"], 2),
-        ("(input f.d.0)\n(import f \"net.onnx\") (f 1 2)", &["\"f.d.0\", a weight of f, is declared already"], 2),
-        ("(import f \"net.onnx\")\n(input f.d.0) (f 1 2)", &["\"f.d.0\" is declared twice"], 2),
-        ("(import f \"net.onnx\")\n(parameter f.d.0 1) (parameter f.d.0 1) (f 1 2)", &["\"f.d.0\" is declared twice"], 2),
+        (
+            "(import (scheme base)) 1",
+            &["it is written (import NAME"],
+            1,
+        ),
+        (
+            "(define (f x) (import g \"net.onnx\")) (f 1)",
+            &["\"import\" may stand only at the top level"],
+            1,
+        ),
+        (
+            "(import f \"net.onnx\")\n(f 1)",
+            &["\"f\" takes 2 arguments, not 1"],
+            2,
+        ),
+        (
+            "(import f \"net.onnx\")\n(map f '(1))",
+            &["\"f\" takes 2 arguments, not 1"],
+            2,
+        ),
+        (
+            "(import f \"net.onnx\")\n(f '(1) 2)",
+            &["it cannot take a pair"],
+            2,
+        ),
+        (
+            "(import f \"net.onnx\") (define (f x) x) (f 1)",
+            &["\"f\" is declared as an import already"],
+            1,
+        ),
+        (
+            "(import f \"net.onnx\")\n(import f \"net.onnx\") (f 1 2)",
+            &["\"f\" is declared twice"],
+            2,
+        ),
+        (
+            "(parameter f 1)\n(import f \"net.onnx\") (f 1 2)",
+            &["\"f\" is declared twice"],
+            2,
+        ),
+        (
+            "(input f.d.0)\n(import f \"net.onnx\") (f 1 2)",
+            &["\"f.d.0\", a weight of f, is declared already"],
+            2,
+        ),
+        (
+            "(import f \"net.onnx\")\n(input f.d.0) (f 1 2)",
+            &["\"f.d.0\" is declared twice"],
+            2,
+        ),
+        (
+            "(import f \"net.onnx\")\n(parameter f.d.0 1) (parameter f.d.0 1) (f 1 2)",
+            &["\"f.d.0\" is declared twice"],
+            2,
+        ),
     ] {
         let error = compile(source, &folder).unwrap_err();
         for part in parts {
             assert!(error.message.contains(part), "{source}: {error}");
         }
-        assert_eq!(error.place.as_ref().map(|place| place.line), Some(line), "{source}: {error}");
+        assert_eq!(
+            error.place.as_ref().map(|place| place.line),
+            Some(line),
+            "{source}: {error}"
+        );
     }
-    let many: String = (0..65).map(|i| format!("(import f{i} \"net.onnx\")\n")).collect();
+    let many: String = (0..65)
+        .map(|i| format!("(import f{i} \"net.onnx\")\n"))
+        .collect();
     let error = compile(&format!("{many} 1"), &folder).unwrap_err();
     assert!(error.message.contains("at most 64"), "{error}");
     let small = options(&[("folder", folder.to_str().unwrap()), ("max_nodes", "60")]);
     let source = "(import f \"net.onnx\") (import g \"net.onnx\") (+ (f 1 2) (g 1 2))";
     let error = document::compile(source, &small).unwrap_err();
-    assert!(error.message.contains("raise the option max_nodes"), "{error}");
+    assert!(
+        error.message.contains("raise the option max_nodes"),
+        "{error}"
+    );
     assert_eq!(error.kind, ncg::ErrorKind::Limit);
 }
 
@@ -451,10 +544,10 @@ fn a_text_reads_only_what_it_may() {
         let error = compile("(import f \"link.onnx\") (f 1 x)", &inside).unwrap_err();
         assert!(error.message.contains("does not lie below"), "{error}");
         // neither a device nor a folder is a file to read
-        for (name, part) in [("/dev/zero", "/dev/zero"), ("/tmp", "/tmp")] {
+        for name in ["/dev/zero", "/tmp"] {
             let source = absolute(Path::new(name));
             let error = compile(&source, Path::new("/")).unwrap_err();
-            assert!(error.message.contains(part), "{error}");
+            assert!(error.message.contains("no regular file"), "{error}");
         }
     }
 }
@@ -499,21 +592,36 @@ fn the_command_fits_what_it_imports() {
     let truth = Arc::new(compile(truth, &folder).unwrap());
     let mut table = "x,y,z\n".to_string();
     for i in 0..40 {
-        let (x, y) = (1.5 * (0.7 * f64::from(i)).sin(), 1.5 * (1.3 * f64::from(i)).cos());
+        let (x, y) = (
+            1.5 * (0.7 * f64::from(i)).sin(),
+            1.5 * (1.3 * f64::from(i)).cos(),
+        );
         let (z, ..) = run(&truth, "native", &[x, y]).unwrap();
         table += &format!("{x:?},{y:?},{:?}\n", z[0]);
     }
     std::fs::write(folder.join("data.csv"), table).unwrap();
     let fit = [
-        "fit", "model.scm", "--data", "data.csv", "--target", "z", "--fix", "net.a*", "--fix", "net.b*", "-o", "fitted.scm", "--json",
+        "fit",
+        "model.scm",
+        "--data",
+        "data.csv",
+        "--target",
+        "z",
+        "--fix",
+        "net.a*",
+        "--fix",
+        "net.b*",
+        "-o",
+        "fitted.scm",
+        "--json",
     ];
     let output = ncg(&folder, &fit);
     assert!(output.status.success(), "{}", text(&output));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let parameters = report["parameters"].as_array().unwrap();
+    let parameters = report["parameters"].as_object().unwrap();
     assert_eq!(parameters.len(), 5);
-    for parameter in parameters {
-        let wanted = match parameter["name"].as_str().unwrap() {
+    for (name, parameter) in parameters {
+        let wanted = match name.as_str() {
             "k" => 3.0,
             "net.c.0.0" => 1.0,
             "net.c.1.0" => -0.4,
@@ -537,8 +645,24 @@ fn the_command_fits_what_it_imports() {
     assert!(!output.status.success());
     assert!(text(&output).contains("cannot import"), "{}", text(&output));
     // a pattern that fits nothing is a mistake
-    let output = ncg(&folder, &["fit", "model.scm", "--data", "data.csv", "--target", "z", "--fix", "nest.*"]);
-    assert!(text(&output).contains("no parameter of the model begins with \"nest.\""), "{}", text(&output));
+    let output = ncg(
+        &folder,
+        &[
+            "fit",
+            "model.scm",
+            "--data",
+            "data.csv",
+            "--target",
+            "z",
+            "--fix",
+            "nest.*",
+        ],
+    );
+    assert!(
+        text(&output).contains("no parameter of the model begins with \"nest.\""),
+        "{}",
+        text(&output)
+    );
 }
 
 #[test]
@@ -551,11 +675,19 @@ fn the_command_says_how_a_text_imports() {
     };
     let refused = run(&[]);
     assert!(!refused.status.success());
-    assert!(text(&refused).contains("--set folder=."), "{}", text(&refused));
+    assert!(
+        text(&refused).contains("--set folder=."),
+        "{}",
+        text(&refused)
+    );
     let output = run(&["--set", "folder=."]);
     assert!(output.status.success(), "{}", text(&output));
     let interpreted = run(&["--set", "folder=.", "--interpret"]);
     assert_eq!(text(&output), text(&interpreted));
     let explained = ncg(&folder, &["explain", "-e", source, "--set", "folder=."]);
-    assert!(text(&explained).contains("net = import \"net.onnx\""), "{}", text(&explained));
+    assert!(
+        text(&explained).contains("net = import \"net.onnx\""),
+        "{}",
+        text(&explained)
+    );
 }

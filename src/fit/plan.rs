@@ -211,7 +211,9 @@ impl Plan {
         };
         let ports = model.graph.parameters().into_iter();
         let names = ports.map(|port| &*model.graph.ports[port].name);
-        let begin = names.enumerate().filter(|(_, name)| name.starts_with(start));
+        let begin = names
+            .enumerate()
+            .filter(|(_, name)| name.starts_with(start));
         let indices: Vec<usize> = begin.map(|(index, _)| index).collect();
         match indices.is_empty() {
             true => refuse(format!(

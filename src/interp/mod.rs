@@ -69,10 +69,12 @@ impl Interpreter {
             let first = graph.ports.len();
             places.push((first..first + given.len()).collect::<Vec<usize>>());
             weights.extend_from_slice(given);
-            graph.ports.extend(network.weights().into_iter().map(|weight| Port {
-                name: Arc::from(format!("{name}.{}", weight.name)),
-                kind: PortKind::Input,
-            }));
+            graph
+                .ports
+                .extend(network.weights().into_iter().map(|weight| Port {
+                    name: Arc::from(format!("{name}.{}", weight.name)),
+                    kind: PortKind::Input,
+                }));
         }
         let (outputs, value) = (graph.outputs.clone(), graph.value.clone());
         let mut builder = Builder::resume(graph);

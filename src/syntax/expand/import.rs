@@ -84,7 +84,8 @@ impl Expander {
 
     /// Gives a weight the value and bounds of a declaration of the same name; whether there is such a weight.
     pub(super) fn declare_weight(&mut self, name: &str, number: Number, span: Span) -> bool {
-        let Some(Bound::Declared(place)) = self.scope.get(name).and_then(|stack| stack.last()) else {
+        let Some(Bound::Declared(place)) = self.scope.get(name).and_then(|stack| stack.last())
+        else {
             return false;
         };
         let (Some((initial, lower, upper)), true) = (number, self.weight_at.remove(place)) else {
