@@ -84,7 +84,13 @@ impl Files {
 
 impl Networks for Files {
     fn network(&self, file: &str) -> Result<Graph> {
-        let bytes = read(&self.path(file)?)?;
+        let path = self.path(file)?;
+        // a pipe or a device may have no end
+        if path.exists() && !path.is_file() {
+            let message = format!("{} is no regular file", path.display());
+            return Err(Error::new(ErrorKind::Io, message));
+        }
+        let bytes = read(&path)?;
         Ok(onnx::import_with(&bytes, &self.settings)?.graph)
     }
 }

@@ -39,7 +39,7 @@ pub mod ops;
 /// The dataflow graph: arena, regions, verification, text form, simplification.
 pub mod graph;
 
-/// Networks that programs import.
+/// Networks that programs import, as functions of their graphs.
 pub mod network;
 
 /// Core AST → A-normal form.

@@ -246,17 +246,8 @@ fn several_outputs_are_a_list() {
     let model = Arc::new(compile(source, &folder).unwrap());
     // it ends with the logarithm of a softmax
     let (y, dx, _) = run(&model, "native", &[0.7]).unwrap();
-    assert!((y[0] - 1.0).abs() < 1e-12 && dx[0].abs() < 1e-12, "{y:?}");
-    assert_eq!(
-        compile(
-            "(import f \"mixed-script.onnx\") (length (f 1 2 x 0))",
-            &folder
-        )
-        .unwrap()
-        .graph
-        .value,
-        ncg::graph::Value::Constant(ncg::syntax::ast::Constant::Int(3))
-    );
+    assert!((y[1] - 1.0).abs() < 1e-12 && dx[0].abs() < 1e-12, "{y:?}");
+    assert_eq!(y[0], 3.0);
 }
 
 #[test]
@@ -553,10 +544,10 @@ fn a_text_reads_only_what_it_may() {
         let error = compile("(import f \"link.onnx\") (f 1 x)", &inside).unwrap_err();
         assert!(error.message.contains("does not lie below"), "{error}");
         // neither a device nor a folder is a file to read
-        for (name, part) in [("/dev/zero", "/dev/zero"), ("/tmp", "/tmp")] {
+        for name in ["/dev/zero", "/tmp"] {
             let source = absolute(Path::new(name));
             let error = compile(&source, Path::new("/")).unwrap_err();
-            assert!(error.message.contains(part), "{error}");
+            assert!(error.message.contains("no regular file"), "{error}");
         }
     }
 }
@@ -627,10 +618,10 @@ fn the_command_fits_what_it_imports() {
     let output = ncg(&folder, &fit);
     assert!(output.status.success(), "{}", text(&output));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let parameters = report["parameters"].as_array().unwrap();
+    let parameters = report["parameters"].as_object().unwrap();
     assert_eq!(parameters.len(), 5);
-    for parameter in parameters {
-        let wanted = match parameter["name"].as_str().unwrap() {
+    for (name, parameter) in parameters {
+        let wanted = match name.as_str() {
             "k" => 3.0,
             "net.c.0.0" => 1.0,
             "net.c.1.0" => -0.4,

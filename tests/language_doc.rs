@@ -54,7 +54,10 @@ fn every_example_gives_what_it_says() {
     } in examples
     {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ncg"));
-        command.args(["run", "-e", &program, "--inputs", &inputs]);
+        command
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(["run", "-e", &program, "--inputs", &inputs])
+            .args(["--set", "folder=."]);
         let output = command.output().unwrap();
         let said = match printed.starts_with("error") {
             true => output.stderr,
