@@ -177,7 +177,12 @@ pub static TABLE: &[Setting] = &[
         "Session and export: precision of every number.",
         &["f64", "f32"],
     ),
-    int("threads", "1", 1.0, "Session: threads inside ONNX Runtime."),
+    int(
+        "threads",
+        "1",
+        1.0,
+        "Session: threads that share a large batch on the native engine, with the same digits, or that work inside ONNX Runtime.",
+    ),
     choice(
         "machine_code",
         "auto",

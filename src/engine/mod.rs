@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::ops::real::Real;
 
 /// The values of a graph's ports for a batch of samples.
-pub trait Inputs<T: Real> {
+pub trait Inputs<T: Real>: Sync {
     /// The value of a parameter.
     fn uniform(&self, port: usize) -> T;
 
@@ -30,6 +30,22 @@ pub trait Inputs<T: Real> {
     }
 }
 
+/// Where the values of an output go.
+#[derive(Clone, Copy, Debug)]
+pub enum Destination<T> {
+    /// To memory for all samples of the batch, that of the first here and each `stride` elements behind the one before.
+    Memory {
+        /// The value of the first sample.
+        first: *mut T,
+        /// From one sample to the next.
+        stride: isize,
+    },
+    /// Nowhere.
+    Nowhere,
+    /// To where only [`Outputs::scatter`] knows.
+    Unknown,
+}
+
 /// Where the values of a graph's outputs go.
 pub trait Outputs<T: Real> {
     /// Takes the values of an output that differs from sample to sample, for the samples from `start` on.
@@ -40,6 +56,12 @@ pub trait Outputs<T: Real> {
 
     /// The memory for `count` values of an output from `start` on, if they lie side by side.
     fn contiguous(&mut self, output: usize, start: usize, count: usize) -> Option<&mut [T]>;
+
+    /// Where the values of an output go, for several threads that write those of different samples. What is said holds as
+    /// long as this is borrowed.
+    fn destination(&mut self, _output: usize) -> Destination<T> {
+        Destination::Unknown
+    }
 
     /// Takes the values of all outputs of a batch of one sample; `uniform` says which are one for the whole batch.
     fn only(&mut self, values: &[T], uniform: &[bool]) {

@@ -278,7 +278,14 @@ impl<T: Real> ColumnsMut<T> for Output<T> {
         // SAFETY: `count` elements of the table that lie side by side; no other table reaches them.
         Some(unsafe { std::slice::from_raw_parts_mut(self.at(entry, start), count) })
     }
+
+    fn memory(&mut self, entry: usize) -> Option<(*mut T, isize)> {
+        self.slices.then(|| (self.at(entry, 0), self.sample))
+    }
 }
+
+// SAFETY: the caller lends the table for reading for as long as it is used, from whichever thread
+unsafe impl<T: Sync> Sync for Input<T> {}
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::compile::Model;
-use crate::engine::{Inputs, Outputs, Program, native, ort, tagged};
+use crate::engine::{Destination, Inputs, Outputs, Program, native, ort, tagged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::grad;
 use crate::graph::{Graph, PortKind};
@@ -20,7 +20,7 @@ pub use crowd::Crowd;
 pub use table::{Columns, ColumnsMut, Strided, StridedMut};
 
 /// Which engine runs a session, as it was really chosen.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 enum Engine {
     Native(native::Settings),
     OnnxRuntime {
@@ -52,7 +52,7 @@ impl Engine {
         }
         if wanted == "native" || wanted == "tagged" || general {
             let engine = match wanted {
-                "native" => Engine::native(options),
+                "native" => Engine::native(options)?,
                 _ => Engine::Tagged(tagged::Limits::of(options)),
             };
             return match device {
@@ -77,14 +77,14 @@ impl Engine {
             Err(_)
                 if wanted == "auto" && config.library.is_none() && device == ort::Device::Cpu =>
             {
-                Ok(Engine::native(options))
+                Engine::native(options)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn native(options: &Options) -> Engine {
-        Engine::Native(native::Settings::of(options))
+    fn native(options: &Options) -> Result<Engine> {
+        Ok(Engine::Native(native::Settings::of(options)?))
     }
 
     fn name(&self) -> &'static str {
@@ -304,7 +304,8 @@ impl<T: Element> Session<T> {
     pub fn describe(&self) -> String {
         let (engine, device, dtype) = (self.engine(), self.device(), T::NAME);
         match &self.engine {
-            Engine::Native(_) | Engine::Tagged(_) => format!("{engine} {device} {dtype} threads=1"),
+            Engine::Tagged(_) => format!("{engine} {device} {dtype} threads=1"),
+            Engine::Native(_) => format!("{engine} {device} {dtype} threads={}", self.threads),
             Engine::OnnxRuntime { version, .. } => {
                 format!(
                     "{engine} {version} {device} {dtype} threads={}",
@@ -545,6 +546,16 @@ impl<T: Real> Outputs<T> for Results<'_, T> {
     fn contiguous(&mut self, output: usize, start: usize, count: usize) -> Option<&mut [T]> {
         let (table, entry) = self.column(output)?;
         table.contiguous(entry, start, count)
+    }
+
+    fn destination(&mut self, output: usize) -> Destination<T> {
+        match self.column(output) {
+            None => Destination::Nowhere,
+            Some((table, entry)) => match table.memory(entry) {
+                Some((first, stride)) => Destination::Memory { first, stride },
+                None => Destination::Unknown,
+            },
+        }
     }
 
     fn only(&mut self, values: &[T], _: &[bool]) {

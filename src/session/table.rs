@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ops::real::Real;
 
 /// A table that is read: samples by entries, wherever it lies in memory.
-pub trait Columns<T: Real> {
+pub trait Columns<T: Real>: Sync {
     /// Copies the values of an entry for the samples from `start` on; `out` says how many.
     fn gather(&self, entry: usize, start: usize, out: &mut [T]);
 
@@ -29,6 +29,12 @@ pub trait ColumnsMut<T: Real> {
 
     /// The memory of an entry for `count` samples from `start` on, if it lies side by side.
     fn contiguous(&mut self, entry: usize, start: usize, count: usize) -> Option<&mut [T]>;
+
+    /// Where the values of an entry lie: that of the first sample, and the stride from each to the next. `None` where they
+    /// must be written in order.
+    fn memory(&mut self, _entry: usize) -> Option<(*mut T, isize)> {
+        None
+    }
 
     /// Takes the first entries of the first sample, as many as `values` has.
     fn only(&mut self, values: &[T]) {
@@ -194,5 +200,10 @@ impl<T: Real> ColumnsMut<T> for StridedMut<'_, T> {
         (self.sample == 1)
             .then(|| self.data.get_mut(first..first + count))
             .flatten()
+    }
+
+    fn memory(&mut self, entry: usize) -> Option<(*mut T, isize)> {
+        let first = self.data.get_mut(entry * self.entry..)?;
+        Some((first.as_mut_ptr(), self.sample as isize))
     }
 }

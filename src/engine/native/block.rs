@@ -120,16 +120,75 @@ pub struct Batch<'a, T> {
     pub cancel: Option<&'a AtomicBool>,
 }
 
-/// A pass over a batch. `values` has the uniform values; the sums are put there too.
+/// What a thread works with.
+pub struct Desk<'a, T: 'static> {
+    /// Blocks.
+    pub memory: &'a mut Memory<T>,
+    /// The uniform values.
+    pub values: &'a mut [T],
+    /// The states that are kept of loops.
+    pub tapes: &'a mut [Tape<T>],
+    /// Where outputs go.
+    pub outputs: &'a mut dyn Outputs<T>,
+}
+
+/// A pass over a batch. The sums are put among the uniform values.
 pub fn pass<T: Real>(
     plan: &Plan<T>,
     pass: &Pass,
-    memory: &mut Memory<T>,
-    values: &mut [T],
-    tapes: &mut [Tape<T>],
-    batch: Batch<T>,
-    outputs: &mut dyn Outputs<T>,
+    desk: Desk<T>,
+    batch: &Batch<T>,
 ) -> Result<(), Stop> {
+    for slot in &pass.sums {
+        desk.values[*slot as usize] = T::ZERO;
+    }
+    at_desk(plan, pass, desk, batch, |flow| {
+        for index in 0..sections(batch.samples) {
+            section(pass, flow, batch, index)?;
+            flow.machine
+                .take_sums(pass.sums.len(), |values, sum, value| {
+                    let total = &mut values[pass.sums[sum] as usize];
+                    *total = *total + value;
+                });
+        }
+        Ok(())
+    })
+}
+
+/// How many sections a batch has. They can be computed in any order, and their sums added in the order of the samples.
+pub fn sections(samples: usize) -> usize {
+    samples.div_ceil(SECTION)
+}
+
+/// Computes those sections of a batch that `next` says, and gives the sums of each, in the order of the pass, to `done`.
+pub fn some_sections<T: Real>(
+    plan: &Plan<T>,
+    pass: &Pass,
+    desk: Desk<T>,
+    batch: &Batch<T>,
+    mut next: impl FnMut() -> Option<usize>,
+    mut done: impl FnMut(usize, T),
+) -> Result<(), Stop> {
+    at_desk(plan, pass, desk, batch, |flow| {
+        while let Some(index) = next() {
+            section(pass, flow, batch, index)?;
+            let sums = pass.sums.len();
+            flow.machine
+                .take_sums(sums, |_, sum, value| done(index * sums + sum, value));
+        }
+        Ok(())
+    })
+}
+
+/// Sets up a block of samples and works with it.
+fn at_desk<T: Real>(
+    plan: &Plan<T>,
+    pass: &Pass,
+    desk: Desk<T>,
+    batch: &Batch<T>,
+    work: impl FnOnce(&mut Flow<T, Block<T>>) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let memory = desk.memory;
     let mut views: Vec<&[T]> = std::mem::take(&mut memory.views);
     let direct = |port: &usize| batch.inputs.contiguous(*port, 0, batch.samples);
     views.extend(plan.inputs.iter().map(|port| direct(port).unwrap_or(&[])));
@@ -138,22 +197,23 @@ pub fn pass<T: Real>(
         blocks: &mut memory.blocks,
         lanes: &mut memory.lanes,
         arch: memory.arch,
-        values,
+        values: desk.values,
         views: &views,
         start: 0,
         count: 0,
-        outputs,
+        outputs: desk.outputs,
         matrices: &mut memory.matrices,
         code: &mut memory.code,
     };
     block.code.pointed = None;
     let mut flow = Flow {
         machine: block,
-        tapes,
+        tapes: desk.tapes,
         limit: batch.limit,
         cancel: batch.cancel,
     };
-    let done = sections(pass, &mut flow, &batch);
+    flow.machine.fill(&pass.uniforms);
+    let done = work(&mut flow);
     if done.is_err() {
         memory.lanes.fill(Aligned([T::ZERO; LANES]));
     }
@@ -163,36 +223,30 @@ pub fn pass<T: Real>(
     done
 }
 
-/// The loop over the sections.
-fn sections<T: Real>(
+/// One section.
+fn section<T: Real>(
     pass: &Pass,
     flow: &mut Flow<T, Block<T>>,
     batch: &Batch<T>,
+    index: usize,
 ) -> Result<(), Stop> {
-    flow.machine.fill(&pass.uniforms);
-    for slot in &pass.sums {
-        flow.machine.values[*slot as usize] = T::ZERO;
+    if cancelled(batch.cancel) {
+        return Err(Stop::Cancelled);
     }
-    let mut start = 0;
-    while start < batch.samples {
-        if cancelled(batch.cancel) {
-            return Err(Stop::Cancelled);
+    let mut start = index * SECTION;
+    let end = batch.samples.min(start + SECTION);
+    while start < end {
+        flow.machine.start = start;
+        flow.machine.count = BLOCK.min(end - start);
+        flow.machine.gather(&pass.inputs, batch.inputs);
+        if let [Item::Steps(steps)] = &pass.items[..] {
+            // without loops, all blocks of the section in one go
+            flow.machine.section(steps, pass, batch.inputs, end);
+            start = end;
+        } else {
+            flow.items(&pass.items)?;
+            start += flow.machine.count;
         }
-        let end = batch.samples.min(start + SECTION);
-        while start < end {
-            flow.machine.start = start;
-            flow.machine.count = BLOCK.min(end - start);
-            flow.machine.gather(&pass.inputs, batch.inputs);
-            if let [Item::Steps(steps)] = &pass.items[..] {
-                // without loops, all blocks of the section in one go
-                flow.machine.section(steps, pass, batch.inputs, end);
-                start = end;
-            } else {
-                flow.items(&pass.items)?;
-                start += flow.machine.count;
-            }
-        }
-        flow.machine.join(&pass.sums);
     }
     Ok(())
 }
@@ -245,11 +299,10 @@ impl<T: Real> Block<'_, T> {
         self.arch.dispatch(Batched(self, steps, more));
     }
 
-    /// Adds the sums of a section to the totals.
-    fn join(&mut self, sums: &[Slot]) {
-        for (lanes, slot) in self.lanes.iter_mut().zip(sums) {
-            let total = &mut self.values[*slot as usize];
-            *total = *total + tree(&lanes.0);
+    /// Gives the sums of a section to `to`, with the uniform values, and starts over.
+    fn take_sums(&mut self, sums: usize, mut to: impl FnMut(&mut [T], usize, T)) {
+        for (sum, lanes) in self.lanes[..sums].iter_mut().enumerate() {
+            to(self.values, sum, tree(&lanes.0));
             lanes.0 = [T::ZERO; LANES];
         }
     }

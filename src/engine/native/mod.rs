@@ -16,14 +16,17 @@ mod item;
 mod kernels;
 mod linear;
 mod plan;
+pub mod pool;
 mod reading;
 mod registers;
 mod scalar;
 mod step;
 mod tape;
+mod team;
 mod values;
 mod vector;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::engine::{Inputs, Outputs, Program};
@@ -33,7 +36,9 @@ use crate::ops::real::Real;
 use crate::options::Options;
 use flow::{Flow, Stop, cancelled};
 use plan::Plan;
+use pool::Pool;
 use tape::Tape;
+use team::Team;
 
 /// The highest limit on the iterations of a loop.
 const MOST: u32 = u32::MAX - 1;
@@ -51,12 +56,14 @@ pub enum MachineCode {
 }
 
 /// How graphs are prepared.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Machine code, where the processor and the system let it run.
     pub machine_code: MachineCode,
     /// Most iterations of a loop.
     pub max_steps: u64,
+    /// Threads that share large batches, if more than that of the caller are to work. The digits do not depend on it.
+    pub pool: Option<Arc<Pool>>,
 }
 
 impl Default for Settings {
@@ -64,21 +71,30 @@ impl Default for Settings {
         Settings {
             machine_code: MachineCode::Auto,
             max_steps: 1_000_000,
+            pool: None,
         }
     }
 }
 
 impl Settings {
-    /// The settings that the options `machine_code` and `max_steps` say.
-    pub fn of(options: &Options) -> Settings {
-        Settings {
+    /// The settings that the options `machine_code`, `max_steps` and `threads` say.
+    ///
+    /// # Errors
+    /// `Memory` where the system gives no more threads.
+    pub fn of(options: &Options) -> Result<Settings> {
+        let threads = options.int("threads") as usize;
+        Ok(Settings {
             machine_code: match options.str("machine_code") {
                 "off" => MachineCode::Off,
                 "avx" => MachineCode::Avx,
                 _ => MachineCode::Auto,
             },
             max_steps: options.int("max_steps").unsigned_abs(),
-        }
+            pool: match threads {
+                0 | 1 => None,
+                _ => Some(Arc::new(Pool::new(threads)?)),
+            },
+        })
     }
 }
 
@@ -108,6 +124,7 @@ pub fn prepare_with<T: Real>(graph: &Graph, settings: &Settings) -> Result<Nativ
         matrices: vec![T::ZERO; plan.matrices],
         limit: u32::try_from(settings.max_steps).map_or(MOST, |steps| steps.min(MOST)),
         values,
+        team: Team::new(settings.pool.clone()),
         plan,
     })
 }
@@ -126,6 +143,8 @@ pub struct Native<T: 'static> {
     tapes: Vec<Tape<T>>,
     /// Most iterations of a loop.
     limit: u32,
+    /// The threads that share large batches.
+    team: Team<T>,
 }
 
 impl<T: Real> Program<T> for Native<T> {
@@ -164,6 +183,7 @@ impl<T: Real> Native<T> {
             memory,
             tapes,
             limit,
+            team,
         } = self;
         for slot in &plan.counts {
             values[*slot as usize] = T::of(samples as f64);
@@ -204,8 +224,16 @@ impl<T: Real> Native<T> {
                 limit: *limit,
                 cancel,
             };
-            let (values, tapes) = (&mut *flow.machine.values, &mut *flow.tapes);
-            block::pass(plan, pass, memory, values, tapes, batch, outputs)?;
+            let values = &mut *flow.machine.values;
+            if !team.pass(plan, pass, values, &batch, outputs)? {
+                let desk = block::Desk {
+                    memory,
+                    values,
+                    tapes: &mut *flow.tapes,
+                    outputs: &mut *outputs,
+                };
+                block::pass(plan, pass, desk, &batch)?;
+            }
             if cancelled(cancel) {
                 return Err(Stop::Cancelled);
             }

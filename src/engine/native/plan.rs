@@ -72,6 +72,8 @@ pub struct Pass {
     pub inputs: Vec<usize>,
     /// Where the sums go.
     pub sums: Vec<Slot>,
+    /// The outputs that it gives.
+    pub stored: Vec<usize>,
 }
 
 impl<T: Real> Plan<T> {
@@ -195,7 +197,7 @@ fn pass<T: Real>(
     kernels: &mut Kernels<T>,
 ) -> Result<Option<Pass>> {
     let mut roots = vec![Vec::new(); values.list.len()];
-    let mut sums = Vec::new();
+    let (mut sums, mut stored) = (Vec::new(), Vec::new());
     for (i, value) in values.list.iter().enumerate() {
         if let Source::Sum(arg) = value.source
             && value.depth == depth + 1
@@ -208,6 +210,7 @@ fn pass<T: Real>(
         let value = &values.list[*output];
         if value.batched && value.depth == depth {
             roots[*output].push(Out::Output(i));
+            stored.push(i);
         }
     }
     if roots.iter().all(Vec::is_empty) {
@@ -256,5 +259,6 @@ fn pass<T: Real>(
         uniforms: uniforms.into_iter().collect(),
         inputs: inputs.into_iter().collect(),
         sums,
+        stored,
     }))
 }
