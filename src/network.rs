@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result, Span};
 use crate::graph::{
-    Builder, Function, FunctionId, Graph, NodeId, NodeKind, Port, PortKind, RegionId, Type,
+    Builder, Function, FunctionId, Graph, NodeId, NodeKind, Port, PortKind, RegionId, Type, flatten,
 };
 use crate::ops::Op;
 use crate::syntax::ast::{Constant, Weight};
@@ -25,11 +25,16 @@ pub struct Network {
 }
 
 impl Network {
-    /// The network of a numeric graph.
+    /// The network of a numeric graph. Of branches both arms are computed.
     ///
     /// # Errors
-    /// `Unsupported` for a graph with branches, loops or decompositions of matrices, and for one without outputs.
+    /// `Unsupported` for a graph with loops or decompositions of matrices, and for one without outputs.
     pub fn new(graph: Graph) -> Result<Network> {
+        let branches = |kind: &NodeKind| matches!(kind, NodeKind::If(..));
+        let graph = match graph.nodes.iter().any(|node| branches(&node.kind)) {
+            true => flatten(&graph),
+            false => graph,
+        };
         let straight = |kind: &NodeKind| {
             matches!(
                 kind,
@@ -39,7 +44,7 @@ impl Network {
         let refuse = |what: &str| Err(Error::new(ErrorKind::Unsupported, what));
         if !graph.nodes.iter().all(|node| straight(&node.kind)) {
             return refuse(
-                "it holds branches, loops or decompositions of matrices, which cannot be imported: write that part in Scheme",
+                "it holds loops that hang on data, or decompositions of matrices, which cannot be imported: write that part in Scheme",
             );
         }
         if graph.outputs.is_empty() {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ncg::compile::{Model, Text};
 use ncg::document::{self, Files};
 use ncg::engine::ort::probe;
+use ncg::graph::NodeKind;
 use ncg::graph::PortKind;
 use ncg::interp::{bind_program, interpreter};
 use ncg::network::Networks;
@@ -219,7 +220,17 @@ fn it_computes_what_the_file_computes() {
         let names: Vec<String> = (0..count).map(|i| format!("q{i}")).collect();
         let names = names.join(" ");
         let source = format!("(import f \"{file}\") (f {names})");
-        let imported = compile(&source, &folder).unwrap();
+        let imported = compile(&source, &folder);
+        let loops = |node: &ncg::graph::Node| matches!(node.kind, NodeKind::Loop(..));
+        if alone.graph.nodes.iter().any(loops) {
+            let error = imported.unwrap_err();
+            assert!(
+                error.message.contains("loops that hang on data"),
+                "{error:?}"
+            );
+            continue;
+        }
+        let imported = imported.unwrap();
         let own: Vec<String> = imported
             .graph
             .ports
