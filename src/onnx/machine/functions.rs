@@ -1,5 +1,8 @@
-//! Operations on numbers, chosen by their number while the model runs: a tree of `If`s whose leaves come from the table of
-//! operations, frequent ones near the root.
+//! Operations on numbers, chosen by their number while the model runs: bodies of `If`s that come from the table of operations.
+//!
+//! The bodies are not nested deep, because older runtimes take twice as long to load a model for each level more (1.20:
+//! 14 s where a tree of all operations is 9 levels deep). The frequent operations are a small tree; the others stand in
+//! groups behind each other, each of which passes on what stands before it unless the operation is one of its own.
 
 use super::set::{FUNCTIONS, Mark, TOO_LARGE, is_test, mark};
 use super::sheet::{Dim, Sheet, Tensor};
@@ -11,8 +14,14 @@ use crate::onnx::proto::GraphProto;
 use crate::onnx::proto::tensor_proto::DataType;
 use crate::ops::{Emit, NodeId, Op, Role, Site};
 
-/// How many leaves a tree has: one for each function, then one for what only passes its first operand on.
-pub const LEAVES: usize = FUNCTIONS.len() + 1;
+/// The number of what only passes its first operand on, and has no adjoints: no group has it.
+pub const NONE: usize = FUNCTIONS.len().next_multiple_of(GROUP);
+
+/// How many operations are in the tree of the frequent ones, the first of [`FUNCTIONS`].
+const FREQUENT: usize = 8;
+
+/// How many operations stand in a group of the others.
+const GROUP: usize = 4;
 
 /// Writes the trees of one file.
 pub struct Functions {
@@ -48,9 +57,11 @@ impl Functions {
         operands: &Operands,
         dims: &[Dim],
     ) -> Result<Tensor> {
-        let leaves = (0..LEAVES).map(|leaf| self.value_leaf(sheet, leaf, operands, dims));
+        let leaves = FUNCTIONS.iter();
+        let leaves = leaves.map(|(op, count)| self.value_leaf(sheet, *op, *count, operands, dims));
         let leaves = leaves.collect::<Result<Vec<GraphProto>>>()?;
-        Ok(tree(sheet, function, 0, leaves, &[(DataType::Double, dims)]).remove(0))
+        let (none, outputs) = ([operands.a.clone()], [(DataType::Double, dims)]);
+        Ok(choose(sheet, function, leaves, &none, &outputs).remove(0))
     }
 
     /// The same for one sample, with what is asked of the result.
@@ -62,16 +73,17 @@ impl Functions {
     ) -> Result<Vec<Tensor>> {
         let dims = &[Dim::Is(1)];
         let mut leaves = Vec::new();
-        for (leaf, (op, ..)) in FUNCTIONS.iter().enumerate() {
+        for (op, count) in FUNCTIONS {
             let mut body = sheet.inner();
-            let value = self.leaf(&mut body, leaf, operands)?;
+            let value = self.leaf(&mut body, *op, *count, operands)?;
             let mark = marked(&mut body, *op, &value);
             body.output(&value, DataType::Double, dims);
             body.output(&mark, DataType::Bool, dims);
             leaves.push(body.finish());
         }
+        let none = [operands.a.clone(), sheet.truths(&[1], false)];
         let outputs = [(DataType::Double, &dims[..]), (DataType::Bool, dims)];
-        Ok(tree(sheet, function, 0, leaves, &outputs))
+        Ok(choose(sheet, function, leaves, &none, &outputs))
     }
 
     /// The adjoints of both operands.
@@ -83,36 +95,44 @@ impl Functions {
         back: &Back,
         dims: &[Dim],
     ) -> Result<Vec<Tensor>> {
-        let leaves = (0..LEAVES).map(|leaf| self.adjoint_leaf(sheet, leaf, operands, back, dims));
+        let leaves = FUNCTIONS.iter().map(|(op, count)| {
+            let both = (operands, back);
+            self.adjoint_leaf(sheet, *op, *count, both, dims)
+        });
         let leaves = leaves.collect::<Result<Vec<GraphProto>>>()?;
+        let none = [back.zeros.clone(), back.zeros.clone()];
         let output = (DataType::Double, dims);
-        Ok(tree(sheet, function, 0, leaves, &[output, output]))
+        Ok(choose(sheet, function, leaves, &none, &[output, output]))
     }
 
     fn value_leaf(
         &mut self,
         sheet: &mut Sheet,
-        leaf: usize,
+        op: Op,
+        count: usize,
         operands: &Operands,
         dims: &[Dim],
     ) -> Result<GraphProto> {
         let mut body = sheet.inner();
-        let value = self.leaf(&mut body, leaf, operands)?;
+        let value = self.leaf(&mut body, op, count, operands)?;
         body.output(&value, DataType::Double, dims);
         Ok(body.finish())
     }
 
-    fn leaf(&mut self, body: &mut Sheet, leaf: usize, operands: &Operands) -> Result<Tensor> {
-        let Some((op, count, _)) = FUNCTIONS.get(leaf) else {
-            return Ok(body.op("Identity", &[operands.a]));
-        };
+    fn leaf(
+        &mut self,
+        body: &mut Sheet,
+        op: Op,
+        count: usize,
+        operands: &Operands,
+    ) -> Result<Tensor> {
         let ports = [operands.a, operands.b];
-        let mut builder = Builder::new(inputs(*count));
-        let args: Vec<NodeId> = (0..*count).map(|i| builder.port(i)).collect();
-        let node = builder.op(*op, &args);
+        let mut builder = Builder::new(inputs(count));
+        let args: Vec<NodeId> = (0..count).map(|i| builder.port(i)).collect();
+        let node = builder.op(op, &args);
         let graph = builder.finish(vec![output("value", node)], Value::Output(0));
-        let value = self.write(body, &graph, &ports[..*count])?.remove(0);
-        Ok(match is_test(*op) {
+        let value = self.write(body, &graph, &ports[..count])?.remove(0);
+        Ok(match is_test(op) {
             true => body.cast(&value, DataType::Double),
             false => value,
         })
@@ -121,25 +141,23 @@ impl Functions {
     fn adjoint_leaf(
         &mut self,
         sheet: &mut Sheet,
-        leaf: usize,
-        operands: &Operands,
-        back: &Back,
+        op: Op,
+        count: usize,
+        (operands, back): (&Operands, &Back),
         dims: &[Dim],
     ) -> Result<GraphProto> {
         let mut body = sheet.inner();
         let mut outputs = vec![];
         let mut places = [None; 2];
         let mut builder = Builder::new(inputs(4));
-        if let Some((op, count, _)) = FUNCTIONS.get(leaf)
-            && let Role::Numeric { adjoint, .. } = op.row().role
-        {
+        if let Role::Numeric { adjoint, .. } = op.row().role {
             let ports: Vec<NodeId> = (0..4).map(|i| builder.port(i)).collect();
             let site = Site {
-                args: &ports[..*count],
+                args: &ports[..count],
                 out: ports[2],
                 adjoint: ports[3],
             };
-            for (i, place) in places.iter_mut().enumerate().take(*count) {
+            for (i, place) in places.iter_mut().enumerate().take(count) {
                 if let Some(node) = adjoint(&mut builder, site, i) {
                     *place = Some(outputs.len());
                     outputs.push(output(if i == 0 { "da" } else { "db" }, node));
@@ -223,12 +241,79 @@ fn output(name: &str, node: NodeId) -> Output {
     }
 }
 
-fn weight(leaf: usize) -> u32 {
-    FUNCTIONS.get(leaf).map_or(10, |row| row.2)
+/// Chooses among the leaves, which give as many outputs as `none`; that is what comes out where the number is beyond them.
+fn choose(
+    sheet: &mut Sheet,
+    function: &Tensor,
+    mut leaves: Vec<GraphProto>,
+    none: &[Tensor],
+    outputs: &[(DataType, &[Dim])],
+) -> Vec<Tensor> {
+    let rest = leaves.split_off(FREQUENT);
+    let mut then = sheet.inner();
+    let tensors = tree(&mut then, function, 0, leaves, outputs);
+    give(&mut then, &tensors, outputs);
+
+    let mut otherwise = sheet.inner();
+    let count = rest.len().div_ceil(GROUP);
+    let numbers: Vec<f64> = (0..count).map(|i| (FREQUENT / GROUP + i) as f64).collect();
+    let numbers = otherwise.reals(&[count as i64], &numbers);
+    let size = otherwise.real(GROUP as f64);
+    let group = otherwise.op("Div", &[function, &size]);
+    let group = otherwise.op("Floor", &[&group]);
+    let tests = otherwise.op("Equal", &[&group, &numbers]);
+    let tests = otherwise.split(&tests, &vec![1; count]);
+    let mut tensors = none.to_vec();
+    let (mut rest, mut first) = (rest.into_iter(), FREQUENT);
+    for test in &tests {
+        let leaves: Vec<GraphProto> = rest.by_ref().take(GROUP).collect();
+        let (mut inside, mut outside) = (otherwise.inner(), otherwise.inner());
+        let length = leaves.len();
+        let found = tree(&mut inside, function, first, leaves, outputs);
+        give(&mut inside, &found, outputs);
+        pass(&mut outside, &tensors, outputs);
+        tensors = branch(&mut otherwise, test, inside, outside, outputs.len());
+        first += length;
+    }
+    // what no node of a body makes is no output of it
+    pass(&mut otherwise, &tensors, outputs);
+
+    let border = sheet.real(FREQUENT as f64);
+    let test = sheet.op("Less", &[function, &border]);
+    branch(sheet, &test, then, otherwise, outputs.len())
 }
 
-/// Chooses among leaves, the first of which has the number `first`: halves by weight (Knuth, "Optimum binary search trees",
-/// 1971, gives the best ones; these are near).
+/// Makes tensors of a body its outputs.
+fn give(body: &mut Sheet, tensors: &[Tensor], outputs: &[(DataType, &[Dim])]) {
+    for (tensor, (of, dims)) in tensors.iter().zip(outputs) {
+        body.output(tensor, *of, dims);
+    }
+}
+
+/// Makes tensors of what is around a body its outputs.
+fn pass(body: &mut Sheet, tensors: &[Tensor], outputs: &[(DataType, &[Dim])]) {
+    let own: Vec<Tensor> = tensors
+        .iter()
+        .map(|tensor| body.op("Identity", &[tensor]))
+        .collect();
+    give(body, &own, outputs);
+}
+
+fn branch(
+    sheet: &mut Sheet,
+    test: &Tensor,
+    then: Sheet,
+    otherwise: Sheet,
+    outputs: usize,
+) -> Vec<Tensor> {
+    let bodies = vec![
+        ("then_branch", then.finish()),
+        ("else_branch", otherwise.finish()),
+    ];
+    sheet.bodies("If", &[test], outputs, bodies)
+}
+
+/// Chooses by halves among leaves, the first of which has the number `first`; the tensors of its outputs.
 fn tree(
     sheet: &mut Sheet,
     function: &Tensor,
@@ -236,30 +321,23 @@ fn tree(
     mut leaves: Vec<GraphProto>,
     outputs: &[(DataType, &[Dim])],
 ) -> Vec<Tensor> {
-    let total: u32 = (first..first + leaves.len()).map(weight).sum();
-    let (mut middle, mut sum) = (1, weight(first));
-    while middle + 1 < leaves.len() && 2 * (sum + weight(first + middle)) <= total {
-        sum += weight(first + middle);
-        middle += 1;
+    if leaves.len() < 2 {
+        let leaf = leaves.pop().unwrap_or_default();
+        let names = leaf.output.iter().map(|output| output.name().to_string());
+        let names = names.collect();
+        sheet.absorb(leaf);
+        return names;
     }
+    let middle = leaves.len() / 2;
     let rest = leaves.split_off(middle);
     let border = sheet.real((first + middle) as f64);
     let test = sheet.op("Less", &[function, &border]);
-    let mut arms = Vec::new();
-    for (first, mut leaves) in [(first, leaves), (first + middle, rest)] {
-        if leaves.len() == 1 {
-            arms.push(leaves.remove(0));
-            continue;
-        }
+    let mut arm = |first: usize, leaves: Vec<GraphProto>| {
         let mut body = sheet.inner();
         let tensors = tree(&mut body, function, first, leaves, outputs);
-        for (tensor, (of, dims)) in tensors.iter().zip(outputs) {
-            body.output(tensor, *of, dims);
-        }
-        arms.push(body.finish());
-    }
-    let otherwise = arms.pop().unwrap_or_default();
-    let then = arms.pop().unwrap_or_default();
-    let bodies = vec![("then_branch", then), ("else_branch", otherwise)];
-    sheet.bodies("If", &[&test], outputs.len(), bodies)
+        give(&mut body, &tensors, outputs);
+        body
+    };
+    let (then, otherwise) = (arm(first, leaves), arm(first + middle, rest));
+    branch(sheet, &test, then, otherwise, outputs.len())
 }

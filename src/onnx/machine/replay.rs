@@ -4,7 +4,7 @@
 //! the longest time; so the registers follow from sorting, without a loop over the tape. An adjoint lives as long as its
 //! value, the other way round, and has the same register.
 
-use super::functions::{Back, Functions, LEAVES, Operands};
+use super::functions::{Back, Functions, NONE, Operands};
 use super::set::{Code, FUNCTIONS, NUMERIC, OPERATIONS, TAPE_ROW, function};
 use super::sheet::{Dim, Sheet, Tensor, int_attribute, word_attribute};
 use crate::error::Result;
@@ -178,8 +178,8 @@ pub fn lay_out(sheet: &mut Sheet, path: &Path) -> Tape {
 fn function_of_operation(sheet: &mut Sheet) -> Tensor {
     let leaf = |operation: usize| match operation.checked_sub(NUMERIC) {
         Some(place) if place < FUNCTIONS.len() => place,
-        None if operation == Code::IsEq as usize => function(Op::Equal).unwrap_or(LEAVES - 1),
-        _ => LEAVES - 1,
+        None if operation == Code::IsEq as usize => function(Op::Equal).unwrap_or(NONE),
+        _ => NONE,
     };
     let leaves: Vec<f64> = (0..OPERATIONS).map(|i| leaf(i) as f64).collect();
     sheet.reals(&[OPERATIONS as i64], &leaves)
@@ -330,7 +330,7 @@ pub fn reverse(
     // what no adjoint has reached has none: not even zero times infinity
     let is = body.op("Gather", &[&reached, &this.whole[2]]);
     let is_reached = body.cast(&is, DataType::Bool);
-    let nothing = body.real((LEAVES - 1) as f64);
+    let nothing = body.real(NONE as f64);
     let function = body.op("Where", &[&is_reached, &this.function, &nothing]);
     let operands = Operands { a: &a, b: &b };
     let back = Back {
@@ -377,13 +377,13 @@ fn tape_values(body: &mut Sheet, all: &Tensor) -> Tensor {
     body.item(&shape, 0)
 }
 
-/// For each leaf, whether its operands have adjoints.
+/// For each function, whether its operands have adjoints.
 fn has_adjoints(sheet: &mut Sheet) -> Tensor {
-    let mut has = vec![0; 2 * LEAVES];
-    for (leaf, (op, count, _)) in FUNCTIONS.iter().enumerate() {
+    let mut has = vec![0; 2 * (NONE + 1)];
+    for (leaf, (op, count)) in FUNCTIONS.iter().enumerate() {
         for i in 0..*count {
             has[2 * leaf + i] = i64::from(op.passes(i, *count));
         }
     }
-    sheet.ints(&[LEAVES as i64, 2], &has)
+    sheet.ints(&[NONE as i64 + 1, 2], &has)
 }

@@ -93,56 +93,56 @@ pub enum Code {
     Count,
 }
 
-/// Operations on numbers: how many operands, and how often they occur, roughly: the frequent ones are found first.
-pub const FUNCTIONS: &[(Op, usize, u32)] = &[
-    (Op::Mul, 2, 50),
-    (Op::Add, 2, 40),
-    (Op::Sub, 2, 40),
-    (Op::Div, 2, 20),
-    (Op::Equal, 2, 15),
-    (Op::Less, 2, 10),
-    (Op::Exp, 1, 6),
-    (Op::Sqrt, 1, 4),
-    (Op::Sin, 1, 4),
-    (Op::Cos, 1, 4),
-    (Op::Log, 1, 4),
-    (Op::Neg, 1, 4),
-    (Op::Greater, 2, 4),
-    (Op::LessEqual, 2, 3),
-    (Op::GreaterEqual, 2, 3),
-    (Op::Pow, 2, 3),
-    (Op::Abs, 1, 2),
-    (Op::Min, 2, 2),
-    (Op::Max, 2, 2),
-    (Op::Tanh, 1, 2),
-    (Op::Not, 1, 2),
-    (Op::And, 2, 2),
-    (Op::Or, 2, 2),
-    (Op::Quotient, 2, 1),
-    (Op::Remainder, 2, 1),
-    (Op::Modulo, 2, 1),
-    (Op::Sign, 1, 1),
-    (Op::Tan, 1, 1),
-    (Op::Asin, 1, 1),
-    (Op::Acos, 1, 1),
-    (Op::Atan, 1, 1),
-    (Op::Atan2, 2, 1),
-    (Op::Sinh, 1, 1),
-    (Op::Cosh, 1, 1),
-    (Op::Floor, 1, 1),
-    (Op::Ceiling, 1, 1),
-    (Op::Round, 1, 1),
-    (Op::Truncate, 1, 1),
-    (Op::Sigmoid, 1, 1),
-    (Op::Relu, 1, 1),
-    (Op::Softplus, 1, 1),
-    (Op::Erf, 1, 1),
-    (Op::StraightThrough, 2, 1),
+/// Operations on numbers, and how many operands they have: those that occur often are the first.
+pub const FUNCTIONS: &[(Op, usize)] = &[
+    (Op::Mul, 2),
+    (Op::Add, 2),
+    (Op::Sub, 2),
+    (Op::Div, 2),
+    (Op::Equal, 2),
+    (Op::Less, 2),
+    (Op::Exp, 1),
+    (Op::Sqrt, 1),
+    (Op::Sin, 1),
+    (Op::Cos, 1),
+    (Op::Log, 1),
+    (Op::Neg, 1),
+    (Op::Greater, 2),
+    (Op::LessEqual, 2),
+    (Op::GreaterEqual, 2),
+    (Op::Pow, 2),
+    (Op::Abs, 1),
+    (Op::Min, 2),
+    (Op::Max, 2),
+    (Op::Tanh, 1),
+    (Op::Not, 1),
+    (Op::And, 2),
+    (Op::Or, 2),
+    (Op::Quotient, 2),
+    (Op::Remainder, 2),
+    (Op::Modulo, 2),
+    (Op::Sign, 1),
+    (Op::Tan, 1),
+    (Op::Asin, 1),
+    (Op::Acos, 1),
+    (Op::Atan, 1),
+    (Op::Atan2, 2),
+    (Op::Sinh, 1),
+    (Op::Cosh, 1),
+    (Op::Floor, 1),
+    (Op::Ceiling, 1),
+    (Op::Round, 1),
+    (Op::Truncate, 1),
+    (Op::Sigmoid, 1),
+    (Op::Relu, 1),
+    (Op::Softplus, 1),
+    (Op::Erf, 1),
+    (Op::StraightThrough, 2),
 ];
 
 /// The place of an operation among [`FUNCTIONS`].
 pub fn function(op: Op) -> Option<usize> {
-    FUNCTIONS.iter().position(|(other, ..)| *other == op)
+    FUNCTIONS.iter().position(|(other, _)| *other == op)
 }
 
 /// Whole numbers are smaller than this one: below it, reals hold each of them.
@@ -409,7 +409,7 @@ pub fn tables() -> Tables {
 /// What an operation does to operands of these tags, where their payloads differ and where they are equal.
 fn pair(operation: usize, a: usize, b: usize) -> [Action; 2] {
     let both = |action: Action| [action.clone(), action];
-    if let Some((op, ..)) = FUNCTIONS.get(operation.wrapping_sub(NUMERIC)) {
+    if let Some((op, _)) = FUNCTIONS.get(operation.wrapping_sub(NUMERIC)) {
         return numeric(*op, a, b);
     }
     let Some(code) = CODES.iter().find(|code| **code as usize == operation) else {
