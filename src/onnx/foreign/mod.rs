@@ -13,6 +13,7 @@ mod elementwise;
 mod evaluator;
 mod fault;
 mod products;
+mod recurrent;
 mod reduce;
 mod registry;
 mod scan;

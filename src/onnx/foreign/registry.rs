@@ -59,6 +59,7 @@ operators! {
     branch: "If";
     repeat: "Loop";
     scan: "Scan";
+    recurrent: "RNN" "GRU" "LSTM";
 }
 
 /// What reads the operator of this name.
