@@ -82,6 +82,50 @@ pub fn ints(node: NodeProto, name: &str, values: &[i64]) -> NodeProto {
     )
 }
 
+pub fn real(node: NodeProto, name: &str, value: f32) -> NodeProto {
+    let f = Some(value);
+    with(
+        node,
+        name,
+        AttributeProto {
+            f,
+            ..Default::default()
+        },
+    )
+}
+
+pub fn word(node: NodeProto, name: &str, value: &str) -> NodeProto {
+    let s = Some(value.as_bytes().to_vec());
+    with(
+        node,
+        name,
+        AttributeProto {
+            s,
+            ..Default::default()
+        },
+    )
+}
+
+pub fn words(node: NodeProto, name: &str, values: &[&str]) -> NodeProto {
+    let strings = values
+        .iter()
+        .map(|value| value.as_bytes().to_vec())
+        .collect();
+    with(
+        node,
+        name,
+        AttributeProto {
+            strings,
+            ..Default::default()
+        },
+    )
+}
+
+/// A list of whole numbers.
+pub fn list(name: &str, values: &[i64]) -> NodeProto {
+    ints(node("Constant", &[], &[name]), "value_ints", values)
+}
+
 fn scalar(name: &str, data_type: i32, raw: &[u8]) -> NodeProto {
     let tensor = TensorProto {
         data_type: Some(data_type),
@@ -207,4 +251,24 @@ pub fn on_engines(graph: &Graph, x: &[f64]) -> Vec<(Vec<f64>, Vec<f64>)> {
         (y, dx)
     });
     results.collect()
+}
+
+/// The outputs of all samples on the native engine.
+pub fn first_engine(model: Model, x: &[Vec<f64>]) -> Vec<f64> {
+    let mut options = Options::new();
+    options.set_str("engine", "native").unwrap();
+    let (width, outputs) = (model.graph.inputs().len(), model.graph.outputs.len());
+    let mut session = Session::<f64>::new(Arc::new(model), &options).unwrap();
+    let mut y = vec![0.0; x.len() * outputs];
+    let x = x.concat();
+    session
+        .eval(
+            x.len() / width,
+            &Strided::rows(&x, width),
+            None,
+            &mut StridedMut::rows(&mut y, outputs),
+            None,
+        )
+        .unwrap();
+    y
 }

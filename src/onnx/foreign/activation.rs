@@ -67,11 +67,7 @@ impl<'a> Evaluator<'a> {
                 let gate = this.hard_sigmoid(x, 1.0 / 6.0, 0.5)?;
                 this.mul(x, gate)
             }
-            "Softsign" => {
-                let (one, size) = (this.real(1.0), this.op(Op::Abs, &[x])?);
-                let below = this.add(one, size)?;
-                this.div(x, below)
-            }
+            "Softsign" => this.softsign(x),
             "Mish" => {
                 let soft = this.op(Op::Softplus, &[x])?;
                 let gate = this.op(Op::Tanh, &[soft])?;
@@ -102,6 +98,12 @@ impl<'a> Evaluator<'a> {
             true => Ok(vec![result]),
             false => Err(wrong_type()),
         }
+    }
+
+    pub(super) fn softsign(&mut self, x: NodeId) -> Outcome<NodeId> {
+        let (one, size) = (self.real(1.0), self.op(Op::Abs, &[x])?);
+        let below = self.add(one, size)?;
+        self.div(x, below)
     }
 
     fn leaky(&mut self, x: NodeId, slope: NodeId) -> Outcome<NodeId> {

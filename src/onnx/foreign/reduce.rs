@@ -1,4 +1,4 @@
-//! Reductions, softmax and normalisations.
+//! Reductions, softmax, and the normalisation by what was measured in training.
 
 use super::Kind;
 use super::evaluator::{Call, Evaluator};
@@ -49,7 +49,7 @@ impl<'a> Evaluator<'a> {
         })?])
     }
 
-    fn reduce(&mut self, operator: &str, group: &[NodeId]) -> Outcome<NodeId> {
+    pub(super) fn reduce(&mut self, operator: &str, group: &[NodeId]) -> Outcome<NodeId> {
         let each = |this: &mut Self, of: &dyn Fn(&mut Self, NodeId) -> Outcome<NodeId>| {
             let all = group.iter().map(|x| of(this, *x));
             let all = all.collect::<Outcome<Vec<NodeId>>>()?;
@@ -88,7 +88,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn most(&mut self, op: Op, group: &[NodeId]) -> Outcome<NodeId> {
+    pub(super) fn most(&mut self, op: Op, group: &[NodeId]) -> Outcome<NodeId> {
         let Some((first, rest)) = group.split_first() else {
             return Err(bad("reduces no elements"));
         };
@@ -104,7 +104,7 @@ impl<'a> Evaluator<'a> {
         powers.collect()
     }
 
-    fn mean(&mut self, group: &[NodeId]) -> Outcome<NodeId> {
+    pub(super) fn mean(&mut self, group: &[NodeId]) -> Outcome<NodeId> {
         let (sum, count) = (self.sum(group)?, self.real(group.len() as f64));
         self.div(sum, count)
     }
@@ -158,7 +158,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The tensor of what `of` gives for the elements that differ in these axes alone.
-    fn grouped(
+    pub(super) fn grouped(
         &mut self,
         x: &Tensor,
         axes: &[usize],
@@ -204,40 +204,6 @@ impl<'a> Evaluator<'a> {
             let whole = this.add(most, log)?;
             group.iter().map(|x| this.sub(*x, whole)).collect()
         })?])
-    }
-
-    pub(super) fn layer_norm(&mut self, call: &mut Call<'a>) -> Outputs {
-        call.arity(2..=3)?;
-        let (x, scale) = (call.numbers(0)?, call.numbers(1)?);
-        call.attributes.ignore("stash_type");
-        let axis = x.axis(call.attributes.int_or("axis", -1)?)?;
-        let epsilon = call.attributes.real("epsilon", f64::from(1e-5f32))?;
-        let axes: Vec<usize> = (axis..x.rank()).collect();
-        let normal = self.grouped(&x, &axes, |this, group| {
-            let mean = this.mean(group)?;
-            let less = group.iter().map(|x| this.sub(*x, mean));
-            let less = less.collect::<Outcome<Vec<NodeId>>>()?;
-            let squares = less.iter().map(|d| this.mul(*d, *d));
-            let squares = squares.collect::<Outcome<Vec<NodeId>>>()?;
-            let variance = this.mean(&squares)?;
-            let epsilon = this.real(epsilon);
-            let above = this.add(variance, epsilon)?;
-            let deviation = this.op(Op::Sqrt, &[above])?;
-            less.iter().map(|d| this.div(*d, deviation)).collect()
-        })?;
-        let mut result = self.zip(Kind::Number, &[&normal, &scale], |this, a| {
-            this.mul(a[0], a[1])
-        })?;
-        if call.optional(2).is_some() {
-            let bias = call.numbers(2)?;
-            result = self.zip(Kind::Number, &[&result, &bias], |this, a| {
-                this.add(a[0], a[1])
-            })?;
-        }
-        match result.shape == x.shape {
-            true => Ok(vec![result]),
-            false => Err(bad("has a scale or bias that does not fit")),
-        }
     }
 
     /// As in inference: the mean and the variance are those of training.

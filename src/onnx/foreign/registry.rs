@@ -39,7 +39,9 @@ operators! {
     reduction: "ReduceSum" "ReduceMean" "ReduceProd" "ReduceMax" "ReduceMin" "ReduceL1" "ReduceL2" "ReduceSumSquare"
         "ReduceLogSum" "ReduceLogSumExp";
     softmax: "Softmax" "LogSoftmax";
-    layer_norm: "LayerNormalization";
+    layer_norm: "LayerNormalization" "RMSNormalization";
+    instance_norm: "InstanceNormalization" "GroupNormalization";
+    norm_of_one: "LpNormalization";
     batch_norm: "BatchNormalization";
     identity: "Identity" "Dropout";
     constant_node: "Constant";
@@ -59,6 +61,21 @@ operators! {
     branch: "If";
     repeat: "Loop";
     scan: "Scan";
+    recurrent: "RNN" "GRU" "LSTM";
+    convolution: "Conv";
+    transposed_convolution: "ConvTranspose";
+    pool: "MaxPool" "AveragePool";
+    global_pool: "GlobalAveragePool" "GlobalMaxPool";
+    pad: "Pad";
+    einsum: "Einsum";
+    triangle: "Trilu";
+    running_sum: "CumSum";
+    range: "Range";
+    tile: "Tile";
+    gather_elements: "GatherElements";
+    gather_nd: "GatherND";
+    scatter_elements: "ScatterElements";
+    scatter_nd: "ScatterND";
 }
 
 /// What reads the operator of this name.

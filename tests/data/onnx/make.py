@@ -161,6 +161,68 @@ class Scanned(nn.Module):
         return self.out(h) + torch.stack(squares).mean((0, 2)).unsqueeze(1)
 
 
+class Recurrent(nn.Module):
+    """A recurrent layer over a sequence: all states, and the last ones."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+        self.out = nn.Linear(layer.hidden_size * (2 if layer.bidirectional else 1), 1)
+
+    def forward(self, x):
+        states, last = self.layer(x)
+        last = last if isinstance(last, tuple) else (last,)
+        return self.out(states).flatten(1).cos() + sum(h.sum((0, 2)).unsqueeze(1) for h in last)
+
+
+class Pooled(nn.Module):
+    """A small convolutional network on images."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(2, 4, 3, stride=1, padding=1)
+        self.norm = nn.GroupNorm(2, 4)
+        self.b = nn.Conv2d(4, 4, 3, groups=2, dilation=2, padding=2)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        h = nn.functional.max_pool2d(torch.tanh(self.norm(self.a(x))), 2)
+        h = nn.functional.silu(self.b(h))
+        return self.head(nn.functional.adaptive_avg_pool2d(h, 1).flatten(1))
+
+
+class Signal(nn.Module):
+    """A small convolutional network on sequences, and back to their length."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv1d(1, 3, 4, stride=2, padding=1)
+        self.norm = nn.InstanceNorm1d(3, affine=True)
+        self.b = nn.ConvTranspose1d(3, 1, 4, stride=2, padding=1)
+
+    def forward(self, x):
+        h = nn.functional.silu(self.norm(self.a(x)))
+        h = nn.functional.pad(h, (1, 1), mode="replicate")
+        h = nn.functional.avg_pool1d(h, 3, stride=1)
+        return self.b(h).flatten(1)
+
+
+class Mixing(nn.Module):
+    """Sums along named axes, running sums, masks of triangles and normalised vectors."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.rand(3, 2, 4) - 0.5)
+        self.bias = nn.Parameter(torch.rand(4))
+
+    def forward(self, x):
+        h = torch.einsum("nti,iok->ntok", x, self.w) + self.bias
+        h = nn.functional.normalize(h.flatten(2), dim=-1)
+        scores = torch.tril(torch.einsum("nti,nsi->nts", h, h))
+        h = torch.cumsum(torch.einsum("nts,nsi->nti", scores, h), 1)
+        return h[:, -1].repeat(1, 2) * torch.arange(16, dtype=h.dtype)
+
+
 def first():
     mlp = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 8), nn.SiLU(), nn.Linear(8, 1))
     mixed = Mixed()
@@ -187,10 +249,27 @@ def control():
     ]
 
 
+def recurrent():
+    return [
+        ("gru", Recurrent(nn.GRU(2, 3, batch_first=True)), (4, 2), BOTH),
+        ("lstm", Recurrent(nn.LSTM(2, 3, num_layers=2, batch_first=True)), (3, 2), BOTH),
+        ("bilstm", Recurrent(nn.LSTM(2, 2, bidirectional=True, batch_first=True)), (3, 2), BOTH),
+        ("rnn", Recurrent(nn.RNN(2, 3, nonlinearity="relu", batch_first=True)), (4, 2), BOTH),
+    ]
+
+
+def windows():
+    return [
+        ("pooled", Pooled(), (2, 6, 6), BOTH),
+        ("signal", Signal(), (1, 12), BOTH),
+        ("mixing", Mixing(), (4, 3), BOTH),
+    ]
+
+
 BOTH = ["script", "dynamo"]
 # evaluated sample by sample: their structure hangs on the numbers
 WHOLE = ["branch", "steps", "settle", "while"]
-GROUPS = [first, control]
+GROUPS = [first, control, recurrent, windows]
 
 
 def export(name, model, x, exporter):
