@@ -396,6 +396,24 @@ int32_t ncg_fit_set_data_f64(ncg_fit *fit,
                              int64_t w_stride,
                              ncg_error **err);
 
+/* Adds observations to those that are there, with or without ncg_fit_set_data_f64 before; arguments as there, and all
+   rows have weights or none has. The next run goes on from the last estimate. With the option "window" the fit keeps at least
+   so many of the last rows, at most twice as many, and memory does not grow with the rows: whenever there are twice as many,
+   this call runs the fit and makes the older half part of a quadratic summary. That is exact where the model is linear in
+   its parameters; the report says how far the estimate has moved since. */
+int32_t ncg_fit_add_data_f64(ncg_fit *fit,
+                             int64_t n_samples,
+                             const double *x,
+                             int64_t x_sample_stride,
+                             int64_t x_stride,
+                             const double *y,
+                             int64_t y_sample_stride,
+                             int64_t y_stride,
+                             const double *w,
+                             int64_t w_sample_stride,
+                             int64_t w_stride,
+                             ncg_error **err);
+
 /* Copies the covariance of the observations, after ncg_fit_set_data_f64 without weights: n by n, symmetric, where n is
    n_samples times the number of targets, in the order of all samples of the first target, then of the next. */
 int32_t ncg_fit_set_covariance_f64(ncg_fit *fit,
@@ -430,7 +448,8 @@ int32_t ncg_fit_run(ncg_fit *fit,
 void ncg_fit_cancel(const ncg_fit *fit);
 
 /* A number about the fit so far: "loss", "iterations", "evaluations", "seconds", "gradient_norm", "stop" (an NCG_FIT_*
-   value) or "parameters" (how many move). */
+   value), "parameters" (how many move), "rows" (how many samples there were), "summarised" (how many of them are kept as a
+   summary only). */
 int32_t ncg_fit_stat(const ncg_fit *fit,
                      const char *name,
                      double *value,

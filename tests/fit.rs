@@ -433,6 +433,37 @@ fn parameters_that_cannot_be_told_apart_are_named() {
     assert!((got.params[1] + got.params[2] - 5.0).abs() < 0.1);
     assert!(s.condition.is_infinite());
 
+    // nearly the same, of two and of three
+    let mut near = curve(
+        |b, x| b[0] + x[0] * (b[1] + b[2]) + 1e-6 * x[0].sin() * b[2],
+        3,
+        &[1.0, 2.0, 3.0],
+        20,
+    );
+    let got = solve(&mut near, &[0.0, 0.0, 0.0], &Bounds::free(3));
+    let s = known(&got, &near, &["a", "b2", "b3"]);
+    assert!(s.rank == 3 && s.std_errors.iter().all(Option::is_some));
+    assert!(
+        s.notes.len() == 1
+            && s.notes[0].starts_with("b2 and b3 hardly separable: 0.71 b2 - 0.71 b3 is known ")
+            && s.notes[0].contains("e6 times worse than 0.71 b2 + 0.71 b3 "),
+        "{:?}",
+        s.notes
+    );
+    let mut three = curve(
+        |b, x| x[0] * b[0] + x[0].sin() * b[1] + (x[0] + x[0].sin() + 1e-5 * x[0] * x[0]) * b[2],
+        3,
+        &[1.0, 2.0, 3.0],
+        20,
+    );
+    let got = solve(&mut three, &[0.0, 0.0, 0.0], &Bounds::free(3));
+    let s = known(&got, &three, &["a", "b", "c"]);
+    assert!(
+        s.rank == 3 && s.notes.len() == 1 && s.notes[0].starts_with("a, b and c hardly separable"),
+        "{:?}",
+        s.notes
+    );
+
     let mut idle = curve(|b, x| x[0] * b[0] + 0.0 * b[1], 2, &[1.0, 2.0], 20);
     let got = solve(&mut idle, &[0.0, 7.0], &Bounds::free(2));
     let s = known(&got, &idle, &["a", "idle"]);

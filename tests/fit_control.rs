@@ -3,12 +3,17 @@
 mod fitting;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use fitting::{Random, close, fit, params, prepare, run, samples};
+use ncg::compile::Model;
 use ncg::document;
-use ncg::fit::Stop;
-use ncg::fit::problem::Data;
+use ncg::fit::loss::Loss;
+use ncg::fit::mapping::{Mapped, Mapping, Prior, Space, Tie, Transform};
+use ncg::fit::problem::{Data, Problem};
+use ncg::fit::{Bounds, Monitor, Outcome, Settings, Stop, levmar};
 use ncg::options::Options;
+use ncg::session::Session;
 
 const DECAY: &str = "(parameter a 1) (parameter r 0.3) (* a (exp (- (* r x))))";
 const WAVE: &str = "(parameter a 1 0.1 10) (parameter w 1 0.1 12) (* a (sin (* w x)))";
@@ -43,6 +48,102 @@ fn many_starts_find_what_one_does_not() {
     assert_eq!(again.report().unwrap().context.ends, report.context.ends);
     let lbfgs = fit(WAVE, wave(), &[settings[0], ("optimizer", "lbfgs")]);
     close(params(&lbfgs)[1], 7.3, 1e-6);
+}
+
+/// A rough line: a sawtooth of valleys over a wide slope, on which a fit from one start is caught.
+const ROUGH: &str = "(parameter a 8 -10 10) (parameter b 7 -10 10) (list (+ a (* 0.7 (sin (* 9 a)))) (+ b (* 0.7 (sin (* 9 b)))))";
+
+fn rough() -> Data {
+    Data {
+        samples: 1,
+        y: vec![1.0, -2.0],
+        ..Data::default()
+    }
+}
+
+#[test]
+fn hops_leave_the_valley_that_a_fit_is_caught_in() {
+    let one = fit(ROUGH, rough(), &[]);
+    assert!(one.outcome().unwrap().loss > 1.0);
+    let settings = [("hops", "200"), ("seed", "3")];
+    let many = fit(ROUGH, rough(), &settings);
+    assert!(many.outcome().unwrap().loss < 1e-20, "{:?}", many.outcome());
+    assert!(many.outcome().unwrap().evaluations > one.outcome().unwrap().evaluations);
+    assert_eq!(params(&fit(ROUGH, rough(), &settings)), params(&many));
+    let other = fit(ROUGH, rough(), &[settings[0], ("seed", "4")]);
+    assert!(other.outcome().unwrap().loss < 1e-20);
+}
+
+/// All starts in one call take the steps that each takes alone, to the bit: with weights, a tie, a prior, two outputs, starts
+/// without a value, and more members than fit in one call.
+#[test]
+fn starts_in_lockstep_are_those_of_one_at_a_time() {
+    let source = "(parameter a 1) (parameter g 0.3) (parameter w 2) (parameter c 1) (list (* a (exp (- (* g t))) (cos (* w t))) (* c (sqrt (+ w 3)) t))";
+    let mut data = samples(64, 0.0, 5.0, |t| 1.4 * (-0.2 * t).exp() * (2.2 * t).cos());
+    data.y.extend((0..64).map(|i| 0.2 * i as f64));
+    data.weights = (0..128).map(|i| 1.0 + (i % 3) as f64).collect();
+    let model = Arc::new(Model::compile(source, &Options::new()).unwrap());
+    let mut options = Options::new();
+    options.set_str("engine", "native").unwrap();
+    let mapping = || Mapping {
+        transforms: vec![Transform::Log, Transform::Identity, Transform::Identity],
+        bounds: Bounds::free(3),
+        ties: vec![Tie::new("c", "(* 2 a)", &|name| (name == "a").then_some(Ok(0))).unwrap()],
+        priors: vec![Prior {
+            place: 2,
+            mean: 2.0,
+            sd: 0.5,
+        }],
+        prior_weight: 1.0,
+        summary: None,
+    };
+    let mut random = Random(2);
+    let starts: Vec<Vec<f64>> = (0..300)
+        .map(|_| {
+            vec![
+                random.normal(),
+                random.uniform(),
+                8.0 * random.uniform() - 4.0,
+            ]
+        })
+        .collect();
+    let settings = Settings {
+        max_iterations: Some(15),
+        restarts: 0,
+        ..Settings::default()
+    };
+    let fixed = [1.0, 0.3, 2.0, 1.0];
+    let (mut one, mut all) = (
+        Session::<f64>::new(model.clone(), &options).unwrap(),
+        Session::<f64>::new(model, &options).unwrap(),
+    );
+    let loss = Loss::default();
+    let free = [0, 1, 2, 3];
+    let mut first = Problem::new(&mut all, &data, (&fixed, &free), loss, None).unwrap();
+    let mut own = mapping();
+    let mut crowd = Mapped::new(&mut first, &mut own, Space::Coordinates);
+    let quiet = &mut Monitor::default();
+    let bounds = Bounds::free(3);
+    let together = levmar::lockstep(&mut crowd, &starts, &bounds, &settings, quiet).unwrap();
+    let mut problem = Problem::new(&mut one, &data, (&fixed, &free), loss, None).unwrap();
+    let mut failed = 0;
+    for (start, got) in starts.iter().zip(together) {
+        let mut own = mapping();
+        let mut alone = Mapped::new(&mut problem, &mut own, Space::Coordinates);
+        let wanted = levmar::fit(&mut alone, start, &bounds, &settings, quiet);
+        match (got, wanted) {
+            (Ok(got), Ok(wanted)) => {
+                let seconds = got.seconds;
+                assert_eq!(got, Outcome { seconds, ..wanted }, "{start:?}");
+            }
+            (Err(got), Err(wanted)) => {
+                assert_eq!(got.message, wanted.message);
+                failed += 1;
+            }
+            (got, wanted) => panic!("{start:?}: {got:?} {wanted:?}"),
+        }
+    }
+    assert!(failed > 10 && failed < 200, "{failed}");
 }
 
 #[test]

@@ -246,3 +246,47 @@ fn a_fit_goes_on_from_a_file_with_the_same_bits() {
     assert!(refused.unwrap_err().contains("other data"));
     std::fs::remove_file(path).unwrap();
 }
+
+/// Rows in a window, from C: the end is that of all rows at once, and the report says what is approximate.
+#[test]
+fn rows_are_added_over_the_life_of_a_fit() {
+    let (x, y) = observations();
+    let whole = make(&[], &[]).unwrap();
+    feed(&whole).unwrap();
+    run(&whole).unwrap();
+    let stream = make(&[], &[("window", 4)]).unwrap();
+    let add = |first: usize, count: i64| {
+        // SAFETY: tables of at least so many samples.
+        call(|err| unsafe {
+            let (x, y) = (x[first..].as_ptr(), y[first..].as_ptr());
+            ncg_fit_add_data_f64(stream.fit, count, x, 1, 1, y, 1, 1, null(), 0, 0, err)
+        })
+    };
+    let stat = |name: &std::ffi::CStr| {
+        let mut value = 0.0;
+        // SAFETY: a place for the number.
+        call(|err| unsafe { ncg_fit_stat(stream.fit, name.as_ptr(), &mut value, err) }).unwrap();
+        value
+    };
+    add(0, 0).unwrap();
+    for first in (0..16).step_by(2) {
+        add(first, 2).unwrap();
+    }
+    assert_eq!((stat(c"rows"), stat(c"summarised")), (16.0, 8.0));
+    run(&stream).unwrap();
+    let (got, wanted) = (report(&stream), report(&whole));
+    let value = |report: &serde_json::Value, name: &str| {
+        let parameter = &report["parameters"][name];
+        (
+            parameter["value"].as_f64().unwrap(),
+            parameter["std_error"].as_f64().unwrap(),
+        )
+    };
+    for name in ["a", "r"] {
+        let ((got, _), (wanted, error)) = (value(&got, name), value(&wanted, name));
+        assert!((got - wanted).abs() < 0.3 * error, "{got} {wanted} {error}");
+    }
+    assert_eq!(got["observations"], 16);
+    assert_eq!(got["stream"]["summarised"], 8);
+    assert!(add(0, -1).unwrap_err().contains("n_samples"));
+}

@@ -216,6 +216,9 @@ fn text(derivatives: &[Derivative], s: &Statistics, observations: usize, loss: f
     }
     let agree = derivatives.iter().all(Derivative::agrees);
     out += match (agree, s.rank == n) {
+        (true, true) if !s.notes.is_empty() => {
+            "\nthe gradients agree; the data determine the parameters at the start, some of them hardly\n"
+        }
         (true, true) => {
             "\nthe gradients agree, and the data determine every parameter at the start\n"
         }

@@ -5,6 +5,7 @@
 //! covariance `s² (J'J)^-1` with `s²` the residual sum of squares over the degrees of freedom.
 
 use super::linalg::{jacobi_svd, norm, triangle_len};
+use super::report::significant;
 use crate::{Error, ErrorKind, Result};
 
 /// What the residuals are measured in.
@@ -29,6 +30,11 @@ impl Noise {
 
 /// Singular values below this fraction of the largest count as zero.
 const RANK_TOLERANCE: f64 = 1e-12;
+/// A direction that is known so many times worse than another is told of, though it is determined. Belsley, Kuh and Welsch (1980)
+/// call a hundred harmful in regression; nonlinear models that fit well have up to some thousands.
+const SEPARABLE: f64 = 1e4;
+/// Parameters that make up less than this part of such a direction are not named.
+const NAMED_SHARE: f64 = 0.05;
 /// A parameter with more than this part in an undetermined direction has no standard error.
 const SHARE_TOLERANCE: f64 = 1e-6;
 
@@ -127,7 +133,15 @@ pub fn statistics(
         determined[j] = factors.null.iter().all(|v| v[q].abs() <= SHARE_TOLERANCE);
     }
     for direction in &factors.null {
-        notes.push(describe_null(direction, &live, names));
+        let (who, sum) = combination(direction, &live, names, 0.01);
+        notes.push(format!(
+            "{who} not separable: {sum} (each in units of its own effect on the residuals)"
+        ));
+    }
+    for direction in &factors.weak {
+        notes.extend(hardly_separable(
+            direction, triangle, n, &live, &lengths, names,
+        ));
     }
     let variance = match noise {
         Noise::Known => Some(1.0),
@@ -152,8 +166,10 @@ pub fn statistics(
             covariance[i * n + j] = value.filter(|c| c.is_finite());
         }
         if determined[i] {
+            // the root of the covariance, to the digit, unless that has left the range of numbers
+            let root = covariance[i * n + i].filter(|c| *c > f64::MIN_POSITIVE);
             let value = variance.map(|v| (v * factors.inner(q, q)).sqrt() / lengths[i]);
-            std_errors[i] = value.filter(|s| s.is_finite());
+            std_errors[i] = root.map(f64::sqrt).or(value).filter(|s| s.is_finite());
         }
     }
     Ok(Statistics {
@@ -180,6 +196,8 @@ struct Factors {
     rows: Vec<Vec<f64>>,
     /// Undetermined directions, in units of scaled columns.
     null: Vec<Vec<f64>>,
+    /// Directions that are determined, but far worse than others; the same units.
+    weak: Vec<Vec<f64>>,
     condition: f64,
 }
 
@@ -206,6 +224,9 @@ impl Factors {
             .iter()
             .map(|&k| v[k * f..(k + 1) * f].to_vec())
             .collect();
+        let direction = |k: &usize| v[k * f..(k + 1) * f].to_vec();
+        let weak = good.iter().filter(|k| sigma[**k] * SEPARABLE <= most);
+        let weak = weak.map(direction).collect();
         let condition = match f {
             0 => 1.0,
             _ if null.is_empty() => most / least,
@@ -214,6 +235,7 @@ impl Factors {
         Factors {
             rows,
             null,
+            weak,
             condition,
         }
     }
@@ -228,13 +250,52 @@ impl Factors {
     }
 }
 
-/// An undetermined direction in words: the parameters in it, the largest first, each in units of its own effect on the residuals.
-fn describe_null(direction: &[f64], live: &[usize], names: &[&str]) -> String {
+/// Says that parameters can hardly be told apart, and by how much; `None` where those that make up the direction are not the reason.
+fn hardly_separable(
+    direction: &[f64],
+    triangle: &[f64],
+    n: usize,
+    live: &[usize],
+    lengths: &[f64],
+    names: &[&str],
+) -> Option<String> {
+    let named = direction.iter().zip(live);
+    let named: Vec<usize> = named
+        .filter(|(share, _)| share.abs() >= NAMED_SHARE)
+        .map(|(_, j)| *j)
+        .collect();
+    let f = named.len();
+    let mut a = vec![0.0; n * f];
+    for (q, &j) in named.iter().enumerate() {
+        for i in 0..=j {
+            a[q * n + i] = triangle[j * (n + 1) + i] / lengths[j];
+        }
+    }
+    let mut v = vec![0.0; f * f];
+    jacobi_svd(&mut a, n, f, &mut v);
+    let sigma: Vec<f64> = a.chunks(n.max(1)).map(norm).collect();
+    let by_size = |a: &usize, b: &usize| sigma[*a].total_cmp(&sigma[*b]);
+    let (least, most) = ((0..f).min_by(by_size)?, (0..f).max_by(by_size)?);
+    let ratio = sigma[most] / sigma[least];
+    if ratio < 0.5 * SEPARABLE || f < 2 {
+        return None;
+    }
+    let side = |k: usize| combination(&v[k * f..(k + 1) * f], &named, names, NAMED_SHARE);
+    let ((who, worst), (_, best)) = (side(least), side(most));
+    Some(format!(
+        "{who} hardly separable: {worst} is known {} times worse than {best} (each in units of its own effect on the residuals)",
+        significant(ratio, 1)
+    ))
+}
+
+/// A direction in words: who is in it, and the sum, without those whose part is smaller than `least`.
+fn combination(direction: &[f64], live: &[usize], names: &[&str], least: f64) -> (String, String) {
     let largest = direction.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
     let lead = direction.iter().find(|x| x.abs() >= 0.999 * largest);
     let sign = lead.map_or(1.0, |x| x.signum());
     let (mut who, mut sum) = (Vec::new(), String::new());
-    for (&x, &j) in direction.iter().zip(live).filter(|(x, _)| x.abs() >= 0.01) {
+    let named = direction.iter().zip(live);
+    for (&x, &j) in named.filter(|(x, _)| x.abs() >= least) {
         let x = x * sign;
         let operator = match (sum.is_empty(), x < 0.0) {
             (true, true) => "-",
@@ -249,5 +310,5 @@ fn describe_null(direction: &[f64], live: &[usize], names: &[&str]) -> String {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => who.join(""),
     };
-    format!("{list} not separable: {sum} (each in units of its own effect on the residuals)")
+    (list, sum)
 }

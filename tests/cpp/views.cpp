@@ -209,6 +209,13 @@ static void fits_call_closures(const ncg::model &model, const ncg::session &sess
     EXPECT(stopper.run() != NCG_FIT_STOPPED && resumed.run() != NCG_FIT_STOPPED);
     EXPECT(resumed.parameters() == stopper.parameters());
 
+    ncg::fit added(model, ncg::options().set("window", 5));
+    for (std::size_t i = 0; i < 20; i += 4)
+        added.add_data(ncg::rows(std::vector<double>(x.begin() + 2 * i, x.begin() + 2 * i + 8), 2),
+                       std::vector<double>(y.begin() + i, y.begin() + i + 4));
+    added.run();
+    EXPECT(std::fabs(added.parameters()[1] - 0.5) < 1e-9 && added.stat("summarised") >= 10);
+
     std::vector<double> covariance(400);
     for (std::size_t i = 0; i < 400; i++)
         covariance[i] = std::exp(-std::fabs(static_cast<double>(i / 20) - static_cast<double>(i % 20)));

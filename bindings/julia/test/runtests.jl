@@ -151,6 +151,11 @@ end
         NCG.run!(two)
         @test NCG.parameters(two) == NCG.parameters(one)
     end
+    added = NCG.Fit(model)
+    NCG.add_data!(added, x[1:7, :], y[1:7])
+    NCG.add_data!(added, x[8:20, :], y[8:20])
+    NCG.run!(added)
+    @test NCG.parameters(added) ≈ [2, 0.5]
     whole = NCG.Fit(model)
     NCG.set_data!(whole, x, y)
     NCG.set_covariance!(whole, [exp(-abs(i - j)) for i in 1:20, j in 1:20])
