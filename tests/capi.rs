@@ -129,6 +129,22 @@ fn c_example_fits_on_every_engine() {
 }
 
 #[test]
+fn c_example_trains_a_network_inside_a_model() {
+    let Some(workshop) = workshop("c_hybrid") else {
+        return;
+    };
+    if !have("cc") {
+        return;
+    }
+    c(&workshop, "hybrid", "examples/c/hybrid.c");
+    let output = run(Command::new(workshop.join("hybrid")).arg(root().join("examples/hybrid")));
+    check_output(
+        &output,
+        &["20 parameters, k = 9.0", "friction found within 0.1"],
+    );
+}
+
+#[test]
 fn c_example_says_what_is_wrong() {
     let Some(workshop) = workshop("c_example_errors") else {
         return;
