@@ -4,9 +4,12 @@
 (parameter k 8 0 50)
 (import friction "friction.onnx")
 
+; friction knows no left and right
+(define (drag w) (* 0.5 (- (friction w) (friction (- w)))))
+
 ; the derivatives of the angle and of the speed w
 (define (rate angle w)
-  (list w (- (- (* k (sin angle))) (friction w))))
+  (list w (- (- (* k (sin angle))) (drag w))))
 
 ; Runge-Kutta of fourth order
 (define h 0.05)

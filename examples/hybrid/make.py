@@ -5,7 +5,7 @@
 
 The truth is a pendulum whose friction the models do not know:
 
-    angle'' = -9 sin(angle) - 0.12 w - 0.08 w |w| - 0.35 tanh(w / 0.15),    w = angle'
+    angle'' = -9 sin(angle) - 0.1 w - 0.15 w |w| - 0.4 tanh(2 w),    w = angle'
 
 It is released at rest. train.csv holds the angle for three releases from 0.05 s to 4 s, with normal noise of 0.01 rad; later.csv
 the same releases from 4 s to 12 s, and wider.csv two releases from greater angles up to 8 s, both without noise.
@@ -22,7 +22,7 @@ FINE = 100  # steps between two rows
 
 
 def rate(angle, w):
-    friction = 0.12 * w + 0.08 * w * abs(w) + 0.35 * math.tanh(w / 0.15)
+    friction = 0.1 * w + 0.15 * w * abs(w) + 0.4 * math.tanh(2 * w)
     return w, -9 * math.sin(angle) - friction
 
 
@@ -44,12 +44,13 @@ def rows(release, first, last, noise):
             yield f"{release},{i},{angle + noise():.6f}"
 
 
-def table(name, ranges, noise):
+def table(name, ranges, noise=None):
+    columns = ["release,step,angle", ",sigma" if noise else ""]
     with open(name, "w") as file:
-        file.write("release,step,angle\n")
+        file.write("".join(columns) + "\n")
         for release, first, last in ranges:
-            for row in rows(release, first, last, noise):
-                file.write(row + "\n")
+            for row in rows(release, first, last, noise or (lambda: 0.0)):
+                file.write(row + (f",{NOISE}" if noise else "") + "\n")
 
 
 def network(name, inputs, hidden, outputs, scale, seed):
@@ -88,7 +89,7 @@ def network(name, inputs, hidden, outputs, scale, seed):
 if __name__ == "__main__":
     source = random.Random(1)
     table("train.csv", [(0.6, 1, 80), (1.2, 1, 80), (1.8, 1, 80)], lambda: source.gauss(0, NOISE))
-    table("later.csv", [(0.6, 81, 240), (1.2, 81, 240), (1.8, 81, 240)], lambda: 0.0)
-    table("wider.csv", [(2.3, 1, 160), (2.7, 1, 160)], lambda: 0.0)
+    table("later.csv", [(0.6, 81, 240), (1.2, 81, 240), (1.8, 81, 240)])
+    table("wider.csv", [(2.3, 1, 160), (2.7, 1, 160)])
     network("friction.onnx", 1, 6, 1, 0.0, 2)
     network("motion.onnx", 2, 16, 2, 0.1, 3)
