@@ -4,7 +4,7 @@
 mod plain;
 mod random_loops;
 
-use ncg::grad::{jacobian, training, vjp};
+use ncg::grad::{cheapest_jacobian, cheapest_vjp, jacobian, training, vjp};
 use ncg::graph::{Graph, NodeKind, parse, verify_numeric};
 use plain::derivatives::{check, check_by};
 use plain::evaluate;
@@ -58,6 +58,9 @@ output y %18
     assert_eq!(carries(&vjp(&graph, &[0, 1])), [3]);
     assert_eq!(carries(&vjp(&graph, &[0])), [2]);
     assert_eq!(carries(&vjp(&graph, &[1])), [2]);
+    // for few ports a loop that carries tangents is less work
+    assert_eq!(carries(&cheapest_vjp(&graph, &[0, 1])), []);
+    assert_eq!(carries(&cheapest_jacobian(&graph, &[1])), []);
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! Reverse mode, graph to graph (Griewank and Walther, "Evaluating derivatives", 2008): the result is an ordinary numeric
+//! Derivatives, graph to graph: the reverse mode, and for loops and few ports the forward mode.
+//!
+//! Reverse mode (Griewank and Walther, "Evaluating derivatives", 2008): the result is an ordinary numeric
 //! graph, which holds the forward computation and the adjoints as plain nodes.
 //!
 //! A value that is one for the whole batch gets the sum of the adjoints of all samples: the adjoint of broadcasting. An `if`
@@ -10,12 +12,13 @@
 
 mod activity;
 mod branch;
+mod forward;
 mod repeat;
 mod sweep;
 
 use std::sync::Arc;
 
-use crate::graph::{Graph, NodeId, Output, Port, PortKind, Value, simplify};
+use crate::graph::{Builder, Graph, NodeId, Output, Port, PortKind, Value, simplify};
 use crate::ops::{Emit, Op};
 pub(crate) use activity::{reached, useful};
 use sweep::{Reduction, Sweep};
@@ -26,13 +29,62 @@ use sweep::{Reduction, Sweep};
 /// port of `wrt`: for an input one value a sample, for a parameter the sum over the batch.
 pub fn vjp(graph: &Graph, wrt: &[usize]) -> Graph {
     let graph = &simplify(graph);
+    reverse_vjp(graph, wrt)
+}
+
+/// The same by whichever mode is less work.
+pub fn cheapest_vjp(graph: &Graph, wrt: &[usize]) -> Graph {
+    let graph = &simplify(graph);
+    match forward::is_cheaper(graph, wrt) {
+        true => forward_vjp(graph, wrt),
+        false => reverse_vjp(graph, wrt),
+    }
+}
+
+/// The vector–Jacobian product by forward mode, where that can be had.
+pub fn vjp_by_tangents(graph: &Graph, wrt: &[usize]) -> Option<Graph> {
+    let graph = &simplify(graph);
+    forward::is_possible(graph, wrt).then(|| forward_vjp(graph, wrt))
+}
+
+/// The ports of a graph and of seeds for its outputs.
+fn with_seeds(graph: &Graph) -> Vec<Port> {
     let seeds = graph.outputs.iter().map(|output| Port {
         name: Arc::from(format!("seed.{}", output.name)),
         kind: PortKind::Input,
     });
-    let mut ports = graph.ports.clone();
-    ports.extend(seeds);
-    let mut sweep = Sweep::new(graph, ports, Reduction::Sum, wrt);
+    graph.ports.iter().cloned().chain(seeds).collect()
+}
+
+fn forward_vjp(graph: &Graph, wrt: &[usize]) -> Graph {
+    let found = forward::tangents(graph, with_seeds(graph), wrt);
+    let mut b = found.builder;
+    let mut derivatives = Vec::new();
+    for (place, port) in wrt.iter().enumerate() {
+        let mut sum = None;
+        for (output, tangents) in found.tangents.iter().enumerate() {
+            let Some(tangent) = tangents[place] else {
+                continue;
+            };
+            let seed = b.port(graph.ports.len() + output);
+            let part = b.op(Op::Mul, &[seed, tangent]);
+            sum = Some(match sum {
+                None => part,
+                Some(sum) => b.op(Op::Add, &[sum, part]),
+            });
+        }
+        let derivative = match sum {
+            None => b.real(0.0),
+            Some(sum) if graph.ports[*port].is_parameter() => b.op(Op::BatchSum, &[sum]),
+            Some(sum) => sum,
+        };
+        derivatives.push((graph.ports[*port].name.clone(), derivative));
+    }
+    finish(graph, b, &found.outputs, derivatives)
+}
+
+fn reverse_vjp(graph: &Graph, wrt: &[usize]) -> Graph {
+    let mut sweep = Sweep::new(graph, with_seeds(graph), Reduction::Sum, wrt);
     let first_seed = graph.ports.len();
     let seeds: Vec<Option<NodeId>> = (0..graph.outputs.len())
         .map(|i| Some(sweep.builder.port(first_seed + i)))
@@ -50,7 +102,38 @@ pub fn vjp(graph: &Graph, wrt: &[usize]) -> Graph {
 ///
 /// Outputs: those of `graph`, then `d.OUTPUT.NAME`, output by output, port by port.
 pub fn jacobian(graph: &Graph, wrt: &[usize]) -> Graph {
+    reverse_jacobian(&simplify(graph), wrt)
+}
+
+/// The same by whichever mode is less work.
+pub fn cheapest_jacobian(graph: &Graph, wrt: &[usize]) -> Graph {
     let graph = &simplify(graph);
+    match forward::is_cheaper(graph, wrt) {
+        true => forward_jacobian(graph, wrt),
+        false => reverse_jacobian(graph, wrt),
+    }
+}
+
+/// The Jacobian by forward mode, where that can be had.
+pub fn jacobian_by_tangents(graph: &Graph, wrt: &[usize]) -> Option<Graph> {
+    let graph = &simplify(graph);
+    forward::is_possible(graph, wrt).then(|| forward_jacobian(graph, wrt))
+}
+
+fn forward_jacobian(graph: &Graph, wrt: &[usize]) -> Graph {
+    let found = forward::tangents(graph, graph.ports.clone(), wrt);
+    let mut b = found.builder;
+    let mut derivatives = Vec::new();
+    for (output, tangents) in graph.outputs.iter().zip(found.tangents) {
+        for (port, tangent) in wrt.iter().zip(tangents) {
+            let name = format!("{}.{}", output.name, graph.ports[*port].name);
+            derivatives.push((Arc::from(name), tangent.unwrap_or_else(|| b.real(0.0))));
+        }
+    }
+    finish(graph, b, &found.outputs, derivatives)
+}
+
+fn reverse_jacobian(graph: &Graph, wrt: &[usize]) -> Graph {
     let mut sweep = Sweep::new(graph, graph.ports.clone(), Reduction::PerSample, wrt);
     let mut derivatives = Vec::new();
     for (i, output) in graph.outputs.iter().enumerate() {
@@ -64,6 +147,26 @@ pub fn jacobian(graph: &Graph, wrt: &[usize]) -> Graph {
         }
     }
     sweep.finish(derivatives)
+}
+
+/// The graph of these outputs, those of the source, and these derivatives.
+fn finish(
+    graph: &Graph,
+    builder: Builder,
+    outputs: &[NodeId],
+    derivatives: Vec<(Arc<str>, NodeId)>,
+) -> Graph {
+    let values = graph.outputs.iter().zip(outputs);
+    let values = values.map(|(output, node)| Output {
+        name: output.name.clone(),
+        node: *node,
+    });
+    let derivatives = derivatives.into_iter().map(|(name, node)| Output {
+        name: Arc::from(format!("d.{name}")),
+        node,
+    });
+    let outputs = values.chain(derivatives).collect();
+    simplify(&builder.finish(outputs, graph.value.clone()))
 }
 
 /// The mean squared error of the outputs of `graph` against targets, and its gradient by the parameters `wrt`.

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::activity::{sampled, useful, varied};
-use crate::graph::{
-    Arms, Builder, Copier, Graph, NodeId, NodeKind, Output, Port, RegionId, simplify,
-};
+use crate::graph::{Arms, Builder, Copier, Graph, NodeId, NodeKind, Port, RegionId};
 use crate::ops::{Emit, Linear, Op, Role, Site, linear_adjoints};
 
 /// What the adjoint of a parameter is in a batch.
@@ -292,16 +290,6 @@ impl<'a> Sweep<'a> {
 
     /// The graph with the outputs of the source and these derivatives.
     pub fn finish(self, derivatives: Vec<(Arc<str>, NodeId)>) -> Graph {
-        let values = self.graph.outputs.iter().zip(&self.outputs);
-        let values = values.map(|(output, node)| Output {
-            name: output.name.clone(),
-            node: *node,
-        });
-        let derivatives = derivatives.into_iter().map(|(name, node)| Output {
-            name: Arc::from(format!("d.{name}")),
-            node,
-        });
-        let outputs = values.chain(derivatives).collect();
-        simplify(&self.builder.finish(outputs, self.graph.value.clone()))
+        super::finish(self.graph, self.builder, &self.outputs, derivatives)
     }
 }

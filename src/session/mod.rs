@@ -103,8 +103,8 @@ impl Engine {
     ) -> Result<Box<dyn Program<T>>> {
         let graph = || match derivatives {
             Derivatives::None => Cow::Borrowed(&model.graph),
-            Derivatives::Vjp(wrt) => Cow::Owned(grad::vjp(&model.graph, wrt)),
-            Derivatives::Jacobian(wrt) => Cow::Owned(grad::jacobian(&model.graph, wrt)),
+            Derivatives::Vjp(wrt) => Cow::Owned(grad::cheapest_vjp(&model.graph, wrt)),
+            Derivatives::Jacobian(wrt) => Cow::Owned(grad::cheapest_jacobian(&model.graph, wrt)),
         };
         match self {
             Engine::Native(settings) => T::prepare_native(&graph(), settings),

@@ -1,6 +1,6 @@
 //! The derived graphs of a graph, `vjp`, `jacobian` and `training`, against forward mode on dual numbers.
 
-use ncg::grad::{jacobian, training, vjp};
+use ncg::grad::{jacobian, jacobian_by_tangents, training, vjp, vjp_by_tangents};
 use ncg::graph::{Graph, parse, simplify, verify_numeric};
 
 use super::{Dual, evaluate};
@@ -84,29 +84,41 @@ pub fn check_by(graph: &Graph, ports: &[Vec<f64>], wrt: &[usize]) {
     let outputs = graph.outputs.len();
     let name = |port: usize| format!("d.{}", graph.ports[port].name);
 
-    let derived = vjp(graph, wrt);
-    sound(&derived, "vjp");
     let seeds = seeds(graph, samples);
     let given: Vec<Vec<f64>> = ports.iter().chain(&seeds).cloned().collect();
-    let got = evaluate(&derived, samples, &given);
-    for (i, values) in values.iter().enumerate() {
-        compare("a value of vjp", &derived, &got[i], values);
-    }
-    for (i, port) in wrt.iter().enumerate() {
-        let sum = |s: usize| (0..outputs).map(|o| seeds[o][s] * slopes[o][i][s]).sum();
-        let wanted = reduced(graph, *port, (0..samples).map(sum).collect());
-        let what = format!("{} of vjp", name(*port));
-        compare(&what, &derived, &got[outputs + i], &wanted);
+    let both = [
+        ("vjp", Some(vjp(graph, wrt))),
+        ("vjp by tangents", vjp_by_tangents(graph, wrt)),
+    ];
+    for (what, derived) in both {
+        let Some(derived) = derived else { continue };
+        sound(&derived, what);
+        let got = evaluate(&derived, samples, &given);
+        for (i, values) in values.iter().enumerate() {
+            compare(&format!("a value of {what}"), &derived, &got[i], values);
+        }
+        for (i, port) in wrt.iter().enumerate() {
+            let sum = |s: usize| (0..outputs).map(|o| seeds[o][s] * slopes[o][i][s]).sum();
+            let wanted = reduced(graph, *port, (0..samples).map(sum).collect());
+            let what = format!("{} of {what}", name(*port));
+            compare(&what, &derived, &got[outputs + i], &wanted);
+        }
     }
 
-    let derived = jacobian(graph, wrt);
-    sound(&derived, "jacobian");
-    let got = evaluate(&derived, samples, ports);
-    for (o, slopes) in slopes.iter().enumerate() {
-        for (i, port) in wrt.iter().enumerate() {
-            let what = format!("{} of output {o} in the Jacobian", name(*port));
-            let place = outputs + o * wrt.len() + i;
-            compare(&what, &derived, &got[place], &slopes[i]);
+    let both = [
+        ("Jacobian", Some(jacobian(graph, wrt))),
+        ("Jacobian by tangents", jacobian_by_tangents(graph, wrt)),
+    ];
+    for (mode, derived) in both {
+        let Some(derived) = derived else { continue };
+        sound(&derived, mode);
+        let got = evaluate(&derived, samples, ports);
+        for (o, slopes) in slopes.iter().enumerate() {
+            for (i, port) in wrt.iter().enumerate() {
+                let what = format!("{} of output {o} in the {mode}", name(*port));
+                let place = outputs + o * wrt.len() + i;
+                compare(&what, &derived, &got[place], &slopes[i]);
+            }
         }
     }
 

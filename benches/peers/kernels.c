@@ -1,0 +1,119 @@
+/* The models of the comparison by hand: for each sample the squared residual, which is written too, and the sums of the
+ * derivatives by the parameters. One loop with the derivatives by forward tangents, which for so few parameters is cheaper
+ * than the way back, but for the heat equation, whose states are linear in each other: there it is the same work.
+ *
+ *     gcc -O3 -march=native -ffast-math -fopenmp-simd -shared -fPIC kernels.c -o kernels.so -lm
+ *
+ * -ffast-math lets gcc use the vector functions of libmvec and add sums in any order: more than the library allows itself. */
+
+#include <math.h>
+#include <stddef.h>
+
+#define VECTORS _Pragma("omp simd")
+
+/* x holds the columns of the inputs, the target last, each of n values. */
+
+void coulomb(ptrdiff_t n, const double *restrict x, const double *p, double *restrict y, double *dp) {
+    const double *q1 = x, *q2 = x + n, *r = x + 2 * n, *target = x + 3 * n;
+    const double k = p[0];
+    double dk = 0;
+    _Pragma("omp simd reduction(+ : dk)")
+    for (ptrdiff_t i = 0; i < n; i++) {
+        double charge = q1[i] * q2[i] / (r[i] * r[i]), residual = k * charge - target[i];
+        y[i] = residual * residual;
+        dk += 2 * residual * charge;
+    }
+    dp[0] = dk;
+}
+
+void oscillator(ptrdiff_t n, const double *restrict x, const double *p, double *restrict y, double *dp) {
+    const double *t = x, *target = x + n;
+    const double a = p[0], b = p[1], w = p[2];
+    double da = 0, db = 0, dw = 0;
+    _Pragma("omp simd reduction(+ : da, db, dw)")
+    for (ptrdiff_t i = 0; i < n; i++) {
+        double decay = exp(-b * t[i]), c = cos(w * t[i]), s = sin(w * t[i]);
+        double residual = a * decay * c - target[i], g = 2 * residual * decay;
+        y[i] = residual * residual;
+        da += g * c;
+        db -= g * a * c * t[i];
+        dw -= g * a * s * t[i];
+    }
+    dp[0] = da, dp[1] = db, dp[2] = dw;
+}
+
+void lotka_volterra(ptrdiff_t n, const double *restrict x, const double *p, double *restrict y, double *dp) {
+    const double *x0 = x, *y0 = x + n, *target = x + 2 * n;
+    const double a = p[0], b = p[1], c = p[2], h = 0.02;
+    double da = 0, db = 0, dc = 0;
+    _Pragma("omp simd reduction(+ : da, db, dc)")
+    for (ptrdiff_t i = 0; i < n; i++) {
+        double u = x0[i], v = y0[i], ua = 0, ub = 0, uc = 0, va = 0, vb = 0, vc = 0;
+        for (int step = 0; step < 20; step++) {
+            double uv = u * v, fu = 1 + h * (a - b * v), fv = -h * b * u, gu = h * c * v, gv = 1 + h * (c * u - 0.9);
+            double nua = fu * ua + fv * va + h * u, nva = gu * ua + gv * va;
+            double nub = fu * ub + fv * vb - h * uv, nvb = gu * ub + gv * vb;
+            double nuc = fu * uc + fv * vc, nvc = gu * uc + gv * vc + h * uv;
+            double nu = u + h * (a * u - b * uv), nv = v + h * (c * uv - 0.9 * v);
+            u = nu, v = nv, ua = nua, ub = nub, uc = nuc, va = nva, vb = nvb, vc = nvc;
+        }
+        double residual = u - target[i];
+        y[i] = residual * residual;
+        da += 2 * residual * ua, db += 2 * residual * ub, dc += 2 * residual * uc;
+    }
+    dp[0] = da, dp[1] = db, dp[2] = dc;
+}
+
+void pendulum(ptrdiff_t n, const double *restrict x, const double *p, double *restrict y, double *dp) {
+    const double *angle = x, *speed = x + n, *target = x + 2 * n;
+    const double g = p[0], drag = p[1], h = 0.01;
+    double dg = 0, dd = 0;
+    _Pragma("omp simd reduction(+ : dg, dd)")
+    for (ptrdiff_t i = 0; i < n; i++) {
+        double u = angle[i], v = speed[i], ug = 0, ud = 0, vg = 0, vd = 0;
+        for (int step = 0; step < 200; step++) {
+            double s = sin(u), gc = g * cos(u);
+            double nvg = vg - h * (s + gc * ug + drag * vg), nvd = vd - h * (gc * ud + v + drag * vd);
+            double nv = v - h * (g * s + drag * v);
+            u += h * v, ug += h * vg, ud += h * vd;
+            v = nv, vg = nvg, vd = nvd;
+        }
+        double residual = u - target[i];
+        y[i] = residual * residual;
+        dg += 2 * residual * ug, dd += 2 * residual * ud;
+    }
+    dp[0] = dg, dp[1] = dd;
+}
+
+enum { CELLS = 64, LANES = 8 };
+
+void heat(ptrdiff_t n, const double *restrict x, const double *p, double *restrict y, double *dp) {
+    const double *hot = x, *target = x + n, d = p[0];
+    double dd = 0;
+    for (ptrdiff_t i = 0; i < n; i += LANES) { /* n is a multiple */
+        double u[CELLS][LANES], du[CELLS][LANES];
+        for (int c = 0; c < CELLS; c++)
+            for (int l = 0; l < LANES; l++) u[c][l] = c < 20 ? hot[i + l] : 10, du[c][l] = 0;
+        for (int step = 0; step < 100; step++) {
+            double before[LANES], dbefore[LANES];
+            for (int l = 0; l < LANES; l++) before[l] = u[0][l], dbefore[l] = du[0][l];
+            for (int c = 1; c < CELLS - 1; c++) {
+                VECTORS
+                for (int l = 0; l < LANES; l++) {
+                    double here = u[c][l], dhere = du[c][l];
+                    double flow = before[l] - 2 * here + u[c + 1][l];
+                    double dflow = dbefore[l] - 2 * dhere + du[c + 1][l];
+                    u[c][l] = here + d * flow;
+                    du[c][l] = dhere + d * dflow + flow;
+                    before[l] = here, dbefore[l] = dhere;
+                }
+            }
+        }
+        for (int l = 0; l < LANES; l++) {
+            double residual = u[30][l] - target[i + l];
+            y[i + l] = residual * residual;
+            dd += 2 * residual * du[30][l];
+        }
+    }
+    dp[0] = dd;
+}
