@@ -269,6 +269,16 @@ pub static TABLE: &[Setting] = &[
         "Fit: for losses with many valleys, how often the best end is left by a random step from which the fit runs again; a better end takes its place.",
     ),
     int("seed", "0", 0.0, "Fit: seed of the starts and hops."),
+    text(
+        "checkpoint",
+        "",
+        "Fit: file to which the state of a running fit from one start is written now and then, whole or not at all, so that it can be resumed.",
+    ),
+    real(
+        "checkpoint_seconds",
+        "60",
+        "Fit: seconds between two writings of the checkpoint.",
+    ),
     int(
         "window",
         "0",

@@ -315,3 +315,88 @@ fn a_fit_goes_on_and_leaves_its_report_in_the_model() {
     std::fs::write(&other, "x,y\n0,3\n1,2\n2,1\n").unwrap();
     assert!(refusal(&[&fit[..], &kept].concat()).contains("other data"));
 }
+
+/// A table that is read through a window, at once or in two parts with a checkpoint between, gives a line to all digits; CSV and
+/// records alike.
+#[test]
+fn a_table_is_read_through_a_window() {
+    let folder = folder("window");
+    let line = "(parameter a 1) (parameter b 0) (+ a (* b x))";
+    let data = table(&folder, "data.csv", ',');
+    let text = std::fs::read_to_string(&data).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let part = |name: &str, rows: &[&str]| {
+        let path = folder.join(name);
+        std::fs::write(&path, format!("{}\n{}\n", lines[0], rows.join("\n"))).unwrap();
+        path.to_str().unwrap().to_string()
+    };
+    let records = folder.join("data.npy");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    let header =
+        "{'descr': [('x', '<f8'), ('y', '<f8')], 'fortran_order': False, 'shape': (20,), }\n";
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    for cell in lines[1..].iter().flat_map(|line| line.split(',')) {
+        bytes.extend(cell.parse::<f64>().unwrap().to_le_bytes());
+    }
+    std::fs::write(&records, bytes).unwrap();
+    let fit = |data: &str, more: &[&str]| {
+        let own = [
+            "fit",
+            "-e",
+            line,
+            "--target=y",
+            "--engine=native",
+            "--data",
+            data,
+        ];
+        answer(&[&own[..], more].concat())
+    };
+    let whole = fit(&data, &[]);
+    let state = folder.join("state");
+    let kept = [
+        "--window=3",
+        "--checkpoint",
+        state.to_str().unwrap(),
+        "--resume",
+    ];
+    fit(&part("first.csv", &lines[1..12]), &kept);
+    let streams = [
+        fit(&data, &["--window=3"]),
+        fit(records.to_str().unwrap(), &["--window=3"]),
+        fit(&part("second.csv", &lines[12..]), &kept),
+    ];
+    for stream in streams {
+        assert_eq!(stream["stream"]["rows"], 20);
+        assert_eq!(stream["observations"], 20);
+        for name in ["a", "b"] {
+            for what in ["value", "std_error"] {
+                let (got, wanted) = (value(&stream, name, what), value(&whole, name, what));
+                assert!((got - wanted).abs() < 1e-10 * wanted.abs(), "{name} {what}");
+            }
+        }
+    }
+    let curved = answer(&[
+        "fit",
+        "-e",
+        DECAY,
+        "--data",
+        &data,
+        "--target=y",
+        "--window=5",
+    ]);
+    let exact = answer(&["fit", "-e", DECAY, "--data", &data, "--target=y"]);
+    let apart = value(&curved, "r", "value") - value(&exact, "r", "value");
+    assert!(apart.abs() < 0.5 * value(&exact, "r", "std_error"));
+    let own = [
+        "fit",
+        "-e",
+        DECAY,
+        "--data",
+        &data,
+        "--target=y",
+        "--window=5",
+    ];
+    let message = refusal(&[&own[..], &["--loss=huber", "--loss-scale=1"]].concat());
+    assert!(message.contains("window"), "{message}");
+}

@@ -154,6 +154,39 @@ fn starts_without_a_value_are_passed_over() {
     close(params(&fitter)[0], 6.0, 1e-9);
 }
 
+/// What is written on the way is a state of the fit: taken up by another, it ends with the same bits.
+#[test]
+fn checkpoints_are_written_on_the_way() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("checkpoints");
+    std::fs::create_dir_all(&folder).unwrap();
+    for optimizer in ["levmar", "lbfgs", "adam"] {
+        let path = folder.join(optimizer);
+        let _ = std::fs::remove_file(&path);
+        let plain = [("optimizer", optimizer), ("learning_rate", "0.05")];
+        let saved = [
+            ("checkpoint", path.to_str().unwrap()),
+            ("checkpoint_seconds", "0"),
+        ];
+        let whole = fit(DECAY, decay(), &[plain, saved].concat());
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut resumed = prepare(DECAY, decay(), &plain).unwrap();
+        resumed.resume(&text).unwrap();
+        run(&mut resumed).unwrap();
+        assert_eq!(params(&resumed), params(&whole), "{optimizer}");
+        let before = whole.outcome().unwrap().iterations;
+        assert_eq!(resumed.outcome().unwrap().iterations, before);
+        // nothing but the file itself is left
+        let left = std::fs::read_dir(&folder).unwrap().count();
+        assert!(left <= 3, "{left}");
+    }
+    let nowhere = [
+        ("checkpoint", "/nowhere/state"),
+        ("checkpoint_seconds", "0"),
+    ];
+    let mut fitter = prepare(DECAY, decay(), &nowhere).unwrap();
+    assert!(run(&mut fitter).unwrap_err().message.contains("/nowhere"));
+}
+
 #[test]
 fn a_fit_goes_on_from_a_checkpoint_with_the_same_bits() {
     for optimizer in ["levmar", "lbfgs", "adam"] {

@@ -1,8 +1,11 @@
 //! What a report says of a fit: intervals, profile likelihood, and which row and operation spoil a start.
 
+mod fitting;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use fitting::{Random, samples};
 use ncg::compile::Model;
 use ncg::fit::Monitor;
 use ncg::fit::fitter::Fitter;
@@ -118,6 +121,31 @@ fn the_profile_of_a_curved_model_ends_where_the_loss_says() {
     let text = report.to_text();
     assert!(text.contains("profile likelihood, 95 %"), "{text}");
     assert!(report.to_json()["parameters"]["a"]["profile"][0].is_f64());
+}
+
+/// Where no residual reaches the scale a robust loss is squares, and its profile the interval.
+#[test]
+fn robust_losses_have_profiles() {
+    let mut random = Random(4);
+    let data = samples(60, 0.0, 3.0, |x| 1.0 + 2.0 * x + 0.1 * random.normal());
+    for (loss, tolerance) in [("huber", 0.1), ("cauchy", 0.15)] {
+        let settings = [("loss", loss), ("loss_scale", "0.2"), ("profile", "true")];
+        let mut fitter = prepare(LINE, data.clone(), &settings);
+        run(&mut fitter).unwrap();
+        let report = fitter.report().unwrap();
+        for (i, ends) in report.profiles.as_ref().unwrap().iter().enumerate() {
+            let [low, high] = report.interval(i).unwrap();
+            let half = 0.5 * (high - low);
+            assert!(
+                (ends[0].unwrap() - low).abs() < tolerance * half,
+                "{loss} {ends:?} {low}"
+            );
+            assert!(
+                (ends[1].unwrap() - high).abs() < tolerance * half,
+                "{loss} {ends:?} {high}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -254,9 +254,13 @@ pub struct Fit {
     /// ones become a quadratic summary, so that memory does not grow with the table
     #[arg(long, value_name = "N", value_parser = setting("window"))]
     pub window: Option<String>,
-    /// Write the state of the fit when it stops, so that it can go on
+    /// Write the state of the fit when it stops, and of one from one start on the way, so that it can
+    /// go on
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
+    /// Seconds between two writings of the checkpoint
+    #[arg(long, value_name = "SECONDS", value_parser = setting("checkpoint_seconds"))]
+    pub checkpoint_seconds: Option<String>,
     /// Go on from the checkpoint, if it is there
     #[arg(long, requires = "checkpoint")]
     pub resume: bool,

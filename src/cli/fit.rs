@@ -46,6 +46,7 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         ("hops", &arguments.hops),
         ("seed", &arguments.seed),
         ("window", &arguments.window),
+        ("checkpoint_seconds", &arguments.checkpoint_seconds),
     ];
     for (name, value) in settings {
         args::set(&mut options, name, value)?;
@@ -60,6 +61,9 @@ pub fn run(arguments: &args::Fit, json: bool) -> Result<Reply> {
         if !list.is_empty() {
             options.set_str(name, &list.join(","))?;
         }
+    }
+    if let Some(path) = arguments.checkpoint.as_deref().and_then(Path::to_str) {
+        options.set_str("checkpoint", path)?;
     }
     if arguments.profile {
         options.set_str("profile", "true")?;

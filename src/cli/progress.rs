@@ -67,6 +67,7 @@ pub fn run(fitter: &mut Fitter, quiet: bool) -> Result<Stop> {
         callback: Some(&mut show),
         cancel: None,
         every: 1,
+        save: None,
     };
     let result = fitter.run(&mut monitor, &STOP);
     bar.finish_and_clear();

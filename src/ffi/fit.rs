@@ -380,6 +380,7 @@ pub unsafe extern "C" fn ncg_fit_run(
             callback: None,
             cancel: Some(&fit.cancel),
             every: state.every,
+            save: None,
         };
         if let Some(callback) = state.callback {
             call = move |progress: &Progress| {

@@ -134,6 +134,12 @@ pub fn minimize(
             state.counted = true;
             break stop;
         }
+        monitor.save(spent, || {
+            super::job::State::Adam(State {
+                counted: true,
+                ..state.clone()
+            })
+        })?;
         state.iterations += 1;
         if settings.ftol > 0.0 && state.iterations.is_multiple_of(PATIENCE) {
             if state.window_loss - state.best_loss <= settings.ftol * state.best_loss.abs() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use super::checkpoint::Checkpoint;
 use super::hash::Hash;
@@ -14,8 +15,9 @@ use super::report::{Context, Report, Stream, Tied};
 use super::statistics::{Noise, Statistics, statistics};
 use super::stream::Moments;
 use super::window::Window;
-use super::{Monitor, Outcome, Stop};
+use super::{Monitor, Outcome, Save, Stop, seconds_since};
 use crate::compile::Model;
+use crate::document::write_atomic;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::PortKind;
 use crate::options::Options;
@@ -285,6 +287,8 @@ impl Fitter {
     /// As [`Fitter::run`], without profiles.
     pub(super) fn advance(&mut self, monitor: &mut Monitor, cancel: &AtomicBool) -> Result<Stop> {
         self.settle()?;
+        let began = Instant::now();
+        let mut saver = self.saver(began)?;
         let mut state = std::mem::replace(&mut self.state, State::New);
         let monitor = &mut Monitor {
             callback: match &mut monitor.callback {
@@ -293,6 +297,11 @@ impl Fitter {
             },
             cancel: Some(cancel),
             every: monitor.every,
+            save: saver.as_mut().map(|write| Save {
+                every: self.plan.checkpoint_seconds,
+                last: began,
+                write,
+            }),
         };
         let (options, estimate) = (self.options.clone(), self.window.estimate.clone());
         let result = self.with_job(|job, session| {
@@ -349,9 +358,9 @@ impl Fitter {
 
     /// The intervals of the profile likelihood of a fit that has converged.
     fn profile(&mut self, monitor: &Monitor) -> Result<Vec<Interval>> {
-        if !self.plan.kind.is_sum_of_squares() || self.plan.kind.is_robust() {
+        if !self.plan.kind.is_sum_of_squares() {
             let message = format!(
-                "profile=true goes with losses squares and poisson, not with {}",
+                "profile=true goes with losses that are sums of squares, not with {}",
                 self.plan.kind.name()
             );
             return Err(Error::new(ErrorKind::Unsupported, message));
@@ -364,7 +373,9 @@ impl Fitter {
         let (Some(quantile), Some(variance)) = (report.quantile(), statistics.variance) else {
             return Ok(none);
         };
-        let with = (quantile, variance);
+        // near its minimum a robust loss is as steep as squares times the mean slope of the influence
+        let slope = self.found()?.robust.map_or(1.0, |(_, slope)| slope);
+        let with = (quantile, variance * slope);
         self.with_job(|job, session| match session {
             AnySession::F64(session) => job.profile(session, &report, with, monitor),
             AnySession::F32(session) => job.profile(session, &report, with, monitor),
@@ -405,7 +416,7 @@ impl Fitter {
             statistics.residual_sd = None;
         }
         if kind.is_robust() {
-            statistics.rescale(found.variance);
+            statistics.rescale(found.robust.map(|(variance, _)| variance));
         }
         Some(statistics)
     }
@@ -503,9 +514,34 @@ impl Fitter {
         Ok(hash.text())
     }
 
+    /// What writes the state of a run that began at `began`, on the way, if it is asked for.
+    fn saver(
+        &self,
+        began: Instant,
+    ) -> Result<Option<impl FnMut(State, (u64, u64)) -> Result<()> + use<>>> {
+        let Some(path) = self.plan.checkpoint.clone() else {
+            return Ok(None);
+        };
+        let before = self.as_checkpoint()?;
+        Ok(Some(move |state, (iterations, evaluations)| {
+            let now = Checkpoint {
+                iterations: before.iterations + iterations,
+                evaluations: before.evaluations + evaluations,
+                seconds: before.seconds + seconds_since(began),
+                state,
+                ..before.clone()
+            };
+            write_atomic(&path, now.write().as_bytes())
+        }))
+    }
+
     /// The state of the fit as text; [`Fitter::resume`] goes on from there with the same bits.
     pub fn checkpoint(&self) -> Result<String> {
-        let checkpoint = Checkpoint {
+        Ok(self.as_checkpoint()?.write())
+    }
+
+    fn as_checkpoint(&self) -> Result<Checkpoint> {
+        Ok(Checkpoint {
             model: self.model_hash()?,
             data: self.data_hash(),
             iterations: self.iterations,
@@ -513,8 +549,7 @@ impl Fitter {
             seconds: self.seconds,
             state: self.state.clone(),
             stream: self.kept()?,
-        };
-        Ok(checkpoint.write())
+        })
     }
 
     /// Takes up the state that [`Fitter::checkpoint`] wrote of the same model, data and options. That of a stream with a window

@@ -12,8 +12,8 @@ use super::report::Report;
 use super::starts::{self, End, latin_hypercube};
 use super::stream::Summary;
 use super::{
-    Bounds, Monitor, Objective, Outcome, Progress, Residuals, Settings, Stop, adam, lbfgs, levmar,
-    seconds_since,
+    Bounds, Monitor, Objective, Outcome, Progress, Residuals, Save, Settings, Stop, adam, lbfgs,
+    levmar, seconds_since,
 };
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,8 +35,8 @@ pub(super) enum State {
 pub(super) struct Found {
     /// With values, not coordinates, as its parameters.
     pub outcome: Outcome,
-    /// The variance of a residual under a robust loss, if it can be estimated.
-    pub variance: Option<f64>,
+    /// The variance of a residual under a robust loss, if it can be estimated, and the mean slope of its influence.
+    pub robust: Option<(f64, f64)>,
     /// Values of the tied parameters.
     pub tied: Vec<f64>,
     /// Their derivatives by the free ones, a row each.
@@ -69,6 +69,10 @@ impl Job<'_> {
         let start: Vec<f64> = self.moving.iter().map(|free| free.initial).collect();
         self.mapping.bounds.check(&start)?;
         let new = *state == State::New;
+        if new && (self.plan.starts > 1 || self.plan.hops > 0) {
+            // the state of one of many runs is not that of the fit
+            monitor.save = None;
+        }
         let (mut outcome, ends) = if self.plan.starts > 1 && new {
             self.many_starts(session, monitor, state, &start)?
         } else {
@@ -83,10 +87,10 @@ impl Job<'_> {
         }
         outcome.params = self.mapping.values(&outcome.params);
         let (tied, slopes) = self.mapping.tied(&outcome.params)?;
-        let variance = self.describe(session, &mut outcome)?;
+        let robust = self.describe(session, &mut outcome)?;
         Ok(Found {
             outcome,
-            variance,
+            robust,
             tied,
             slopes,
             ends,
@@ -384,6 +388,7 @@ impl Job<'_> {
                 .map(|tell| tell as &mut dyn FnMut(&Progress) -> bool),
             cancel: monitor.cancel,
             every: monitor.every,
+            save: monitor.save.as_mut().map(Save::lend),
         };
         let mapping = &mut *self.mapping;
         match state {
@@ -406,12 +411,12 @@ impl Job<'_> {
     }
 
     /// Leaves in the outcome the triangle that the statistics read, by the values of the parameters; the variance of a residual
-    /// under a robust loss.
+    /// under a robust loss and the mean slope of its influence.
     fn describe<T: Element>(
         &mut self,
         session: &mut Session<T>,
         outcome: &mut Outcome,
-    ) -> Result<Option<f64>> {
+    ) -> Result<Option<(f64, f64)>> {
         let kind = self.loss.kind;
         let squares = self.loss == Loss::default();
         if squares && outcome.triangle.is_some() && self.mapping.is_trivial() {
@@ -553,8 +558,8 @@ impl Influence {
     }
 
     /// The variance by which the inverse of `J'J` gives the covariance of a robust fit (Huber 1981, 7.6): `K²` times the mean square
-    /// of the influence over the squared mean of its slope.
-    fn variance(&self, parameters: usize) -> Option<f64> {
+    /// of the influence over the squared mean of its slope; and that mean.
+    fn variance(&self, parameters: usize) -> Option<(f64, f64)> {
         let left = self.count - parameters as f64;
         if left <= 0.0 {
             return None;
@@ -562,7 +567,8 @@ impl Influence {
         let mean = self.slopes / self.count;
         let spread = self.squared_slopes / self.count - mean * mean;
         let correction = 1.0 + parameters as f64 / self.count * spread / (mean * mean);
-        (mean > 0.0).then(|| correction * correction * self.squares / left / (mean * mean))
+        let variance = correction * correction * self.squares / left / (mean * mean);
+        (mean > 0.0).then_some((variance, mean))
     }
 }
 

@@ -105,6 +105,7 @@ pub fn minimize(
         if let Some(stop) = monitor.check(settings, MAX_ITERATIONS, spent, &progress) {
             break stop;
         }
+        monitor.save(spent, || super::job::State::Lbfgs(state.clone()))?;
         state.iterations += 1;
         let direction = direction(state, &at, bounds);
         let found = search(objective, bounds, state, &at, &direction, &mut evaluations)?;

@@ -9,7 +9,7 @@
 
 use super::step::Forecast;
 use super::workspace::Workspace;
-use super::{Bounds, Monitor, Outcome, Progress, Residuals, Settings, Stop, seconds_since};
+use super::{Bounds, Monitor, Outcome, Progress, Residuals, Settings, Stop, job, seconds_since};
 use crate::{Error, ErrorKind, Result};
 use std::time::Instant;
 
@@ -242,6 +242,7 @@ fn propose(
     if let Some(stop) = monitor.check(settings, MAX_ITERATIONS, spent, &progress) {
         return Ok(Next::Stop(stop));
     }
+    monitor.save(spent, || job::State::LevMar(state.clone()))?;
     state.iterations += 1;
     let (t, d) = (&w.triangle, &state.scale);
     let mut forecast = w

@@ -316,6 +316,27 @@ pub struct Monitor<'a> {
     pub cancel: Option<&'a AtomicBool>,
     /// How many iterations pass between two calls; 0 counts as 1.
     pub every: u64,
+    /// Writes the state of the optimiser on the way; only a [`fitter::Fitter`] makes one.
+    pub save: Option<Save<'a>>,
+}
+
+/// What writes the state of an optimiser every so many seconds.
+pub struct Save<'a> {
+    every: f64,
+    last: Instant,
+    /// Takes the state with the iterations and evaluations of the run.
+    write: &'a mut dyn FnMut(job::State, (u64, u64)) -> Result<()>,
+}
+
+impl Save<'_> {
+    /// The same for a shorter time.
+    fn lend(&mut self) -> Save<'_> {
+        Save {
+            every: self.every,
+            last: self.last,
+            write: &mut *self.write,
+        }
+    }
 }
 
 impl Monitor<'_> {
@@ -352,6 +373,17 @@ impl Monitor<'_> {
             return Some(Stop::MaxIterations);
         }
         (progress.seconds >= settings.max_seconds).then_some(Stop::MaxTime)
+    }
+
+    /// Writes the state if it is time to.
+    fn save(&mut self, spent: (u64, u64), state: impl FnOnce() -> job::State) -> Result<()> {
+        if let Some(save) = &mut self.save
+            && seconds_since(save.last) >= save.every
+        {
+            (save.write)(state(), spent)?;
+            save.last = Instant::now();
+        }
+        Ok(())
     }
 
     fn cancelled(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What the options ask of a fit: optimiser, loss, limits, and what is said of parameters.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::loss::{Kind, Loss};
@@ -71,6 +72,9 @@ pub(super) struct Plan {
     pub smoothing: Option<f64>,
     pub refine: usize,
     pub seed: u64,
+    /// The file to which the state is written on the way, if there is one, and every how many seconds.
+    pub checkpoint: Option<PathBuf>,
+    pub checkpoint_seconds: f64,
     /// How often the best end is left by a random step.
     pub hops: usize,
     /// Rows of a stream that are kept as they are, if not all.
@@ -143,6 +147,11 @@ impl Plan {
             smoothing: Some(options.real("smoothing")).filter(|t| *t > 0.0 && t.is_finite()),
             refine: options.int("refine") as usize,
             seed: options.int("seed") as u64,
+            checkpoint: match options.str("checkpoint") {
+                "" => None,
+                path => Some(PathBuf::from(path)),
+            },
+            checkpoint_seconds: options.real("checkpoint_seconds"),
             hops: options.int("hops") as usize,
             window: limit("window").map(|rows| rows as usize),
             fixed: names.filter(|n| !n.is_empty()).map(String::from).collect(),
