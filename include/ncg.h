@@ -194,15 +194,19 @@ void ncg_options_free(ncg_options *options);
 
 /* ==== Models: make, save, export, look inside ==== */
 
-/* Compiles Scheme source text: UTF-8, length in bytes. options may be NULL. */
+/* Compiles Scheme source text: UTF-8, length in bytes. options may be NULL; "folder" says where the files lie that the text
+   may import, without it the text imports nothing. */
 int32_t ncg_model_compile(const char *source,
                           int64_t length,
                           const ncg_options *options,
                           ncg_model **out,
                           ncg_error **err);
 
-/* Reads a .scm, .ncg or .onnx file, told apart by content. */
-int32_t ncg_model_load(const char *path, ncg_model **out, ncg_error **err);
+/* Reads a .scm, .ncg or .onnx file, told apart by content. A .scm file imports networks from where it lies, and any file that
+   it names: to confine a text that is not trusted, compile it with the option "folder". */
+int32_t ncg_model_load(const char *path,
+                       ncg_model **out,
+                       ncg_error **err);
 
 /* The same from memory: length in bytes. */
 int32_t ncg_model_parse(const char *document, int64_t length, ncg_model **out, ncg_error **err);
@@ -242,7 +246,7 @@ int32_t ncg_model_interpreter(const ncg_options *options,
                               ncg_error **err);
 
 /* A new model: an interpreter (from ncg_model_interpreter, ncg_model_load or ncg_model_parse) with a program bound as data
-   and specialised to it. source is UTF-8, length in bytes. Options: "params", "bind", "literals". */
+   and specialised to it. source is UTF-8, length in bytes. Options: "params", "bind", "literals", "folder". */
 int32_t ncg_model_bind_program(const ncg_model *interpreter,
                                const char *source,
                                int64_t length,

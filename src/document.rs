@@ -1,7 +1,7 @@
 //! Models in files: `.scm`, `.ncg` and `.onnx`, told apart by content.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::compile::{Model, Text};
 use crate::error::{Error, ErrorKind, Result};
@@ -68,10 +68,15 @@ impl Files {
                 Error::new(ErrorKind::Io, message)
             })
         };
-        let (around, path) = (found(folder)?, found(&path)?);
-        match path.starts_with(&around) {
-            true => Ok(path),
-            false => {
+        let around = found(folder)?;
+        // what the name alone leads out is not looked for: whether it is there is not for the text to know
+        let climbs = Path::new(file)
+            .components()
+            .any(|part| part == Component::ParentDir);
+        let named = !climbs && (path.starts_with(folder) || path.starts_with(&around));
+        match named.then(|| found(&path)).transpose()? {
+            Some(path) if path.starts_with(&around) => Ok(path),
+            _ => {
                 let message = format!(
                     "the file does not lie below {}, which the option folder says",
                     folder.display()

@@ -549,6 +549,12 @@ fn a_text_reads_only_what_it_may() {
         // a file that was loaded by its path
         document::load(&loaded, &Options::new()).unwrap();
     }
+    // nor does it learn what is there
+    for name in ["../nothing.onnx", "/nothing/at/all.onnx"] {
+        let source = format!("(import f \"{name}\") (f 1 x)");
+        let error = compile(&source, &inside).unwrap_err();
+        assert!(error.message.contains("does not lie below"), "{error}");
+    }
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink(folder.join("net.onnx"), inside.join("link.onnx")).unwrap();

@@ -32,14 +32,11 @@ pub fn run(arguments: &args::Explain) -> Result<Reply> {
         Some(source) => {
             panels.push(("source", numbered(source)));
             let files = arguments.source.files(&options);
-            match front(files.text(source), &options) {
-                Ok(front) => {
-                    panels.push(("ast", front.ast.to_string()));
-                    panels.push(("anf", lines.anf(&front.anf)));
-                    panels.push(("graph", lines.graph(&front.general)));
-                }
-                // a model that was saved holds what its text imports
-                Err(_) => {}
+            // a model that was saved holds what its text imports: the files need not be there
+            if let Ok(front) = front(files.text(source), &options) {
+                panels.push(("ast", front.ast.to_string()));
+                panels.push(("anf", lines.anf(&front.anf)));
+                panels.push(("graph", lines.graph(&front.general)));
             }
             panels.push(match &model.refusal {
                 None => ("numeric", lines.graph(&model.graph)),

@@ -124,7 +124,8 @@ unsafe fn make(
     unsafe { guard::status(err, |_| body()) }
 }
 
-/// Compiles Scheme source text: UTF-8, length in bytes. options may be NULL.
+/// Compiles Scheme source text: UTF-8, length in bytes. options may be NULL; "folder" says where the files lie that the text
+/// may import, without it the text imports nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_model_compile(
     source: *const c_char,
@@ -142,7 +143,8 @@ pub unsafe extern "C" fn ncg_model_compile(
     }
 }
 
-/// Reads a .scm, .ncg or .onnx file, told apart by content.
+/// Reads a .scm, .ncg or .onnx file, told apart by content. A .scm file imports networks from where it lies, and any file that
+/// it names: to confine a text that is not trusted, compile it with the option "folder".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_model_load(
     path: *const c_char,
@@ -279,7 +281,7 @@ pub unsafe extern "C" fn ncg_model_interpreter(
 }
 
 /// A new model: an interpreter (from ncg_model_interpreter, ncg_model_load or ncg_model_parse) with a program bound as data
-/// and specialised to it. source is UTF-8, length in bytes. Options: "params", "bind", "literals".
+/// and specialised to it. source is UTF-8, length in bytes. Options: "params", "bind", "literals", "folder".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_model_bind_program(
     interpreter: *const ncg_model,
