@@ -42,7 +42,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 fn options(settings: &[(&str, &str)]) -> Options {
     let mut options = Options::new();
     for (name, value) in settings {
-        options.set_str(name, value).unwrap();
+        options.set(name, value).unwrap();
     }
     options
 }
@@ -332,7 +332,12 @@ fn a_constant_inside_a_test_has_no_gradient_through_it() {
         let bound = Arc::new(bind(&text).unwrap());
         let direct = Arc::new(Model::compile(&text, &Options::new()).unwrap());
         assert_eq!(bound.is_numeric(), numeric, "{text}");
-        assert_eq!(bound.warnings(), direct.warnings(), "{text}");
+        // but for the places: nodes of an interpreter have none
+        let said = |model: &Model| -> Vec<_> {
+            let warnings = model.warnings().into_iter();
+            warnings.map(|w| (w.kind, w.name, w.message)).collect()
+        };
+        assert_eq!(said(&bound), said(&direct), "{text}");
         if numeric {
             let warnings = bound.warnings();
             let zero = |w: &&ncg::warn::Warning| w.kind.name() == "zero-gradient";
