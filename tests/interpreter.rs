@@ -42,7 +42,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 fn options(settings: &[(&str, &str)]) -> Options {
     let mut options = Options::new();
     for (name, value) in settings {
-        options.set_str(name, value).unwrap();
+        options.set(name, value).unwrap();
     }
     options
 }
@@ -307,6 +307,126 @@ fn at_a_border_the_gradient_is_that_of_the_path_taken() {
     let warnings = model.warnings();
     let kinds: Vec<_> = warnings.iter().map(|w| (w.kind.name(), &*w.name)).collect();
     assert_eq!(kinds[0], ("zero-gradient", "a"), "{kinds:?}");
+}
+
+/// The same in loops and in recursions, whether they become graphs or run through the interpreter as they are.
+#[test]
+fn a_constant_inside_a_test_has_no_gradient_through_it() {
+    for (text, numeric) in [
+        ("(if (< x a) (* b x) (* x x))", true),
+        (
+            "(define (f y) (if (< y a) (* b y) (f (- y 1)))) (f x)",
+            true,
+        ),
+        (
+            "(loop ((y x) (n 0)) (if (> y a) (* b n) (recur (+ y 0.5) (+ n 1))))",
+            true,
+        ),
+        (
+            "(define (f y) (if (< y a) y (* b (f (- y 1))))) (f x)",
+            false,
+        ),
+    ] {
+        let text = format!("(input x)(parameter a 0.75)(parameter b 1.5) {text}");
+        let bind = |text: &str| bind_program(interpreter().unwrap(), text, &Options::new());
+        let bound = Arc::new(bind(&text).unwrap());
+        let direct = Arc::new(Model::compile(&text, &Options::new()).unwrap());
+        assert_eq!(bound.is_numeric(), numeric, "{text}");
+        // but for the places: nodes of an interpreter have none
+        let said = |model: &Model| -> Vec<_> {
+            let warnings = model.warnings().into_iter();
+            warnings.map(|w| (w.kind, w.name, w.message)).collect()
+        };
+        assert_eq!(said(&bound), said(&direct), "{text}");
+        if numeric {
+            let warnings = bound.warnings();
+            let zero = |w: &&ncg::warn::Warning| w.kind.name() == "zero-gradient";
+            let warning = warnings
+                .iter()
+                .find(zero)
+                .unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(&*warning.name, "a", "{text}");
+            assert!(warning.message.contains("gradient"), "{}", warning.message);
+        }
+        for x in [-0.5, 0.4, 1.3, 3.9] {
+            for engine in ["tagged", "native"] {
+                if engine == "tagged" || numeric {
+                    let (value, slopes) = run(&bound, engine, &[x]).unwrap();
+                    let wanted = run(&direct, engine, &[x]).unwrap();
+                    assert_eq!((value, &slopes), (wanted.0, &wanted.1), "{text} at {x}");
+                    assert_eq!(slopes[1], 0.0, "{text} at {x}");
+                }
+            }
+        }
+    }
+}
+
+/// A literal run is bounded: in calls, and in cells of its heap and its tape; each bound can be raised.
+#[test]
+fn a_literal_run_says_which_limit_it_passes() {
+    let text =
+        "(input x) (define (f n y) (if (= n 0) y (f (- n 1) (* y (sin (+ x n)))))) (f 2000 x)";
+    let bound = Arc::new(bind_program(interpreter().unwrap(), text, &Options::new()).unwrap());
+    let gradient = |settings: &[(&str, &str)]| {
+        let all: Vec<_> = [("engine", "tagged")]
+            .iter()
+            .chain(settings)
+            .copied()
+            .collect();
+        let mut session = Session::<f64>::new(bound.clone(), &options(&all))?;
+        let (mut y, mut dx) = ([0.0], [0.0]);
+        let into = Gradient {
+            y: Some(&mut StridedMut::rows(&mut y, 1)),
+            dx: Some(&mut StridedMut::rows(&mut dx, 1)),
+            dp: None,
+        };
+        session.gradient(1, &Strided::rows(&[0.3], 1), None, None, into, None)?;
+        Ok::<_, ncg::Error>((y[0], dx[0]))
+    };
+    let wanted = gradient(&[]).unwrap();
+    for (name, small, large) in [
+        ("max_heap", "20000", "5000000"),
+        ("max_steps", "20000", "300000"),
+    ] {
+        let error = gradient(&[(name, small)]).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Limit, "{error}");
+        assert!(error.message.contains(name), "{error}");
+        assert_eq!(gradient(&[(name, large)]).unwrap(), wanted);
+    }
+}
+
+/// Literally too, a batch gives the bits of its samples alone.
+#[test]
+fn literal_batches_have_the_bits_of_samples_alone() {
+    for text in [
+        "(* a (exp (* (- 0 b) x)))",
+        "(define (f y) (if (< y a) y (* b (f (- y 1))))) (f x)",
+        "(fold-left + 0 (map (lambda (c) (max (* c x) a (sin b))) (list a b 3)))",
+        "(if (integer? (floor (* 2 x))) (/ a (+ b (* x x))) a)",
+    ] {
+        let text = format!("(input x)(parameter a 0.75)(parameter b 1.5) {text}");
+        let bound = Arc::new(bind_program(interpreter().unwrap(), &text, &Options::new()).unwrap());
+        let x: Vec<f64> = (0..300).map(|i| (i as f64 * 0.37).sin() * 4.0).collect();
+        let mut session =
+            Session::<f64>::new(bound.clone(), &options(&[("engine", "tagged")])).unwrap();
+        let (mut y, mut dx, mut dp) = (vec![0.0; 300], vec![0.0; 300], [0.0; 2]);
+        let into = Gradient {
+            y: Some(&mut StridedMut::rows(&mut y, 1)),
+            dx: Some(&mut StridedMut::rows(&mut dx, 1)),
+            dp: Some(&mut dp),
+        };
+        let table = Strided::rows(&x, 1);
+        session
+            .gradient(300, &table, None, None, into, None)
+            .unwrap();
+        let mut sums = [0.0; 2];
+        for (i, x) in x.iter().enumerate() {
+            let (value, slopes) = run(&bound, "tagged", &[*x]).unwrap();
+            assert_eq!((y[i], dx[i]), (value, slopes[0]), "{text} at {x}");
+            sums = [sums[0] + slopes[1], sums[1] + slopes[2]];
+        }
+        assert_eq!(dp, sums, "{text}");
+    }
 }
 
 /// The third theorem: composing two programs composes their values and gradients.

@@ -190,4 +190,12 @@ fn programs_of_the_contract_agree_on_both_runtimes() {
     );
     assert!(count > 250, "{count}");
     python::on_both_runtimes("tests/python/interpreter_cases.py", &[folder.as_os_str()]);
+    let file = folder.join("interpreter.onnx");
+    python::on_both_runtimes("examples/python/interpreter_onnx.py", &[file.as_os_str()]);
+}
+
+#[test]
+fn the_example_for_python_is_short() {
+    let example = include_str!("../examples/python/interpreter_onnx.py");
+    assert!(example.lines().count() <= 60);
 }

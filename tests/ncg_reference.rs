@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ncg::compile::Model;
 use ncg::document;
 use ncg::graph::Value;
+use ncg::interp::{Interpreter, bind_program, compile_interpreter};
 use ncg::options::Options;
-use ncg::session::{Session, Strided, StridedMut};
+use ncg::session::{Gradient, Session, Strided, StridedMut};
 use ncg::syntax::ast::Constant;
 use serde_json::Value as Json;
 
@@ -363,4 +365,192 @@ fn names_values_and_bounds_survive() {
     assert_eq!(read.graph.value, model.graph.value);
     assert_eq!(read.graph.to_string(), model.graph.to_string());
     assert_eq!(ncg::ncg::write(&read).unwrap(), text);
+}
+
+/// A node of the reference.
+fn node(id: usize, name: &str, op: &str, edges: &[u64]) -> Json {
+    let labels: Vec<String> = (0..edges.len()).map(|i| format!("arg{i}")).collect();
+    serde_json::json!({
+        "node_id": id, "name": name, "op_type": op, "value": null, "input_edges": edges,
+        "input_names": labels, "call_target": null,
+    })
+}
+
+/// The calls in tail position of a body: those at its root, or at the end of arms below it.
+fn tail_calls(nodes: &Json, at: u64, found: &mut Vec<u64>) {
+    let node = &nodes[at.to_string()];
+    match node["op_type"].as_str().unwrap() {
+        "if" => {
+            for arm in &node["input_edges"].as_array().unwrap()[1..] {
+                tail_calls(nodes, arm.as_u64().unwrap(), found);
+            }
+        }
+        "call" | "dynamic_call" => found.push(at),
+        _ => {}
+    }
+}
+
+/// A body as that of a loop in a body of its own, whose first nodes are of this kind.
+fn in_a_loop(params: &Json, captures: &Json, mut body: Json, kind: &str) -> Json {
+    for node in body["nodes"].as_object_mut().unwrap().values_mut() {
+        if node["op_type"] == "func_param" {
+            node["op_type"] = "loop_param".into();
+        }
+    }
+    body["uses_tagged_values"] = false.into();
+    let names = |list: &Json| -> Vec<String> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|name| name.as_str().unwrap().to_string())
+            .collect()
+    };
+    let (states, captured) = (names(params), names(captures));
+    let mut nodes = serde_json::Map::new();
+    for (id, name) in states.iter().chain(&captured).enumerate() {
+        let op = if id < states.len() { kind } else { "input" };
+        nodes.insert(id.to_string(), node(id, name, op, &[]));
+    }
+    let id = nodes.len();
+    let edges: Vec<u64> = (0..id as u64).collect();
+    nodes.insert(id.to_string(), node(id, "__loop_1", "loop", &edges));
+    let repeat = serde_json::json!({
+        "params": params, "captures": captures, "recur_flag_id": null, "result_id": null,
+        "recur_arg_ids": {}, "body_graph": body,
+    });
+    let bound: serde_json::Map<String, Json> = (states.iter().enumerate())
+        .map(|(id, name)| (name.clone(), id.into()))
+        .collect();
+    serde_json::json!({
+        "root_id": id, "input_names": params, "uses_tagged_values": false, "name_to_id": bound,
+        "nodes": nodes, "loops": {id.to_string(): repeat},
+    })
+}
+
+/// The file of an interpreter as the reference writes files: nothing of ours, whole numbers as reals, a procedure that ends
+/// with calls as loops in each other, calls of itself among them as `recur`.
+fn as_the_reference_writes(interpreter: &Interpreter) -> String {
+    let text = ncg::ncg::write(&interpreter.model()).unwrap();
+    let mut document: Json = serde_json::from_str(&text).unwrap();
+    document.as_object_mut().unwrap().remove("ncg");
+    document["source"] = Json::Null;
+    let functions = document["graph"]["functions"].as_object_mut().unwrap();
+    let mut loops = 0;
+    for (name, function) in functions.iter_mut() {
+        let (params, captures) = (function["params"].clone(), function["captures"].clone());
+        let mut body = function["body_graph"].clone();
+        let mut found = Vec::new();
+        tail_calls(
+            &body["nodes"],
+            body["root_id"].as_u64().unwrap(),
+            &mut found,
+        );
+        if found.is_empty() {
+            continue;
+        }
+        for id in found {
+            let call = &mut body["nodes"][id.to_string()];
+            if call["call_target"] == name.as_str() {
+                loops += 1;
+                call["op_type"] = "recur".into();
+                call["call_target"] = Json::Null;
+            }
+        }
+        let inner = in_a_loop(&params, &captures, body, "loop_param");
+        function["body_graph"] = in_a_loop(&params, &captures, inner, "func_param");
+    }
+    assert!(loops >= 4, "{loops}");
+    serde_json::to_string_pretty(&document).unwrap()
+}
+
+/// Value and gradient of one sample.
+fn at(model: &Arc<Model>, engine: &str, x: &[f64]) -> (f64, Vec<f64>) {
+    let mut options = Options::new();
+    options.set_str("engine", engine).unwrap();
+    let mut session = Session::<f64>::new(model.clone(), &options).unwrap();
+    let (mut y, mut dx) = ([0.0], vec![0.0; x.len()]);
+    let into = Gradient {
+        y: Some(&mut StridedMut::rows(&mut y, 1)),
+        dx: Some(&mut StridedMut::rows(&mut dx, x.len())),
+        dp: None,
+    };
+    let table = Strided::rows(x, x.len());
+    session.gradient(1, &table, None, None, into, None).unwrap();
+    (y[0], dx)
+}
+
+#[test]
+fn an_interpreter_of_another_make_loads_and_runs_programs() {
+    let evaluator = include_str!("data/evaluator.scm");
+    let text = as_the_reference_writes(&compile_interpreter(evaluator).unwrap());
+    let loaded = document::parse(text.as_bytes(), &Options::new()).unwrap();
+    assert!(!loaded.is_numeric());
+    let graph = ncg::ncg::read_graph(&text).unwrap();
+    let interpreter = Interpreter::new(graph).unwrap();
+    // each with its number of inputs, and whether its structure hangs on data
+    for (program, inputs, general) in [
+        ("(* a (exp (* (- 0 b) x)))", 3, false),
+        ("(+ (* a x) (* b (* x x)))", 3, false),
+        ("(if (< x 1) (* 2 x) (* x x))", 1, false),
+        (
+            "(cond ((< x 0) (- 0 x)) ((= x 0.5) 7) (else (sin x)))",
+            1,
+            false,
+        ),
+        ("(let ((y (* x x)) (z 3)) (+ y (* z x)))", 1, false),
+        (
+            "((lambda (f v) (f (f v))) (lambda (y) (+ y a)) x)",
+            2,
+            false,
+        ),
+        ("(define k 2.5) (define (g v) (* k v)) (g (g x))", 1, false),
+        (
+            "(define (power b n) (if (= n 0) 1 (* b (power b (- n 1))))) (power x 5)",
+            1,
+            false,
+        ),
+        (
+            "(define (sum l) (if (null? l) 0 (+ (car l) (sum (cdr l))))) (sum (cons x (list 1 2 (* x a))))",
+            2,
+            false,
+        ),
+        ("(if (< (car (quote (1 2 3))) x) x (* a x))", 2, false),
+        (
+            "(define (fall y) (if (< y 1) y (* 0.5 (fall (- y 1))))) (fall (* a x))",
+            2,
+            true,
+        ),
+    ] {
+        let bound = bind_program(&interpreter, program, &Options::new());
+        let bound = Arc::new(bound.unwrap_or_else(|error| panic!("{program}: {error}")));
+        let direct = Arc::new(Model::compile(program, &Options::new()).unwrap());
+        assert_eq!(bound.graph.ports.len(), inputs, "{program}");
+        assert_eq!(
+            bound.is_numeric(),
+            !general,
+            "{program}: {:?}",
+            bound.refusal
+        );
+        let names = |model: &Model| -> Vec<String> {
+            let ports = model.graph.ports.iter();
+            ports.map(|port| port.name.to_string()).collect()
+        };
+        assert_eq!(names(&bound), names(&direct), "{program}");
+        for i in 0..7 {
+            let x: Vec<f64> = (0..inputs).map(|j| 0.5 * (i + j) as f64 - 0.75).collect();
+            let wanted = at(&direct, "tagged", &x);
+            assert_eq!(at(&bound, "tagged", &x), wanted, "{program} at {x:?}");
+            if !general {
+                let (y, dx) = at(&bound, "native", &x);
+                let near = |a: f64, b: f64| (a - b).abs() <= 1e-14 * b.abs();
+                assert!(
+                    near(y, wanted.0),
+                    "{program} at {x:?}: {y}, not {}",
+                    wanted.0
+                );
+                assert!(
+                    dx.iter().zip(&wanted.1).all(|(a, b)| near(*a, *b)),
+                    "{program}"
+                );
+            }
+        }
+    }
 }

@@ -49,13 +49,6 @@ const PROGRAMS: &[(&str, &str)] = &[
          (climb (/ x 2))",
     ),
     (
-        "equality of procedures over reals",
-        "(input x) (parameter k 1.5)
-         (define (over a) (lambda () a))
-         (define (climb y) (if (eqv? (over (floor y)) (over 3.0)) y (+ k (climb (+ y 0.5)))))
-         (climb (/ x 2))",
-    ),
-    (
         "a number as a test, and whole numbers",
         "(input x) (parameter k 1.5)
          (define (down y) (if (floor y) (+ (* k y) (down (/ y 2))) (if (integer? y) 7 (* y x))))

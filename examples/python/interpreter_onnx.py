@@ -1,24 +1,20 @@
 """Encodes programs as tensors and runs them, with gradients, on interpreter.onnx: with onnxruntime and numpy alone. It takes
 numbers, names, operations, if, let and procedures of up to four arguments; `ncg bind` encodes the whole language.
     ncg compile --interpreter -o interpreter.onnx && python interpreter_onnx.py interpreter.onnx"""
-import re, sys
-import numpy as np, onnxruntime
+import ast, re, sys, numpy as np, onnxruntime
 
 BRANCH, MOVE, CALL, RETURN, FRAME = 1, 2, 6, 9, 32
-WORDS = "* + - / = < exp sqrt sin cos log neg > <= >= expt abs min max tanh not"
-NUMERIC = {word: 32 + i for i, word in enumerate(WORDS.split())}
+WORDS = "* + - / = < exp sqrt sin cos log neg > <= >= expt abs min max tanh not".split()
 
-def read(tokens):
-    if (token := tokens.pop(0)) != "(":
-        return token
-    items = [read(tokens) for _ in iter(lambda: tokens[0], ")")]
-    return tokens.pop(0) and items
+def read(text):                             # lists of words and lists
+    words = re.sub(r"[^\s()]+", lambda word: repr(word[0]) + ",", f"({text})")
+    return ast.literal_eval(words.replace("(", "[").replace(")", "],"))[0]
 
 def encode(text, names):
-    code, cells, entries, calls = [[0] * 17], [[1.0, 0, -1], [0, 0, -1], [0, 0, -1]], {}, []
-    def emit(operation, operands, to):      # a place is (0, address) or (1, slot of the frame)
+    code, cells, entries = [[0] * 17], [[1.0, 0, -1], [0, 0, -1], [0, 0, -1]], {}
+    def emit(operation, operands, to, other=0):  # a place is (0, address) or (1, slot of the frame)
         places = [*operands, *[(0, 0)] * (4 - len(operands)), to, (1, FRAME)]
-        code.append([operation, len(code) + 1, 0, 0, 0, *[p[0] for p in places], *[p[1] for p in places]])
+        code.append([operation, len(code) + 1, other, 0, 0, *[p[0] for p in places], *[p[1] for p in places]])
         return len(code) - 1
     def value(e, env, used):                # where the value of e is, once the instructions so far have run
         if isinstance(e, str):
@@ -31,29 +27,24 @@ def encode(text, names):
         to = (1, len(used) + 1)
         if e[0] == "if":
             branch = emit(BRANCH, args, (0, 2))
-            leave = emit(MOVE, [value(e[2], env, used)], to)
-            code[branch][2] = len(code)
+            code[branch][2] = 1 + (leave := emit(MOVE, [value(e[2], env, used)], to))
             code[leave][1] = emit(MOVE, [value(e[3], env, used)], to) + 1
-        elif e[0] in NUMERIC:
-            emit(NUMERIC["neg" if len(e) == 2 and e[0] == "-" else e[0]], args[:2], to)
+        elif e[0] in WORDS:
+            emit(32 + WORDS.index("neg" if len(e) == 2 and e[0] == "-" else e[0]), args[:2], to)
             for arg in args[2:]:
-                emit(NUMERIC[e[0]], [to, arg], to)
+                emit(32 + WORDS.index(e[0]), [to, arg], to)
         else:
-            calls.append((emit(CALL, args, to), e[0]))
+            emit(CALL, args, to, other=e[0])  # the name, until it is known where that procedure begins
         return to
-    def procedure(params, body, last, to):  # its slots begin at 2
-        env = {name: (0, 3 + i) for i, name in enumerate(names)} | {name: (1, 2 + i) for i, name in enumerate(params)}
-        emit(last, [value(body, env, used := [1] * len(params)), (0, 0), (1, 0)], to)
-        assert len(used) + 2 < FRAME, "a procedure has too many values"
-    tokens = re.findall(r"[()]|[^\s()]+", f"({text})")
-    *definitions, program = read(tokens)
-    procedure([], program, MOVE, (0, 1))
-    code[-1][1] = 0                         # instruction 0 ends a run
-    for _, (name, *params), body in definitions:
+    *definitions, program = read(text)
+    for _, (name, *params), body in [("", [""], program), *definitions]:
         entries[name] = len(code)
-        procedure(params, body, RETURN, (0, 0))
-    for call, name in calls:
-        code[call][2] = entries[name]
+        env = {name: (0, 3 + i) for i, name in enumerate(names)} | {name: (1, 2 + i) for i, name in enumerate(params)}
+        result = [value(body, env, used := [1] * len(params)), (0, 0), (1, 0)]
+        emit(RETURN, result, (0, 0)) if name else emit(MOVE, result, (0, 1))
+        code[-1][1] *= bool(name)           # instruction 0 ends a run
+        assert len(used) + 2 < FRAME, "a procedure has too many values"
+    code = [[entries.get(number, number) for number in row] for row in code]
     return {"code": np.array(code), "cells": np.array(cells + [[0, 0, -1]] * 4)}
 
 def run(session, text, **inputs):
