@@ -11,6 +11,7 @@ use super::plan::{Free, Optimizer, Plan, bounds, names};
 use super::problem::Data;
 use super::profile::Interval;
 use super::report::{Context, Report, Tied};
+use super::shared::{Blocks, Gather, Sharing};
 use super::statistics::{Noise, Statistics, statistics};
 use super::{Monitor, Outcome, Stop};
 use crate::compile::Model;
@@ -25,6 +26,15 @@ enum AnySession {
     F32(Session<f32>),
 }
 
+impl AnySession {
+    fn new(model: &Arc<Model>, options: &Options) -> Result<AnySession> {
+        Ok(match options.str("dtype") {
+            "f32" => AnySession::F32(Session::new(model.clone(), options)?),
+            _ => AnySession::F64(Session::new(model.clone(), options)?),
+        })
+    }
+}
+
 /// A fitting problem. Parameters that are not added keep their initial values; if none is added, all of them move.
 pub struct Fitter {
     model: Arc<Model>,
@@ -35,6 +45,8 @@ pub struct Fitter {
     data: Option<Data>,
     noise: Noise,
     whitening: Option<Whitening>,
+    /// How the observations of all processes are cut, if several fit together, and how many there are, when that is known.
+    blocks: Option<(Blocks, usize)>,
     state: State,
     found: Option<Found>,
     profiles: Option<Vec<Interval>>,
@@ -46,10 +58,7 @@ pub struct Fitter {
 impl Fitter {
     /// Prepares a fit. Options: those of a session, and those whose description begins with "Fit".
     pub fn new(model: Arc<Model>, options: &Options) -> Result<Fitter> {
-        let session = match options.str("dtype") {
-            "f32" => AnySession::F32(Session::new(model.clone(), options)?),
-            _ => AnySession::F64(Session::new(model.clone(), options)?),
-        };
+        let session = AnySession::new(&model, options)?;
         let plan = Plan::new(options)?;
         let fitter = Fitter {
             noise: plan.noise,
@@ -60,6 +69,7 @@ impl Fitter {
             free: Vec::new(),
             data: None,
             whitening: None,
+            blocks: None,
             state: State::New,
             found: None,
             profiles: None,
@@ -212,6 +222,10 @@ impl Fitter {
             let message = "the data have weights and a covariance; one of them is enough";
             return Err(Error::new(ErrorKind::Argument, message));
         }
+        if self.blocks.is_some() {
+            let message = "a shared fit takes no covariance of the data";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
         self.whitening = Some(Whitening::new(covariance, data.y.len())?);
         self.noise = Noise::Known;
         self.reset();
@@ -243,6 +257,74 @@ impl Fitter {
     /// # Errors
     /// `Argument` without data or parameters, `Numeric` where the loss is not finite at the start.
     pub fn run(&mut self, monitor: &mut Monitor, cancel: &AtomicBool) -> Result<Stop> {
+        self.run_with(monitor, cancel, None)
+    }
+
+    /// Makes the fit one of several processes, each of which holds the data of some of the blocks. All run it at the same time, by
+    /// [`Fitter::run_with`], with the same model, parameters and options, and find the same.
+    ///
+    /// # Errors
+    /// `Argument` for no blocks, `Unsupported` for options that do not go with it.
+    pub fn share(&mut self, blocks: Blocks) -> Result<()> {
+        if blocks.count == 0 || blocks.samples == 0 {
+            let message = "a shared fit needs at least one block, of at least one sample";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        let plan = &self.plan;
+        let reasons = [
+            (plan.kind != Kind::Squares, "loss=squares"),
+            (plan.optimizer != Optimizer::LevMar, "optimizer=levmar"),
+            (plan.starts > 1, "starts=1"),
+            (plan.profile, "profile=false"),
+            (plan.smoothing.is_some(), "no smoothing"),
+            (
+                plan.settings.max_seconds.is_finite(),
+                "no max_seconds, which not all would meet at the same time",
+            ),
+            (self.whitening.is_some(), "no covariance of the data"),
+        ];
+        if let Some((_, needs)) = reasons.iter().find(|(applies, _)| *applies) {
+            let message = format!("a shared fit needs {needs}");
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        // ONNX Runtime's digits hang on where in a batch a sample stands: a block is a batch
+        let mut options = self.options.clone();
+        options.set_int("chunk", i64::try_from(blocks.samples).unwrap_or(i64::MAX))?;
+        self.session = AnySession::new(&self.model, &options)?;
+        self.options = options;
+        self.reset();
+        self.blocks = Some((blocks, 0));
+        Ok(())
+    }
+
+    /// As [`Fitter::run`], together with the processes whose numbers `gather` brings.
+    ///
+    /// # Errors
+    /// `Argument` where a fit is shared and there is no `gather`, `Engine` where `gather` or another process fails.
+    pub fn run_with(
+        &mut self,
+        monitor: &mut Monitor,
+        cancel: &AtomicBool,
+        gather: Option<&mut Gather<'_>>,
+    ) -> Result<Stop> {
+        let agreed = AtomicBool::new(false);
+        let mut sharing = match (self.blocks, gather) {
+            (None, _) => None,
+            (Some((blocks, _)), Some(gather)) => Some(Sharing {
+                blocks,
+                gather,
+                cancel: Some(cancel),
+                agreed: &agreed,
+            }),
+            (Some(_), None) => {
+                let message = "the fit is shared, and nothing gathers the numbers of the processes";
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+        };
+        if let (Some(sharing), Some(data)) = (&mut sharing, &self.data) {
+            let all = sharing.observations(data.y.len(), data.samples)?;
+            self.blocks = Some((sharing.blocks, all));
+        }
         let mut state = std::mem::replace(&mut self.state, State::New);
         let monitor = &mut Monitor {
             callback: match &mut monitor.callback {
@@ -253,7 +335,7 @@ impl Fitter {
             every: monitor.every,
         };
         let options = self.options.clone();
-        let result = self.with_job(|job, session| match session {
+        let result = self.with_job(sharing, |job, session| match session {
             AnySession::F64(session) => job.thaw(session, &options, monitor, &mut state),
             AnySession::F32(session) => job.thaw(session, &options, monitor, &mut state),
         });
@@ -278,6 +360,7 @@ impl Fitter {
     /// Does something with the model, its data and what the options say of them.
     fn with_job<R>(
         &mut self,
+        sharing: Option<Sharing>,
         work: impl FnOnce(&mut Job, &mut AnySession) -> Result<R>,
     ) -> Result<R> {
         let moving = self.moving()?;
@@ -298,6 +381,7 @@ impl Fitter {
             moving: &moving,
             mapping: &mut mapping,
             tied: &tied,
+            sharing,
         };
         work(&mut job, &mut self.session)
     }
@@ -320,7 +404,7 @@ impl Fitter {
             return Ok(none);
         };
         let with = (quantile, variance);
-        self.with_job(|job, session| match session {
+        self.with_job(None, |job, session| match session {
             AnySession::F64(session) => job.profile(session, &report, with, monitor),
             AnySession::F32(session) => job.profile(session, &report, with, monitor),
         })
@@ -340,6 +424,9 @@ impl Fitter {
     /// How many observations there are, what is known of parameters beforehand among them.
     fn observations(&self, priors: usize) -> usize {
         let data = self.data.as_ref();
+        if let Some((_, all)) = self.blocks {
+            return priors + all;
+        }
         priors
             + data.map_or(0, |data| match self.plan.kind {
                 Kind::Value => data.samples,
@@ -383,7 +470,8 @@ impl Fitter {
                 std_error: error,
             }
         });
-        let plain = kind == Kind::Squares && self.whitening.is_none() && mapping.priors.is_empty();
+        let own = self.whitening.is_none() && self.blocks.is_none();
+        let plain = kind == Kind::Squares && own && mapping.priors.is_empty();
         Ok(Report {
             initial: moving.iter().map(|free| free.initial).collect(),
             bounds: bounds(&moving),
@@ -455,7 +543,8 @@ impl Fitter {
         Ok(checkpoint.write())
     }
 
-    /// Takes up the state that [`Fitter::checkpoint`] wrote of the same model, data and options.
+    /// Takes up the state that [`Fitter::checkpoint`] wrote of the same model, data and options. Its result is that state, as if
+    /// the fit had been stopped there just now.
     ///
     /// # Errors
     /// `Format` for a text that is no checkpoint, `Argument` for one of another model, other data or another optimiser.
@@ -486,6 +575,21 @@ impl Fitter {
         self.evaluations = checkpoint.evaluations;
         self.seconds = checkpoint.seconds;
         self.state = checkpoint.state;
+        // what all processes have found is known when they run again
+        if self.state != State::New && self.blocks.is_none() {
+            let state = self.state.clone();
+            let found = self.with_job(None, |job, session| match session {
+                AnySession::F64(session) => job.look(session, &state),
+                AnySession::F32(session) => job.look(session, &state),
+            });
+            // where the loss is not finite, the next run says so
+            self.found = found.ok();
+            if let Some(Found { outcome, .. }) = &mut self.found {
+                outcome.iterations = self.iterations;
+                outcome.evaluations = self.evaluations;
+                outcome.seconds = self.seconds;
+            }
+        }
         Ok(())
     }
 
