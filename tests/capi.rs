@@ -36,7 +36,9 @@ fn compiler(compiler: &str, workshop: &Path, program: &str, sources: &[&str]) ->
         .arg("-L")
         .arg(workshop)
         .arg("-lncg");
-    command.arg(format!("-Wl,-rpath,{}", workshop.display()));
+    // before LD_LIBRARY_PATH, by which cargo offers what an earlier build has left in its folder
+    let path = format!("-Wl,--disable-new-dtags,-rpath,{}", workshop.display());
+    command.arg(path);
     command
 }
 

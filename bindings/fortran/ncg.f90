@@ -37,8 +37,8 @@ module ncg
     end interface
 
     !> What the handles below share. A copy is another name for the same thing, which ends with its last copy. Copy
-    !! handles, not records that hold them: compilers there are (gfortran 12) that copy a record's bits without asking the types
-    !! of its components. Such a copy is known by its place in memory: it is never freed, and its first use stops the program.
+    !! handles, not records or arrays that hold them: compilers there are (gfortran 12) that copy a record's bits without asking the
+    !! types of its components. Such a copy is known by its place in memory: it is never freed, and its first use stops the program.
     type :: ncg_handle_t
         type(c_ptr), pointer, private :: handle => null()
         integer, pointer, private :: copies => null()
@@ -231,7 +231,7 @@ contains
         handle = c_null_ptr
         if (.not. associated(self%handle)) return
         if (.not. self%at_home()) error stop &
-            'ncg: a record that holds a handle was assigned as a whole; assign its components one by one'
+            'ncg: a record or array of handles was assigned as a whole; assign its parts one by one'
         handle = self%handle
     end function
 

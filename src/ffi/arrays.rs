@@ -187,9 +187,11 @@ pub unsafe extern "C" fn ncg_run(
             },
         };
         // SAFETY: passed on.
-        match &mut *state {
-            State::F64(work) => unsafe { run(work, call) },
-            State::F32(work) => unsafe { run(work, call) },
+        unsafe {
+            match &mut *state {
+                State::F64(work) => run(work, call),
+                State::F32(work) => run(work, call),
+            }
         }
     };
     // SAFETY: passed on.
@@ -302,9 +304,11 @@ pub unsafe extern "C" fn ncg_run_gradient(
             d_parameters,
         };
         // SAFETY: passed on.
-        match &mut *state {
-            State::F64(work) => unsafe { sweep(work, call, back) },
-            State::F32(work) => unsafe { sweep(work, call, back) },
+        unsafe {
+            match &mut *state {
+                State::F64(work) => sweep(work, call, back),
+                State::F32(work) => sweep(work, call, back),
+            }
         }
     };
     // SAFETY: passed on.

@@ -331,20 +331,9 @@ contains
         call model%free()
         call expect(.not. c_associated(model%c_handle()), 'freed')
         call session%create(models(3))
-        model = made('(* 6 x)')
-        call expect(model%count(NCG_INPUT) == 1, 'the result of a function')
-        models(2) = model
-        models = models([3, 1, 2])
-        call expect(models(3)%count(NCG_INPUT) == 1, 'an array in another order')
         deallocate (models)
         call session%eval(x, y)
         call expect(near(y(1), 15d0), 'a session outlives its model')
     end subroutine
-
-    function made(source) result(model)
-        character(*), intent(in) :: source
-        type(ncg_model_t) :: model
-        call model%compile(source)
-    end function
 
 end program arrays
