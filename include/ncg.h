@@ -74,6 +74,15 @@
 /* A model output. */
 #define NCG_OUTPUT 2
 
+/* An input as it was declared: a number, a vector or a matrix, whose numbers are inputs. What ncg_run takes. */
+#define NCG_INPUT_ARRAY 3
+
+/* A parameter as it was declared: a number, a vector or a matrix. */
+#define NCG_PARAMETER_ARRAY 4
+
+/* A number, vector or matrix of the model's value. */
+#define NCG_OUTPUT_ARRAY 5
+
 /* The fit has not run. */
 #define NCG_FIT_NOT_RUN 0
 
@@ -123,6 +132,15 @@ typedef int32_t (*ncg_fit_callback)(void *user_data,
                                     double loss,
                                     const double *params,
                                     int64_t n_params);
+
+/* Called by a fit that several processes share, on the thread that called ncg_fit_run: own are n_own numbers of this process,
+   equally many for each of its blocks; all receives those of all blocks in order, n_all numbers, the same on every process
+   (MPI_Allgatherv). Return 0, or anything else where that failed. Must return normally. */
+typedef int32_t (*ncg_fit_gather)(void *user_data,
+                                  const double *own,
+                                  int64_t n_own,
+                                  double *all,
+                                  int64_t n_all);
 
 #ifdef __cplusplus
 extern "C" {
@@ -257,7 +275,7 @@ int32_t ncg_model_bind_program(const ncg_model *interpreter,
 /* Frees this reference; sessions and fits made from the model stay valid. NULL is a no-op. */
 void ncg_model_free(ncg_model *model);
 
-/* How many NCG_INPUT, NCG_PARAMETER or NCG_OUTPUT entries; 0 for NULL and for other kinds. */
+/* How many entries of a kind, NCG_INPUT and so on; 0 for NULL and for other kinds. */
 int64_t ncg_model_count(const ncg_model *model, int32_t kind);
 
 /* The name of entry i (zero-based), borrowed from the model; NULL when out of range. */
@@ -266,8 +284,8 @@ const char *ncg_model_name(const ncg_model *model, int32_t kind, int64_t index);
 /* The zero-based index of a name; -1 when absent. */
 int64_t ncg_model_index(const ncg_model *model, int32_t kind, const char *name);
 
-/* Rank and dimensions of one sample of entry i; a scalar has rank 0. At most capacity dimensions are written to dims, which
-   may be NULL where capacity is 0. */
+/* Rank and dimensions of one sample of entry i: 0 for a number, as each NCG_INPUT, NCG_PARAMETER and NCG_OUTPUT is, 1 for a
+   vector and 2 for a matrix. At most capacity dimensions are written to dims, which may be NULL where capacity is 0. */
 int32_t ncg_model_shape(const ncg_model *model,
                         int32_t kind,
                         int64_t index,
@@ -366,6 +384,39 @@ int32_t ncg_jacobian_f64(ncg_session *session,
 /* Frees a session; NULL is a no-op, and so is a session that a call on another thread is using. */
 void ncg_session_free(ncg_session *session);
 
+/* ==== Sessions: vectors and matrices ==== */
+
+/* Evaluates a model whose entries are vectors and matrices too: one pointer per NCG_INPUT_ARRAY, NCG_PARAMETER_ARRAY and
+   NCG_OUTPUT_ARRAY. The numbers are of the session's precision. The strides of an entry are its sample stride and one for each
+   dimension, in elements, one entry after the other; NULL means packed, samples one after the other and the last dimension
+   fastest. Parameters lie packed; those of the source are taken where `parameters` or one of its pointers is NULL. Outputs
+   whose pointer is NULL are left out. */
+int32_t ncg_run(ncg_session *session,
+                int64_t n_samples,
+                const void *const *inputs,
+                const int64_t *input_strides,
+                const void *const *parameters,
+                void *const *outputs,
+                const int64_t *output_strides,
+                ncg_error **err);
+
+/* As ncg_run, with the reverse sweep: d_inputs and d_parameters receive the derivatives of the sum of seeds times outputs;
+   those of parameters are summed over the samples, and lie packed. `seeds` NULL means ones. `outputs`, d_inputs and
+   d_parameters may be NULL, and so may each of their pointers: what is left out is not written. */
+int32_t ncg_run_gradient(ncg_session *session,
+                         int64_t n_samples,
+                         const void *const *inputs,
+                         const int64_t *input_strides,
+                         const void *const *parameters,
+                         const void *const *seeds,
+                         const int64_t *seed_strides,
+                         void *const *outputs,
+                         const int64_t *output_strides,
+                         void *const *d_inputs,
+                         const int64_t *d_input_strides,
+                         void *const *d_parameters,
+                         ncg_error **err);
+
 /* ==== Fitting ==== */
 
 /* A fitting problem. Options: those of a session, and those whose description (ncg_option_describe) begins with "Fit", such
@@ -433,11 +484,24 @@ int32_t ncg_fit_set_callback(ncg_fit *fit,
                              int64_t every,
                              ncg_error **err);
 
+/* Shares the fit among processes. The observations of all of them are one table, cut into n_blocks blocks of block_samples
+   samples, the last of which may have fewer; each process sets the data of one or more whole blocks, the processes in order.
+   All then call ncg_fit_run at the same time, with the same model, parameters, options and answers of callbacks, and find the
+   same, with digits that do not hang on the number of processes. A request to cancel one stops all. Needs the losses and
+   optimizer that are the default, and no max_seconds. */
+int32_t ncg_fit_share(ncg_fit *fit,
+                      int64_t n_blocks,
+                      int64_t block_samples,
+                      ncg_fit_gather gather,
+                      void *user_data,
+                      ncg_error **err);
+
 /* Writes the state of the fit to a file: whole or not at all. ncg_fit_resume goes on from there. */
 int32_t ncg_fit_checkpoint(const ncg_fit *fit, const char *path, ncg_error **err);
 
 /* Takes up the state that ncg_fit_checkpoint wrote, after the parameters and the data have been given again: the next
-   ncg_fit_run goes on with the same bits. Another model, other data or other options are refused. */
+   ncg_fit_run goes on with the same bits. Until then the result is that state, as if the run had been stopped there. Another
+   model, other data or other options are refused. */
 int32_t ncg_fit_resume(ncg_fit *fit,
                        const char *path,
                        ncg_error **err);

@@ -1,6 +1,6 @@
-//! The C ABI from C: a program that does everything wrong.
+//! The C ABI from C: a program that does everything wrong, and arrays of any shape.
 //!
-//! It is built with the compiler on the path against the shared library that cargo has built with this test.
+//! They are built with the compiler on the path against the shared library that cargo has built with this test.
 
 mod toolchain;
 
@@ -36,7 +36,9 @@ fn compiler(compiler: &str, workshop: &Path, program: &str, sources: &[&str]) ->
         .arg("-L")
         .arg(workshop)
         .arg("-lncg");
-    command.arg(format!("-Wl,-rpath,{}", workshop.display()));
+    // before LD_LIBRARY_PATH, by which cargo offers what an earlier build has left in its folder
+    let path = format!("-Wl,--disable-new-dtags,-rpath,{}", workshop.display());
+    command.arg(path);
     command
 }
 
@@ -104,6 +106,42 @@ fn abuse(workshop: &Path, engine: &str, before: &[&str], after: &[&str]) {
         output.status
     );
     assert_eq!((&*out, &*err), ("ok\n", ""), "{engine}");
+}
+
+#[test]
+fn vectors_and_matrices_whole() {
+    let Some(workshop) = workshop("whole_arrays") else {
+        return;
+    };
+    if !have("cc") {
+        return;
+    }
+    c(&workshop, "arrays", "tests/capi/arrays.c");
+    let program = workshop.join("arrays");
+    for engine in engines() {
+        assert_eq!(run(Command::new(&program).arg(engine)), "ok\n", "{engine}");
+    }
+    if have("valgrind") {
+        run(Command::new(VALGRIND[0])
+            .args(&VALGRIND[1..])
+            .arg(&program)
+            .arg("native"));
+    }
+}
+
+#[test]
+fn a_shared_fit_has_the_same_digits_from_any_number_of_processes() {
+    let Some(workshop) = workshop("shared_fit") else {
+        return;
+    };
+    if !have("cc") {
+        return;
+    }
+    c(&workshop, "shared", "tests/capi/shared.c");
+    let program = workshop.join("shared");
+    for engine in engines() {
+        assert_eq!(run(Command::new(&program).arg(engine)), "ok\n", "{engine}");
+    }
 }
 
 #[test]

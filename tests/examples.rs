@@ -229,6 +229,49 @@ fn eight_live() {
     }
 }
 
+/// MPI programs: the digits are those of any number of ranks.
+#[test]
+fn nine_ranks() {
+    if !(have("mpicc") && have("mpiexec")) {
+        return;
+    }
+    let folder = temporary("example-ranks");
+    for (compiler, language, sources) in [
+        ("mpicc", "c", &["examples/c/9-ranks.c"][..]),
+        (
+            "mpifort",
+            "fortran",
+            &["bindings/fortran/ncg.f90", "examples/fortran/9-ranks.f90"],
+        ),
+    ] {
+        if !have(compiler) {
+            continue;
+        }
+        let program = folder.join(language);
+        let own = temporary(&format!("example-ranks-{language}"));
+        let mut command = Command::new(compiler);
+        command.current_dir(&own).args(["-O1", "-I"]);
+        command.arg(root().join("include"));
+        command.args(sources.iter().map(|source| root().join(source)));
+        command.arg("-o").arg(&program);
+        let Some(command) = linked(&mut command, &own) else {
+            return;
+        };
+        run(command.arg("-lm"));
+        let with = |ranks: &str| {
+            let mut command = Command::new("mpiexec");
+            command.current_dir(root()).args(["-n", ranks]);
+            run(command.arg(&program).env("NCG_ONNXRUNTIME", "none"))
+        };
+        let one = with("1");
+        let k: f64 = one.split_whitespace().nth(2).unwrap().parse().unwrap();
+        assert!((k - 2.5).abs() < 0.02, "{one}");
+        for ranks in ["2", "3"] {
+            assert_eq!(with(ranks), one, "{language}, {ranks} ranks");
+        }
+    }
+}
+
 /// The engines that run here.
 fn engines() -> Vec<&'static str> {
     match ncg::engine::ort::probe(None) {

@@ -238,6 +238,11 @@ fn a_fit_goes_on_from_a_file_with_the_same_bits() {
     feed(&second).unwrap();
     // SAFETY: as above.
     call(|err| unsafe { ncg_fit_resume(second.fit, file.as_ptr(), err) }).unwrap();
+    // what was resumed is the result before anything has run
+    assert_eq!(params(&second), params(&first));
+    for key in ["parameters", "loss", "iterations", "evaluations"] {
+        assert_eq!(report(&second)[key], report(&first)[key], "{key}");
+    }
     run(&second).unwrap();
     assert_eq!(params(&second), params(&whole));
     let other = make(&[], &[]).unwrap();

@@ -64,6 +64,28 @@ fn handles_are_freed_once() {
     assert_eq!(run(&mut command), "ok\n");
 }
 
+/// Records that hold handles, assigned as wholes: nothing is freed twice, and using the copy works or is refused by name.
+#[test]
+fn copies_of_records_are_harmless() {
+    let folder = temporary("fortran-records");
+    if !have("valgrind") {
+        return;
+    }
+    let Some(program) = build(&folder, "tests/fortran/records.f90", &[]) else {
+        return;
+    };
+    let mut command = Command::new("valgrind");
+    command
+        .args(["--quiet", "--error-exitcode=99", "--undef-value-errors=no"])
+        .arg(&program)
+        .env("NCG_ONNXRUNTIME", folder.join("none"));
+    assert_eq!(run(&mut command), "ok\n");
+    let output = Command::new(&program).arg("use").output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    let refused = message.contains("a record or array of handles was assigned as a whole");
+    assert!(output.status.success() || refused, "{message}");
+}
+
 /// The declarations of the module: per function its arguments in order with their declared types, then its result.
 fn module() -> BTreeMap<String, Vec<(String, String)>> {
     let path = root().join("bindings/fortran/ncg_c.inc");
@@ -109,7 +131,7 @@ fn fits(c: &str) -> &'static [&'static str] {
         "int32_t" => &["integer(c_int32_t), value", "integer(c_int32_t)"],
         "int64_t" => &["integer(c_int64_t), value", "integer(c_int64_t)"],
         "double" => &["real(c_double), value"],
-        "ncg_fit_callback" => &["type(c_funptr), value"],
+        "ncg_fit_callback" | "ncg_fit_gather" => &["type(c_funptr), value"],
         "const char *" => &["character(kind=c_char), intent(in) (*)", "type(c_ptr)"],
         "const char **" => &["type(c_ptr), intent(out), optional"],
         "int32_t *" => &["integer(c_int32_t), intent(out)"],

@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_HEADER=1 cargo test --release --test header` writes it anew.
 
+mod header_text;
 mod toolchain;
 
 use std::collections::BTreeSet;
@@ -15,7 +16,9 @@ fn root() -> &'static Path {
 }
 
 /// The files of the C ABI in the order of the header.
-const FILES: [&str; 6] = ["version", "error", "options", "model", "session", "fit"];
+const FILES: [&str; 7] = [
+    "version", "error", "options", "model", "session", "arrays", "fit",
+];
 
 /// The header, as the sources have it.
 fn generate() -> String {
@@ -137,6 +140,50 @@ fn declared_and_exported_are_the_same() {
         .collect();
     let declared: BTreeSet<String> = declared().into_iter().map(|(name, _)| name).collect();
     assert_eq!(exported, declared);
+}
+
+/// The interface, a line each: constants with their values, functions with their types. All that crosses it is a number or a
+/// pointer to an opaque handle, so there is no layout beside these lines that a program could have been built on.
+fn interface() -> BTreeSet<String> {
+    let functions = header_text::functions().into_iter().map(|function| {
+        let types: Vec<String> = function
+            .arguments
+            .into_iter()
+            .map(|(_, kind)| kind)
+            .collect();
+        format!(
+            "{} {}({})",
+            function.result,
+            function.name,
+            types.join(", ")
+        )
+    });
+    let constants = header_text::constants().into_iter();
+    let constants = constants.filter(|(name, _)| !name.starts_with("NCG_VERSION"));
+    functions
+        .chain(constants.map(|(name, value)| format!("{name} = {value}")))
+        .collect()
+}
+
+/// Programs that were built with an earlier header of this major version go on: what it declared is declared still, with the same
+/// types and values. More may be there. `UPDATE_ABI=1` adds what is new, which is for releases: from then on it stays.
+#[test]
+fn what_was_released_is_there_still() {
+    let path = root().join("include/ncg.abi");
+    let now = interface();
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let mut released: BTreeSet<String> = text.lines().map(str::to_string).collect();
+    let missing: Vec<&String> = released.difference(&now).collect();
+    assert!(
+        missing.is_empty(),
+        "removed or changed since the last release, which breaks programs that use it: {missing:#?}"
+    );
+    if std::env::var_os("UPDATE_ABI").is_some() {
+        released.extend(now);
+        let lines: Vec<&str> = released.iter().map(String::as_str).collect();
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+    assert!(!released.is_empty(), "{} is missing", path.display());
 }
 
 #[test]

@@ -111,7 +111,10 @@ fn build_and_run(compiler: &str, language: &str, file: &str, flags: &[&str]) -> 
         .args(flags)
         .args([file, "-o", "program", "-L.", "-lncg"])
         .arg(format!("-I{}", include.display()))
-        .arg(format!("-Wl,-rpath,{}", folder.display())));
+        .arg(format!(
+            "-Wl,--disable-new-dtags,-rpath,{}",
+            folder.display()
+        )));
     Some(run(&mut Command::new(folder.join("program"))))
 }
 

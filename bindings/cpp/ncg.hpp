@@ -233,6 +233,28 @@ template <class C> jacobian_table jacobian_rows(C &list, std::int64_t outputs, s
     return {list.data(), size / each, outputs, parameters, each, parameters, 1};
 }
 
+/* An array of one vector, matrix or number for each sample, or none. Its strides are one for the samples and one for each
+   dimension; without strides it is packed: samples one after the other, the last dimension fastest. T is double or const
+   double. */
+template <class T> class entry {
+public:
+    entry(std::nullptr_t = nullptr) noexcept {}
+    entry(T *data, std::vector<std::int64_t> strides) : data_(data), strides_(std::move(strides)) {}
+    /* std::vector, std::array or std::span, packed. */
+    template <class C, class = std::enable_if_t<detail::is_list<C, T>::value>>
+    entry(C &&list) : data_(list.data()), size_(static_cast<std::int64_t>(list.size()))
+    {}
+    T *data() const noexcept { return data_; }
+    /* How many numbers there are, if that is known; else -1. */
+    std::int64_t size() const noexcept { return size_; }
+    const std::vector<std::int64_t> &strides() const noexcept { return strides_; }
+
+private:
+    T *data_ = nullptr;
+    std::int64_t size_ = -1;
+    std::vector<std::int64_t> strides_;
+};
+
 /* The version of the loaded library: major*1000000 + minor*1000 + patch. */
 inline std::int32_t version() noexcept { return ncg_version(); }
 inline std::string build_info() { return ncg_build_info(); }
@@ -462,15 +484,120 @@ public:
     {
         jacobian_with(x, parameters<double>(p), j, y);
     }
+
+    /* Inputs and outputs that are vectors and matrices too, as the model declares them (NCG_INPUT_ARRAY). p has one value
+       for each number of the parameters, those of a matrix row by row. Outputs may be left out. */
+    void run(std::int64_t samples, const std::vector<entry<const double>> &inputs,
+             const std::vector<entry<double>> &outputs, table<const double> p = {}) const
+    {
+        run_gradient(samples, inputs, {outputs, {}, {}, {}}, p);
+    }
+    /* What run_gradient reads and writes; what is left out is not computed. */
+    struct sweep_of_arrays {
+        std::vector<entry<double>> outputs = {};
+        /* The adjoints of the outputs; ones where left out. */
+        std::vector<entry<const double>> seeds = {};
+        std::vector<entry<double>> d_inputs = {};
+        table<double> dp = {};
+    };
+    void run_gradient(std::int64_t samples, const std::vector<entry<const double>> &inputs,
+                      const sweep_of_arrays &wanted, table<const double> p = {}) const
+    {
+        if (describe().find(" f32 ") != std::string::npos)
+            throw error(NCG_ERR_SHAPE, "run is for sessions in double precision");
+        const arrays<const void *> x("inputs", samples, inputs, shapes_[0]);
+        const arrays<const void *> s("seeds", samples, wanted.seeds, shapes_[2]);
+        const arrays<void *> y("outputs", samples, wanted.outputs, shapes_[2]);
+        const arrays<void *> dx("d_inputs", samples, wanted.d_inputs, shapes_[0]);
+        const auto values = whole_parameters<const void *>("p", p);
+        const auto sums = whole_parameters<void *>("dp", wanted.dp);
+        detail::check([&](ncg_error **failure) {
+            return ncg_run_gradient(get(), samples, x.pointers.data(), x.strides.data(), or_null(values),
+                                    or_null(s.pointers), s.strides.data(), or_null(y.pointers), y.strides.data(),
+                                    or_null(dx.pointers), dx.strides.data(), or_null(sums), failure);
+        });
+    }
     ncg_session *get() const noexcept { return handle_.get(); }
 
 private:
+    using shapes = std::vector<std::vector<std::int64_t>>;
+
+    static std::int64_t product(const std::vector<std::int64_t> &shape)
+    {
+        std::int64_t size = 1;
+        for (const std::int64_t extent : shape)
+            size *= extent;
+        return size;
+    }
+    static shapes shapes_of(const model &source, std::int32_t kind)
+    {
+        shapes all;
+        for (std::int64_t i = 0; i < source.count(kind); i++)
+            all.push_back(source.shape(kind, i));
+        return all;
+    }
+    template <class P> static const P *or_null(const std::vector<P> &list) noexcept
+    {
+        return list.empty() ? nullptr : list.data();
+    }
+    /* Pointers and strides of arrays as the C function takes them. */
+    template <class P> struct arrays {
+        std::vector<P> pointers;
+        std::vector<std::int64_t> strides;
+        template <class E>
+        arrays(const char *name, std::int64_t samples, const std::vector<entry<E>> &given, const shapes &wanted)
+        {
+            const bool left_out = given.empty() && std::string_view(name) != "inputs";
+            if (!left_out && given.size() != wanted.size())
+                throw error(NCG_ERR_SHAPE, std::string(name) + " has " + std::to_string(given.size()) +
+                                               " arrays; the model has " + std::to_string(wanted.size()));
+            for (std::size_t i = 0; i < given.size(); i++) {
+                const auto &one = given[i];
+                const std::int64_t size = product(wanted[i]);
+                if (one.size() >= 0 && one.size() != samples * size)
+                    throw error(NCG_ERR_SHAPE, std::string(name) + "[" + std::to_string(i) + "] has " +
+                                                   std::to_string(one.size()) + " numbers; " + std::to_string(samples) +
+                                                   " samples of " + std::to_string(size) + " are wanted");
+                if (!one.strides().empty() && one.strides().size() != wanted[i].size() + 1)
+                    throw error(NCG_ERR_SHAPE, std::string(name) + "[" + std::to_string(i) + "] has " +
+                                                   std::to_string(one.strides().size()) + " strides; " +
+                                                   std::to_string(wanted[i].size() + 1) +
+                                                   " are wanted, the first for the samples");
+                pointers.push_back(one.data());
+                if (!one.strides().empty()) {
+                    strides.insert(strides.end(), one.strides().begin(), one.strides().end());
+                    continue;
+                }
+                std::int64_t step = size;
+                strides.push_back(step);
+                for (const std::int64_t extent : wanted[i])
+                    strides.push_back(step = extent > 0 ? step / extent : 0);
+            }
+        }
+    };
+    /* Where each parameter that is an array begins. */
+    template <class P, class T> std::vector<P> whole_parameters(const char *name, const table<T> &given) const
+    {
+        std::vector<P> pointers;
+        if (!given.data())
+            return pointers;
+        agree(name, given, parameters_, 1);
+        T *next = given.data();
+        for (const auto &shape : shapes_[1]) {
+            pointers.push_back(next);
+            next += product(shape);
+        }
+        return pointers;
+    }
+
     session(const model &source, const options *settings)
         : handle_(detail::made<ncg_session>([&](ncg_session **out, ncg_error **failure) {
               return ncg_session_new(source.get(), detail::or_null(settings), out, failure);
           })),
           inputs_(source.count(NCG_INPUT)), parameters_(source.count(NCG_PARAMETER)),
-          outputs_(source.count(NCG_OUTPUT))
+          outputs_(source.count(NCG_OUTPUT)),
+          shapes_{shapes_of(source, NCG_INPUT_ARRAY), shapes_of(source, NCG_PARAMETER_ARRAY),
+                  shapes_of(source, NCG_OUTPUT_ARRAY)}
     {}
 
     /* Refuses a table of another shape: C functions cannot see how long an array is. An empty one has been left out. */
@@ -555,6 +682,8 @@ private:
 
     detail::owned<ncg_session, ncg_session_free> handle_;
     std::int64_t inputs_, parameters_, outputs_;
+    /* Of whole inputs, parameters and outputs. */
+    shapes shapes_[3];
 };
 
 /* What a callback is told. */

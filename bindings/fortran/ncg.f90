@@ -18,6 +18,7 @@ module ncg
     use, intrinsic :: iso_fortran_env, only: error_unit
     implicit none
     public
+    private :: arrays_of, pointers_of, step_between, strides_of, whole_parameters
     private :: table_t, hook_t, address, check_shape, check_size, entries_first, list, matrix, &
         or_null, samples_of, settle, settle_text, single_table, table, told
 
@@ -36,19 +37,25 @@ module ncg
     end interface
 
     !> What the handles below share. A copy is another name for the same thing, which ends with its last copy. Copy
-    !! handles, not records that hold them: gfortran 12 copies their bits without asking the type, and both are then freed.
+    !! handles, not records or arrays that hold them: compilers there are (gfortran 12) that copy a record's bits without asking the
+    !! types of its components. Such a copy is known by its place in memory: it is never freed, and its first use stops the program.
     type :: ncg_handle_t
         type(c_ptr), pointer, private :: handle => null()
         integer, pointer, private :: copies => null()
         procedure(free_interface), pointer, nopass, private :: give_back => null()
+        !> Where this component lay when the handle was taken.
+        integer(c_intptr_t), private :: home = 0
         integer(c_int64_t), private :: n_inputs = 0, n_parameters = 0, n_outputs = 0
+        !> Of a session, the whole arrays of its model: kind, rank, rows, columns of each.
+        integer(c_int64_t), pointer, private :: arrays(:, :) => null()
     contains
         !> The handle for a C function; still owned here.
         procedure :: c_handle => handle_get
         procedure :: free => handle_free
         procedure, private :: take => handle_take
-        procedure, private :: share => handle_share
-        generic :: assignment(=) => share
+        procedure, private :: at_home => handle_at_home
+        procedure, private :: assign => handle_assign
+        generic :: assignment(=) => assign
         final :: handle_final
     end type
 
@@ -108,6 +115,20 @@ module ncg
         !> jacobian(x, j, y, p, order, error): j(sample, output, parameter), or j(parameter, output, sample) with entries
         !! first; of rank 2, without the output, where there is but one.
         procedure :: jacobian => session_jacobian
+        !> run(samples, inputs, outputs, p, error): inputs and outputs that may be vectors and matrices, each an ncg_entry.
+        procedure :: run => session_run
+        !> run_gradient(samples, inputs, outputs, seeds, d_inputs, p, dp, error): the same with a reverse sweep.
+        procedure :: run_gradient => session_run_gradient
+    end type
+
+    !> An array of the caller's that holds one vector, matrix or number for each sample; ncg_entry makes it.
+    type :: ncg_entry_t
+        private
+        type(c_ptr) :: first = c_null_ptr
+        !> -1 where there is no array.
+        integer :: rank = -1
+        integer(c_int64_t) :: extents(3) = 1, steps(3) = 0
+        logical :: samples_last = .false.
     end type
 
     !> What a fit calls as it goes: extend it with what is to be kept, and give it to run.
@@ -137,6 +158,8 @@ module ncg
         procedure :: add_parameter => fit_add_parameter
         procedure :: set_data => fit_set_data
         procedure :: add_data => fit_add_data
+        !> share(blocks, samples, gather, user_data, error): one fit by several processes; gather as in ncg_fit_share.
+        procedure :: share => fit_share
         procedure :: run => fit_run
         procedure :: cancel => fit_cancel
         procedure :: stat => fit_stat
@@ -185,8 +208,13 @@ contains
         text = trim(string)//c_null_char
     end function
 
+    logical function handle_at_home(self) result(at_home)
+        class(ncg_handle_t), intent(in), target :: self
+        at_home = self%home == address(c_loc(self%home))
+    end function
+
     subroutine handle_take(self, handle, give_back)
-        class(ncg_handle_t), intent(inout) :: self
+        class(ncg_handle_t), intent(inout), target :: self
         type(c_ptr), intent(in) :: handle
         procedure(free_interface) :: give_back
         call self%free()
@@ -195,38 +223,49 @@ contains
         self%handle = handle
         self%copies = 1
         self%give_back => give_back
+        self%home = address(c_loc(self%home))
     end subroutine
 
     function handle_get(self) result(handle)
         class(ncg_handle_t), intent(in) :: self
         type(c_ptr) :: handle
         handle = c_null_ptr
-        if (associated(self%handle)) handle = self%handle
+        if (.not. associated(self%handle)) return
+        if (.not. self%at_home()) error stop &
+            'ncg: a record or array of handles was assigned as a whole; assign its parts one by one'
+        handle = self%handle
     end function
 
     subroutine handle_free(self)
         class(ncg_handle_t), intent(inout) :: self
         if (.not. associated(self%handle)) return
-        self%copies = self%copies - 1
-        if (self%copies == 0) then
-            call self%give_back(self%handle)
-            deallocate (self%handle, self%copies)
+        ! a copy of bits has not been counted, and what it points to may be gone
+        if (self%at_home()) then
+            self%copies = self%copies - 1
+            if (self%copies == 0) then
+                call self%give_back(self%handle)
+                deallocate (self%handle, self%copies)
+                if (associated(self%arrays)) deallocate (self%arrays)
+            end if
         end if
-        nullify (self%handle, self%copies)
+        nullify (self%handle, self%copies, self%arrays)
     end subroutine
 
-    impure elemental subroutine handle_share(self, other)
-        class(ncg_handle_t), intent(inout) :: self
+    impure elemental subroutine handle_assign(self, other)
+        class(ncg_handle_t), intent(inout), target :: self
         class(ncg_handle_t), intent(in) :: other
         if (.not. same_type_as(self, other)) error stop 'ncg: a handle is assigned to one of another type'
+        ! the other may be a copy of bits that the compiler has made of an array, or of self, for the time of this call
         if (associated(other%copies)) other%copies = other%copies + 1
         call self%free()
+        self%home = address(c_loc(self%home))
         self%handle => other%handle
         self%copies => other%copies
         self%give_back => other%give_back
         self%n_inputs = other%n_inputs
         self%n_parameters = other%n_parameters
         self%n_outputs = other%n_outputs
+        self%arrays => other%arrays
     end subroutine
 
     impure elemental subroutine handle_final(self)
@@ -667,6 +706,7 @@ contains
         self%n_inputs = model%count(NCG_INPUT)
         self%n_parameters = model%count(NCG_PARAMETER)
         self%n_outputs = model%count(NCG_OUTPUT)
+        if (c_associated(handle)) call arrays_of(model, self%arrays)
     end subroutine
 
     !> What was really chosen.
@@ -828,6 +868,233 @@ contains
             by_parameter%stride, failure), failure, error)
     end subroutine
 
+    !> Kind, rank, rows and columns of each whole array of a model.
+    subroutine arrays_of(model, arrays)
+        type(ncg_model_t), intent(in) :: model
+        integer(c_int64_t), pointer, intent(out) :: arrays(:, :)
+        integer(c_int32_t), parameter :: kinds(3) = [NCG_INPUT_ARRAY, NCG_PARAMETER_ARRAY, NCG_OUTPUT_ARRAY]
+        integer(c_int64_t) :: counts(3), dims(2), rank
+        integer(c_int32_t) :: status
+        integer :: kind, i, last
+        do kind = 1, 3
+            counts(kind) = model%count(kinds(kind))
+        end do
+        allocate (arrays(4, sum(counts)))
+        last = 0
+        do kind = 1, 3
+            do i = 1, int(counts(kind))
+                last = last + 1
+                rank = 0
+                dims = 1
+                status = ncg_model_shape(model%c_handle(), kinds(kind), i - 1_c_int64_t, dims, 2_c_int64_t, rank)
+                if (rank == 1) dims = [1_c_int64_t, dims(1)]
+                arrays(:, last) = [int(kinds(kind), c_int64_t), rank, dims]
+            end do
+        end do
+    end subroutine
+
+    !> An array for run: x(sample), x(sample, entry) or x(sample, row, column), or, with entries first, the sample last. Without a
+    !! dimension for them, all samples of an input share one value. The array must have the attribute target: what is made here
+    !! refers to it. Without an argument, what run is to leave out.
+    function ncg_entry(x, order) result(entry)
+        real(c_double), intent(in), target, optional :: x(..)
+        integer, intent(in), optional :: order
+        type(ncg_entry_t) :: entry
+        ! 1, but gfortran 12 begins expressions at 0
+        integer :: at(3)
+
+        if (.not. present(x)) return
+        entry%samples_last = entries_first(order)
+        entry%rank = rank(x)
+        select rank (x)
+        rank (0)
+            entry%first = c_loc(x)
+        rank (1)
+            entry%extents(1) = size(x, kind=c_int64_t)
+            if (size(x) == 0) return
+            at(1:1) = lbound(x)
+            entry%first = c_loc(x(at(1)))
+            if (size(x) > 1) entry%steps(1) = step_between(entry%first, c_loc(x(at(1) + 1)))
+        rank (2)
+            entry%extents(1:2) = shape(x, kind=c_int64_t)
+            if (size(x) == 0) return
+            at(1:2) = lbound(x)
+            entry%first = c_loc(x(at(1), at(2)))
+            if (size(x, 1) > 1) entry%steps(1) = step_between(entry%first, c_loc(x(at(1) + 1, at(2))))
+            if (size(x, 2) > 1) entry%steps(2) = step_between(entry%first, c_loc(x(at(1), at(2) + 1)))
+        rank (3)
+            entry%extents = shape(x, kind=c_int64_t)
+            if (size(x) == 0) return
+            at = lbound(x)
+            entry%first = c_loc(x(at(1), at(2), at(3)))
+            if (size(x, 1) > 1) entry%steps(1) = step_between(entry%first, c_loc(x(at(1) + 1, at(2), at(3))))
+            if (size(x, 2) > 1) entry%steps(2) = step_between(entry%first, c_loc(x(at(1), at(2) + 1, at(3))))
+            if (size(x, 3) > 1) entry%steps(3) = step_between(entry%first, c_loc(x(at(1), at(2), at(3) + 1)))
+        end select
+    end function
+
+    !> From one number to another, in numbers.
+    integer(c_int64_t) function step_between(from, to)
+        type(c_ptr), intent(in) :: from, to
+        step_between = (address(to) - address(from))/(storage_size(0.0_c_double)/8)
+    end function
+
+    !> The strides of the arrays of a kind as the library takes them; says so where shapes differ from those of the model.
+    subroutine strides_of(self, kind, name, entries, samples, strides, status, error)
+        class(ncg_session_t), intent(in) :: self
+        integer(c_int32_t), intent(in) :: kind
+        character(len=*), intent(in) :: name
+        type(ncg_entry_t), intent(in) :: entries(:)
+        integer(c_int64_t), intent(in) :: samples
+        integer(c_int64_t), allocatable, intent(out) :: strides(:)
+        integer(c_int32_t), intent(inout) :: status
+        type(ncg_error_t), intent(inout), optional :: error
+        integer(c_int64_t) :: wanted(2), extents(3), steps(3)
+        integer :: i, place, rank
+        character(len=200) :: message
+
+        allocate (strides(0))
+        if (status /= NCG_OK) return
+        place = 0
+        message = ''
+        if (.not. associated(self%arrays)) then
+            message = 'the session has not been created'
+        else if (index(self%describe(), ' f32 ') > 0) then
+            message = 'run is for sessions in double precision'
+        else if (count(self%arrays(1, :) == kind) /= size(entries)) then
+            write (message, '(2a,2(i0,a))') name, ' has ', size(entries), ' arrays; the model has ', &
+                count(self%arrays(1, :) == kind), ' of that kind'
+        else
+            do i = 1, size(self%arrays, 2)
+                if (self%arrays(1, i) /= kind) cycle
+                place = place + 1
+                rank = int(self%arrays(2, i))
+                wanted = self%arrays(3:4, i)
+                extents = entries(place)%extents
+                steps = entries(place)%steps
+                if (entries(place)%rank == rank .or. entries(place)%rank == -1) then
+                    extents = [samples, extents(1:2)]
+                    steps = [0_c_int64_t, steps(1:2)]
+                else if (entries(place)%rank /= rank + 1) then
+                    write (message, '(2a,3(i0,a))') name, '(', place, ') is of rank ', entries(place)%rank, &
+                        '; wanted is rank ', rank + 1, ', a dimension for the samples among them'
+                    exit
+                else if (entries(place)%samples_last) then
+                    extents(:rank + 1) = cshift(extents(:rank + 1), rank)
+                    steps(:rank + 1) = cshift(steps(:rank + 1), rank)
+                end if
+                strides = [strides, steps(:rank + 1)]
+                if (entries(place)%rank == -1) cycle
+                if (extents(1) /= samples .or. any(extents(2:rank + 1) /= wanted(3 - rank:))) then
+                    write (message, '(2a,2(i0,a),*(i0,:,","))') name, '(', place, ') does not hold ', samples, ' samples of ', &
+                        wanted(3 - rank:)
+                    exit
+                end if
+            end do
+        end if
+        ! one more, so that there is an address where there are no arrays
+        strides = [strides, 0_c_int64_t]
+        if (message == '') return
+        status = NCG_ERR_SHAPE
+        call settle_text(status, trim(message), error)
+    end subroutine
+
+    !> Where the arrays begin.
+    function pointers_of(entries) result(pointers)
+        type(ncg_entry_t), intent(in) :: entries(:)
+        type(c_ptr) :: pointers(size(entries))
+        integer :: i
+        do i = 1, size(entries)
+            pointers(i) = entries(i)%first
+        end do
+    end function
+
+    !> Where the parameters begin that are arrays, among the numbers of all of them.
+    subroutine whole_parameters(self, values, pointers)
+        class(ncg_session_t), intent(in) :: self
+        real(c_double), intent(in), target, contiguous :: values(:)
+        type(c_ptr), allocatable, intent(out) :: pointers(:)
+        integer :: i, at, place
+        allocate (pointers(count(self%arrays(1, :) == NCG_PARAMETER_ARRAY)))
+        at = 1
+        place = 0
+        do i = 1, size(self%arrays, 2)
+            if (self%arrays(1, i) /= NCG_PARAMETER_ARRAY) cycle
+            place = place + 1
+            pointers(place) = c_loc(values(at))
+            at = at + int(product(self%arrays(3:4, i)))
+        end do
+    end subroutine
+
+    subroutine session_run(self, samples, inputs, outputs, p, error)
+        class(ncg_session_t), intent(in) :: self
+        integer, intent(in) :: samples
+        type(ncg_entry_t), intent(in) :: inputs(:), outputs(:)
+        !> One value for each number of the parameters, matrices row by row.
+        real(c_double), intent(in), target, contiguous, optional :: p(:)
+        type(ncg_error_t), intent(out), optional :: error
+        call self%run_gradient(samples, inputs, outputs, p=p, error=error)
+    end subroutine
+
+    subroutine session_run_gradient(self, samples, inputs, outputs, seeds, d_inputs, p, dp, error)
+        class(ncg_session_t), intent(in) :: self
+        integer, intent(in) :: samples
+        type(ncg_entry_t), intent(in) :: inputs(:)
+        type(ncg_entry_t), intent(in), optional :: outputs(:), seeds(:), d_inputs(:)
+        real(c_double), intent(in), target, contiguous, optional :: p(:)
+        real(c_double), intent(inout), target, contiguous, optional :: dp(:)
+        type(ncg_error_t), intent(out), optional :: error
+        integer(c_int64_t), allocatable, target :: from(:), by(:), to(:), back(:)
+        type(c_ptr), target :: x(size(inputs))
+        type(c_ptr), allocatable, target :: s(:), y(:), dx(:), values(:), sums(:)
+        type(c_ptr) :: failure, at_s, at_y, at_dx, at_p, at_dp
+        integer(c_int32_t) :: status
+        integer(c_int64_t) :: n
+
+        n = samples
+        status = NCG_OK
+        failure = c_null_ptr
+        at_s = c_null_ptr
+        at_y = c_null_ptr
+        at_dx = c_null_ptr
+        at_p = c_null_ptr
+        at_dp = c_null_ptr
+        allocate (by(1), to(1), back(1))
+        call strides_of(self, NCG_INPUT_ARRAY, 'inputs', inputs, n, from, status, error)
+        if (present(seeds)) call strides_of(self, NCG_OUTPUT_ARRAY, 'seeds', seeds, n, by, status, error)
+        if (present(outputs)) call strides_of(self, NCG_OUTPUT_ARRAY, 'outputs', outputs, n, to, status, error)
+        if (present(d_inputs)) call strides_of(self, NCG_INPUT_ARRAY, 'd_inputs', d_inputs, n, back, status, error)
+        if (present(p)) call check_size('p', size(p), self%n_parameters, status, error)
+        if (present(dp)) call check_size('dp', size(dp), self%n_parameters, status, error)
+        if (status /= NCG_OK) return
+        x = pointers_of(inputs)
+        if (present(seeds)) then
+            allocate (s(size(seeds)))
+            s = pointers_of(seeds)
+            at_s = c_loc(s)
+        end if
+        if (present(outputs)) then
+            allocate (y(size(outputs)))
+            y = pointers_of(outputs)
+            at_y = c_loc(y)
+        end if
+        if (present(d_inputs)) then
+            allocate (dx(size(d_inputs)))
+            dx = pointers_of(d_inputs)
+            at_dx = c_loc(dx)
+        end if
+        if (present(p)) then
+            call whole_parameters(self, p, values)
+            at_p = c_loc(values)
+        end if
+        if (present(dp)) then
+            call whole_parameters(self, dp, sums)
+            at_dp = c_loc(sums)
+        end if
+        call settle(ncg_run_gradient(self%c_handle(), n, c_loc(x), c_loc(from), at_p, at_s, c_loc(by), at_y, c_loc(to), at_dx, &
+            c_loc(back), at_dp, failure), failure, error)
+    end subroutine
+
     !> A fitting problem.
     subroutine fit_create(self, model, options, error)
         class(ncg_fit_t), intent(inout) :: self
@@ -911,6 +1178,20 @@ contains
                 to%first, to%sample_stride, to%stride, weights%first, weights%sample_stride, weights%stride, failure)
         end if
         call settle(status, failure, error)
+    end subroutine
+
+    !> Shares the fit among processes, each with the data of some of the blocks. `gather` is the c_funloc of a function as
+    !! ncg_fit_share calls it.
+    subroutine fit_share(self, blocks, samples, gather, user_data, error)
+        class(ncg_fit_t), intent(in) :: self
+        integer, intent(in) :: blocks, samples
+        type(c_funptr), intent(in) :: gather
+        type(c_ptr), intent(in) :: user_data
+        type(ncg_error_t), intent(out), optional :: error
+        type(c_ptr) :: failure
+        failure = c_null_ptr
+        call settle(ncg_fit_share(self%c_handle(), int(blocks, c_int64_t), int(samples, c_int64_t), gather, user_data, failure), &
+            failure, error)
     end subroutine
 
     !> Runs until an NCG_FIT_* stop, and tells the monitor of every so many iterations.

@@ -1,5 +1,6 @@
 //! Fitting
 
+use std::cell::RefCell;
 use std::ffi::{c_char, c_void};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,7 @@ use crate::document::{self, write_atomic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fit::fitter::Fitter;
 use crate::fit::problem::Data;
+use crate::fit::shared::Blocks;
 use crate::fit::{Monitor, Progress, Stop};
 use crate::session::Columns;
 
@@ -62,6 +64,19 @@ pub type ncg_fit_callback = Option<
     ) -> i32,
 >;
 
+/// Called by a fit that several processes share, on the thread that called ncg_fit_run: own are n_own numbers of this process,
+/// equally many for each of its blocks; all receives those of all blocks in order, n_all numbers, the same on every process
+/// (MPI_Allgatherv). Return 0, or anything else where that failed. Must return normally.
+pub type ncg_fit_gather = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        own: *const f64,
+        n_own: i64,
+        all: *mut f64,
+        n_all: i64,
+    ) -> i32,
+>;
+
 /// A parameter-fitting problem: one thread at a time, ncg_fit_cancel excepted. Freed by ncg_fit_free.
 pub struct ncg_fit(Handle<Body>);
 
@@ -78,6 +93,8 @@ struct State {
     callback: ncg_fit_callback,
     user_data: *mut c_void,
     every: u64,
+    gather: ncg_fit_gather,
+    gather_data: *mut c_void,
     stop: i32,
 }
 
@@ -98,6 +115,8 @@ pub unsafe extern "C" fn ncg_fit_new(
             callback: None,
             user_data: std::ptr::null_mut(),
             every: 1,
+            gather: None,
+            gather_data: std::ptr::null_mut(),
             stop: NCG_FIT_NOT_RUN,
         };
         out.put(ncg_fit::give(Body {
@@ -328,6 +347,36 @@ pub unsafe extern "C" fn ncg_fit_set_callback(
     unsafe { change(fit, err, set) }
 }
 
+/// Shares the fit among processes. The observations of all of them are one table, cut into n_blocks blocks of block_samples
+/// samples, the last of which may have fewer; each process sets the data of one or more whole blocks, the processes in order.
+/// All then call ncg_fit_run at the same time, with the same model, parameters, options and answers of callbacks, and find the
+/// same, with digits that do not hang on the number of processes. A request to cancel one stops all. Needs the losses and
+/// optimizer that are the default, and no max_seconds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_fit_share(
+    fit: *mut ncg_fit,
+    n_blocks: i64,
+    block_samples: i64,
+    gather: ncg_fit_gather,
+    user_data: *mut c_void,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    let share = |state: &mut State| {
+        if gather.is_none() {
+            return Err(bad("argument \"gather\" is NULL"));
+        }
+        state.fitter.share(Blocks {
+            count: count(n_blocks, "n_blocks")?,
+            samples: count(block_samples, "block_samples")?,
+        })?;
+        (state.gather, state.gather_data) = (gather, user_data);
+        state.stop = NCG_FIT_NOT_RUN;
+        Ok(())
+    };
+    // SAFETY: passed on.
+    unsafe { change(fit, err, share) }
+}
+
 /// Writes the state of the fit to a file: whole or not at all. ncg_fit_resume goes on from there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_checkpoint(
@@ -345,7 +394,8 @@ pub unsafe extern "C" fn ncg_fit_checkpoint(
 }
 
 /// Takes up the state that ncg_fit_checkpoint wrote, after the parameters and the data have been given again: the next
-/// ncg_fit_run goes on with the same bits. Another model, other data or other options are refused.
+/// ncg_fit_run goes on with the same bits. Until then the result is that state, as if the run had been stopped there. Another
+/// model, other data or other options are refused.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_resume(
     fit: *mut ncg_fit,
@@ -374,7 +424,8 @@ pub unsafe extern "C" fn ncg_fit_run(
         // SAFETY: passed on.
         let (fit, stop): (&Body, _) = unsafe { (handle(fit)?, out(stop, "stop")?) };
         let state = &mut *fit.state.change("fit")?;
-        let user_data = state.user_data;
+        let (user_data, gather_data) = (state.user_data, state.gather_data);
+        let caller = RefCell::new(caller);
         let mut call;
         let mut monitor = Monitor {
             callback: None,
@@ -382,17 +433,31 @@ pub unsafe extern "C" fn ncg_fit_run(
             every: state.every,
             save: None,
         };
-        if let Some(callback) = state.callback {
-            call = move |progress: &Progress| {
+        let callback = state.callback;
+        if let Some(callback) = &callback {
+            call = |progress: &Progress| {
                 let iteration = i64::try_from(progress.iteration).unwrap_or(i64::MAX);
                 let (params, n) = (progress.params.as_ptr(), progress.params.len() as i64);
+                let mut caller = caller.borrow_mut();
                 // SAFETY: the caller's function with the caller's pointer; the parameters live until it returns.
                 caller.call(|| unsafe { callback(user_data, iteration, progress.loss, params, n) })
                     != 0
             };
             monitor.callback = Some(&mut call);
         }
-        let result = state.fitter.run(&mut monitor, &fit.cancel);
+        let gather = state.gather;
+        let mut bring = |own: &[f64], all: &mut [f64]| {
+            let (n_own, n_all) = (own.len() as i64, all.len() as i64);
+            let (own, all) = (own.as_ptr(), all.as_mut_ptr());
+            gather.is_some_and(|gather| {
+                let mut caller = caller.borrow_mut();
+                // SAFETY: the caller's function with the caller's pointer; the numbers live until it returns.
+                caller.call(|| unsafe { gather(gather_data, own, n_own, all, n_all) }) == 0
+            })
+        };
+        let result = state
+            .fitter
+            .run_with(&mut monitor, &fit.cancel, Some(&mut bring));
         // A request is met, or came too late, when the run has ended.
         fit.cancel.store(false, Ordering::Relaxed);
         state.stop = result? as i32;

@@ -1,4 +1,4 @@
-//! The C ABI. `include/ncg.h` is generated from the files of this folder, in the order of the `mod` lines below.
+//! The C ABI. `include/ncg.h` is generated from the files of this folder, in the order that `tests/header.rs` gives.
 //!
 //! Rules that hold for every entry:
 //!
@@ -20,7 +20,9 @@ mod argument;
 mod guard;
 mod handle;
 mod table;
+mod tables;
 
+pub mod arrays;
 pub mod error;
 pub mod fit;
 pub mod model;

@@ -25,6 +25,12 @@ pub const NCG_INPUT: i32 = 0;
 pub const NCG_PARAMETER: i32 = 1;
 /// A model output.
 pub const NCG_OUTPUT: i32 = 2;
+/// An input as it was declared: a number, a vector or a matrix, whose numbers are inputs. What ncg_run takes.
+pub const NCG_INPUT_ARRAY: i32 = 3;
+/// A parameter as it was declared: a number, a vector or a matrix.
+pub const NCG_PARAMETER_ARRAY: i32 = 4;
+/// A number, vector or matrix of the model's value.
+pub const NCG_OUTPUT_ARRAY: i32 = 5;
 
 /// A compiled model: immutable, shareable between threads. Made by ncg_model_*, freed by ncg_model_free.
 pub struct ncg_model(Handle<Body>);
@@ -32,8 +38,10 @@ pub struct ncg_model(Handle<Body>);
 /// What is behind a model.
 pub struct Body {
     pub(super) model: Arc<Model>,
-    /// Of inputs, parameters and outputs.
-    names: [Vec<CString>; 3],
+    /// Of inputs, parameters and outputs; then of each of them as whole arrays.
+    names: [Vec<CString>; 6],
+    /// The shapes of the whole arrays.
+    shapes: [Vec<Vec<usize>>; 3],
     /// Initial value, lower and upper bound of each parameter.
     parameters: Vec<[f64; 3]>,
     /// The model as an interpreter, prepared when a program is bound to it.
@@ -54,7 +62,16 @@ impl ncg_model {
             ports.map(|port| c_text(&port.name)).collect()
         };
         let outputs = graph.outputs.iter().map(|output| c_text(&output.name));
-        let names = [ports(false), ports(true), outputs.collect()];
+        let arrays = [
+            graph.input_arrays(),
+            graph.parameter_arrays(),
+            graph.output_arrays(),
+        ];
+        let [i, p, o] = arrays
+            .each_ref()
+            .map(|arrays| arrays.iter().map(|array| c_text(&array.name)).collect());
+        let names = [ports(false), ports(true), outputs.collect(), i, p, o];
+        let shapes = arrays.map(|arrays| arrays.into_iter().map(|array| array.shape).collect());
         let parameters = graph.ports.iter().filter_map(|port| match port.kind {
             PortKind::Input => None,
             PortKind::Parameter {
@@ -65,6 +82,7 @@ impl ncg_model {
         });
         ncg_model::give(Body {
             names,
+            shapes,
             parameters: parameters.collect(),
             interpreter: OnceLock::new(),
             model: Arc::new(model),
@@ -77,7 +95,7 @@ impl Body {
         let names = usize::try_from(kind).ok().and_then(|i| self.names.get(i));
         names.map(Vec::as_slice).ok_or_else(|| {
             bad(format!(
-                "argument \"kind\" is {kind}: it is one of NCG_INPUT, NCG_PARAMETER, NCG_OUTPUT"
+                "argument \"kind\" is {kind}: it is one of NCG_INPUT, NCG_PARAMETER, NCG_OUTPUT, or one of these as arrays, NCG_INPUT_ARRAY and so on"
             ))
         })
     }
@@ -97,6 +115,11 @@ impl Body {
             .copied()
             .ok_or_else(|| out_of_range(index, self.parameters.len(), "parameters"))
     }
+}
+
+/// The shape of a whole array; none for what is a number anyway.
+fn shape(model: &Body, kind: usize, place: usize) -> Option<&[usize]> {
+    model.shapes.get(kind)?.get(place).map(Vec::as_slice)
 }
 
 fn out_of_range(index: i64, count: usize, what: &str) -> crate::Error {
@@ -326,7 +349,7 @@ unsafe fn ask<R: Copy>(
     })
 }
 
-/// How many NCG_INPUT, NCG_PARAMETER or NCG_OUTPUT entries; 0 for NULL and for other kinds.
+/// How many entries of a kind, NCG_INPUT and so on; 0 for NULL and for other kinds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_model_count(model: *const ncg_model, kind: i32) -> i64 {
     // SAFETY: passed on.
@@ -367,8 +390,8 @@ pub unsafe extern "C" fn ncg_model_index(
     unsafe { ask(model, -1, index) }
 }
 
-/// Rank and dimensions of one sample of entry i; a scalar has rank 0. At most capacity dimensions are written to dims, which
-/// may be NULL where capacity is 0.
+/// Rank and dimensions of one sample of entry i: 0 for a number, as each NCG_INPUT, NCG_PARAMETER and NCG_OUTPUT is, 1 for a
+/// vector and 2 for a matrix. At most capacity dimensions are written to dims, which may be NULL where capacity is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_model_shape(
     model: *const ncg_model,
@@ -382,16 +405,25 @@ pub unsafe extern "C" fn ncg_model_shape(
     let body = || {
         // SAFETY: passed on.
         let (model, rank) = unsafe { (handle(model)?, out(rank, "rank")?) };
-        if count(capacity, "capacity")? > 0 {
+        let capacity = count(capacity, "capacity")?;
+        if capacity > 0 {
             // SAFETY: passed on.
             unsafe { out(dims, "dims") }?;
         }
         let names = model.names(kind)?;
-        if usize::try_from(index).map_or(true, |i| i >= names.len()) {
-            return Err(out_of_range(index, names.len(), "entries of this kind"));
+        let place = usize::try_from(index).ok().filter(|i| *i < names.len());
+        let place =
+            place.ok_or_else(|| out_of_range(index, names.len(), "entries of this kind"))?;
+        let arrays = usize::try_from(kind - NCG_INPUT_ARRAY).ok();
+        let shape: &[usize] = match arrays.and_then(|kind| self::shape(model, kind, place)) {
+            Some(shape) => shape,
+            None => &[],
+        };
+        for (i, size) in shape.iter().take(capacity).enumerate() {
+            // SAFETY: there is room for `capacity` numbers, and dims is not NULL where there is any.
+            unsafe { dims.add(i).write(*size as i64) };
         }
-        // every entry is a scalar: there are no dimensions to write
-        rank.put(0);
+        rank.put(shape.len() as i64);
         Ok(())
     };
     // SAFETY: passed on.

@@ -1,6 +1,7 @@
 //! Sessions: evaluate and differentiate
 
 use std::ffi::{CString, c_char};
+use std::sync::Arc;
 
 use super::argument::{bad, check_alignment, count, free, handle, optional_handle, out_handle};
 use super::error::{c_text, ncg_error};
@@ -10,6 +11,7 @@ use super::model::ncg_model;
 use super::options::{copied, ncg_options};
 use super::table::{Input, Output};
 use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Array;
 use crate::session::{Columns, ColumnsMut, Element, Gradient, Session};
 
 /// One engine's prepared state and scratch memory for one model: one thread at a time. Freed by ncg_session_free.
@@ -18,22 +20,24 @@ pub struct ncg_session(Handle<Body>);
 /// What is behind a session.
 pub struct Body {
     description: CString,
-    state: Lock<State>,
+    pub(super) state: Lock<State>,
 }
 
 opaque!(ncg_session, "session", b"ncgsessn", Body);
 
 /// A session in the precision that was asked for.
-enum State {
+pub(super) enum State {
     F64(Work<f64>),
     F32(Work<f32>),
 }
 
 /// A session, and copies of the caller's parameters, which might overlap an output.
-struct Work<T: Element> {
-    session: Session<T>,
-    p: Vec<T>,
-    dp: Vec<T>,
+pub(super) struct Work<T: Element> {
+    pub(super) session: Session<T>,
+    pub(super) p: Vec<T>,
+    pub(super) dp: Vec<T>,
+    /// Inputs, parameters and outputs as whole arrays, when they are first asked for.
+    arrays: Option<Arc<[Vec<Array>; 3]>>,
 }
 
 impl<T: Element> Work<T> {
@@ -43,7 +47,18 @@ impl<T: Element> Work<T> {
             session,
             dp: p.clone(),
             p,
+            arrays: None,
         }
+    }
+
+    /// The inputs, parameters and outputs as whole arrays.
+    pub(super) fn arrays(&mut self) -> Arc<[Vec<Array>; 3]> {
+        let graph = &self.session.model().graph;
+        let find = || {
+            let (inputs, parameters) = (graph.input_arrays(), graph.parameter_arrays());
+            Arc::new([inputs, parameters, graph.output_arrays()])
+        };
+        self.arrays.get_or_insert_with(find).clone()
     }
 
     /// Takes the values of the parameters.
@@ -64,7 +79,7 @@ impl<T: Element> Work<T> {
 }
 
 /// The precisions, told apart in a [`State`].
-trait Precision: Element {
+pub(super) trait Precision: Element {
     fn work(state: &mut State) -> Result<&mut Work<Self>>;
 }
 
@@ -137,7 +152,7 @@ pub unsafe extern "C" fn ncg_session_describe(session: *const ncg_session) -> *c
 }
 
 /// An array of an entry: where it begins, sample stride, entry stride.
-type Array<P> = (P, i64, i64);
+type Placed<P> = (P, i64, i64);
 
 /// # Safety
 /// As for the entries.
@@ -145,9 +160,9 @@ type Array<P> = (P, i64, i64);
 unsafe fn eval<T: Precision>(
     session: *mut ncg_session,
     n_samples: i64,
-    x: Array<*const T>,
+    x: Placed<*const T>,
     p: *const T,
-    y: Array<*mut T>,
+    y: Placed<*mut T>,
 ) -> Result<()> {
     // SAFETY: passed on.
     let session: &Body = unsafe { handle(session) }?;
@@ -211,11 +226,11 @@ pub unsafe extern "C" fn ncg_eval_f32(
 
 /// The arrays of a reverse sweep.
 struct Sweep<T> {
-    x: Array<*const T>,
+    x: Placed<*const T>,
     p: *const T,
-    seed: Array<*const T>,
-    y: Array<*mut T>,
-    dx: Array<*mut T>,
+    seed: Placed<*const T>,
+    y: Placed<*mut T>,
+    dx: Placed<*mut T>,
     dp: *mut T,
 }
 

@@ -17,7 +17,7 @@ const SMALL: usize = 1 << 28;
 ///
 /// Refuses NULL, misaligned memory and strides that lead out of the address space. An array without elements may be NULL.
 #[inline(always)]
-fn reach<T>(
+pub(super) fn reach<T>(
     pointer: *const T,
     dimensions: &[(usize, i64)],
     name: &'static str,
@@ -237,14 +237,14 @@ impl<T: Real> Output<T> {
 }
 
 #[cold]
-fn falls_on_itself(name: &'static str) -> Error {
+pub(super) fn falls_on_itself(name: &'static str) -> Error {
     bad(format!(
         "a stride of output \"{name}\" is 0: its elements would fall on each other"
     ))
 }
 
 #[inline]
-fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+pub(super) fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start < b.end && b.start < a.end
 }
 

@@ -76,6 +76,7 @@ pub(super) fn anneal(
             moving: &moving,
             mapping: &mut *job.mapping,
             tied: job.tied,
+            sharing: None,
         };
         // only the first fit begins at many starts
         let start: Vec<f64> = moving.iter().map(|free| free.initial).collect();

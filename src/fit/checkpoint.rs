@@ -232,6 +232,13 @@ impl Checkpoint {
     }
 }
 
+impl Checkpoint {
+    /// Whether Levenberg–Marquardt has begun again with another strategy.
+    pub fn restarted(&self) -> bool {
+        matches!(&self.state, State::LevMar(state) if state.strategy > 0)
+    }
+}
+
 impl Kept {
     fn write(&self, lines: &mut Lines) {
         let Kept {

@@ -1,5 +1,6 @@
 //! One fit from start to report: a model, its free parameters, data, an optimiser, and what it found.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -12,6 +13,7 @@ use super::plan::{Free, Optimizer, Plan, bounds, names};
 use super::problem::Data;
 use super::profile::Interval;
 use super::report::{Context, Report, Stream, Tied};
+use super::shared::{Blocks, Gather, Sharing};
 use super::statistics::{Noise, Statistics, statistics};
 use super::stream::Moments;
 use super::window::Window;
@@ -29,6 +31,15 @@ pub(super) enum AnySession {
     F32(Session<f32>),
 }
 
+impl AnySession {
+    fn new(model: &Arc<Model>, options: &Options) -> Result<AnySession> {
+        Ok(match options.str("dtype") {
+            "f32" => AnySession::F32(Session::new(model.clone(), options)?),
+            _ => AnySession::F64(Session::new(model.clone(), options)?),
+        })
+    }
+}
+
 /// A fitting problem. Parameters that are not added keep their initial values; if none is added, all of them move.
 pub struct Fitter {
     pub(super) model: Arc<Model>,
@@ -42,6 +53,8 @@ pub struct Fitter {
     pub(super) noise: Noise,
     pub(super) whitening: Option<Whitening>,
     pub(super) window: Window,
+    /// How the observations of all processes are cut, if several fit together, and how many there are, when that is known.
+    pub(super) blocks: Option<(Blocks, usize)>,
     pub(super) state: State,
     pub(super) found: Option<Found>,
     pub(super) profiles: Option<Vec<Interval>>,
@@ -53,10 +66,7 @@ pub struct Fitter {
 impl Fitter {
     /// Prepares a fit. Options: those of a session, and those whose description begins with "Fit".
     pub fn new(model: Arc<Model>, options: &Options) -> Result<Fitter> {
-        let session = match options.str("dtype") {
-            "f32" => AnySession::F32(Session::new(model.clone(), options)?),
-            _ => AnySession::F64(Session::new(model.clone(), options)?),
-        };
+        let session = AnySession::new(&model, options)?;
         let plan = Plan::new(options)?;
         let fitter = Fitter {
             noise: plan.noise,
@@ -69,6 +79,7 @@ impl Fitter {
             weighted: false,
             whitening: None,
             window: Window::default(),
+            blocks: None,
             state: State::New,
             found: None,
             profiles: None,
@@ -242,6 +253,10 @@ impl Fitter {
             let message = "the data have weights and a covariance; one of them is enough";
             return Err(Error::new(ErrorKind::Argument, message));
         }
+        if self.blocks.is_some() {
+            let message = "a shared fit takes no covariance of the data";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
         self.whitening = Some(Whitening::new(covariance, data.y.len())?);
         self.noise = Noise::Known;
         self.reset();
@@ -273,7 +288,79 @@ impl Fitter {
     /// # Errors
     /// `Argument` without data or parameters, `Numeric` where the loss is not finite at the start.
     pub fn run(&mut self, monitor: &mut Monitor, cancel: &AtomicBool) -> Result<Stop> {
-        let stop = self.advance(monitor, cancel)?;
+        self.run_with(monitor, cancel, None)
+    }
+
+    /// Makes the fit one of several processes, each of which holds the data of some of the blocks. All run it at the same time, by
+    /// [`Fitter::run_with`], with the same model, parameters and options, and find the same.
+    ///
+    /// # Errors
+    /// `Argument` for no blocks, `Unsupported` for options that do not go with it.
+    pub fn share(&mut self, blocks: Blocks) -> Result<()> {
+        if blocks.count == 0 || blocks.samples == 0 {
+            let message = "a shared fit needs at least one block, of at least one sample";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        let plan = &self.plan;
+        let reasons = [
+            (plan.kind != Kind::Squares, "loss=squares"),
+            (plan.optimizer != Optimizer::LevMar, "optimizer=levmar"),
+            (plan.starts > 1, "starts=1"),
+            (plan.hops > 0, "hops=0"),
+            (plan.profile, "profile=false"),
+            (plan.smoothing.is_some(), "no smoothing"),
+            (
+                plan.settings.max_seconds.is_finite(),
+                "no max_seconds, which not all would meet at the same time",
+            ),
+            (
+                plan.window.is_some() || self.window.hash.is_some(),
+                "no window: each process keeps its rows",
+            ),
+            (self.whitening.is_some(), "no covariance of the data"),
+        ];
+        if let Some((_, needs)) = reasons.iter().find(|(applies, _)| *applies) {
+            let message = format!("a shared fit needs {needs}");
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        self.settle()?;
+        // where one process has come to before is no start of all
+        self.window.estimate = None;
+        self.reset();
+        self.blocks = Some((blocks, 0));
+        Ok(())
+    }
+
+    /// As [`Fitter::run`], together with the processes whose numbers `gather` brings.
+    ///
+    /// # Errors
+    /// `Argument` where a fit is shared and there is no `gather`, `Engine` where `gather` or another process fails.
+    pub fn run_with(
+        &mut self,
+        monitor: &mut Monitor,
+        cancel: &AtomicBool,
+        gather: Option<&mut Gather<'_>>,
+    ) -> Result<Stop> {
+        let (agreed, late) = (AtomicBool::new(false), Cell::new(None));
+        let mut sharing = match (self.blocks, gather) {
+            (None, _) => None,
+            (Some((blocks, _)), Some(gather)) => Some(Sharing {
+                blocks,
+                gather,
+                cancel: Some(cancel),
+                agreed: &agreed,
+                late: &late,
+            }),
+            (Some(_), None) => {
+                let message = "the fit is shared, and nothing gathers the numbers of the processes";
+                return Err(Error::new(ErrorKind::Argument, message));
+            }
+        };
+        if let (Some(sharing), Some(data)) = (&mut sharing, &self.data) {
+            let all = sharing.observations(data.y.len(), data.samples)?;
+            self.blocks = Some((sharing.blocks, all));
+        }
+        let stop = self.advance(monitor, cancel, sharing)?;
         if self.plan.profile && stop.converged() {
             let monitor = Monitor {
                 cancel: Some(cancel),
@@ -284,11 +371,27 @@ impl Fitter {
         Ok(stop)
     }
 
-    /// As [`Fitter::run`], without profiles.
-    pub(super) fn advance(&mut self, monitor: &mut Monitor, cancel: &AtomicBool) -> Result<Stop> {
+    /// As [`Fitter::run_with`], without profiles.
+    pub(super) fn advance(
+        &mut self,
+        monitor: &mut Monitor,
+        cancel: &AtomicBool,
+        sharing: Option<Sharing>,
+    ) -> Result<Stop> {
         self.settle()?;
         let began = Instant::now();
         let mut saver = self.saver(began)?;
+        // the other processes must hear of a failure before this one leaves
+        let late = sharing.as_ref().map(|sharing| sharing.late);
+        let mut saver = saver.as_mut().map(|write| {
+            move |state: State, spent: (u64, u64)| match (write(state, spent), late) {
+                (Err(error), Some(late)) => {
+                    late.set(Some(error));
+                    Ok(())
+                }
+                (done, _) => done,
+            }
+        });
         let mut state = std::mem::replace(&mut self.state, State::New);
         let monitor = &mut Monitor {
             callback: match &mut monitor.callback {
@@ -304,7 +407,7 @@ impl Fitter {
             }),
         };
         let (options, estimate) = (self.options.clone(), self.window.estimate.clone());
-        let result = self.with_job(|job, session| {
+        let result = self.with_job(sharing, |job, session| {
             if let (State::New, Some(estimate)) = (&state, &estimate) {
                 state = job.begin(estimate);
             }
@@ -315,6 +418,9 @@ impl Fitter {
         });
         self.state = state;
         let mut found = result?;
+        if let Some(error) = late.and_then(Cell::take) {
+            return Err(error);
+        }
         let outcome = &mut found.outcome;
         self.iterations += outcome.iterations;
         self.evaluations += outcome.evaluations;
@@ -331,6 +437,7 @@ impl Fitter {
     /// Does something with the model, its data and what the options say of them.
     pub(super) fn with_job<R>(
         &mut self,
+        sharing: Option<Sharing>,
         work: impl FnOnce(&mut Job, &mut AnySession) -> Result<R>,
     ) -> Result<R> {
         let moving = self.moving()?;
@@ -352,6 +459,7 @@ impl Fitter {
             moving: &moving,
             mapping: &mut mapping,
             tied: &tied,
+            sharing,
         };
         work(&mut job, &mut self.session)
     }
@@ -376,7 +484,7 @@ impl Fitter {
         // near its minimum a robust loss is as steep as squares times the mean slope of the influence
         let slope = self.found()?.robust.map_or(1.0, |(_, slope)| slope);
         let with = (quantile, variance * slope);
-        self.with_job(|job, session| match session {
+        self.with_job(None, |job, session| match session {
             AnySession::F64(session) => job.profile(session, &report, with, monitor),
             AnySession::F32(session) => job.profile(session, &report, with, monitor),
         })
@@ -396,6 +504,9 @@ impl Fitter {
     /// How many observations there are, what is known of parameters beforehand among them.
     fn observations(&self, priors: usize) -> usize {
         let data = self.data.as_ref();
+        if let Some((_, all)) = self.blocks {
+            return priors + all;
+        }
         let gone = self.window.summary.as_ref().map_or(0, |s| s.residuals);
         priors
             + gone as usize
@@ -441,7 +552,8 @@ impl Fitter {
                 std_error: error,
             }
         });
-        let plain = kind == Kind::Squares && self.whitening.is_none() && mapping.priors.is_empty();
+        let own = self.whitening.is_none() && self.blocks.is_none();
+        let plain = kind == Kind::Squares && own && mapping.priors.is_empty();
         Ok(Report {
             initial: moving.iter().map(|free| free.initial).collect(),
             bounds: bounds(&moving),
@@ -553,7 +665,8 @@ impl Fitter {
     }
 
     /// Takes up the state that [`Fitter::checkpoint`] wrote of the same model, data and options. That of a stream with a window
-    /// brings its rows with it, in place of data that were given.
+    /// brings its rows with it, in place of data that were given. Its result is that state, as if the fit had been stopped there
+    /// just now.
     ///
     /// # Errors
     /// `Format` for a text that is no checkpoint, `Argument` for one of another model, other data or another optimiser.
@@ -579,6 +692,12 @@ impl Fitter {
         if optimizer != self.plan.optimizer || !checkpoint.fits(moving) {
             return other("another optimizer");
         }
+        if self.blocks.is_some() && checkpoint.stream.is_some() {
+            return other("rows that were added, which a shared fit has not");
+        }
+        if self.blocks.is_some() && checkpoint.restarted() {
+            return other("another start of one process, which a shared fit has not");
+        }
         if let Some(kept) = checkpoint.stream {
             self.take_up(kept, moving)?;
         }
@@ -587,6 +706,21 @@ impl Fitter {
         self.evaluations = checkpoint.evaluations;
         self.seconds = checkpoint.seconds;
         self.state = checkpoint.state;
+        // what all processes have found is known when they run again
+        if self.state != State::New && self.blocks.is_none() {
+            let state = self.state.clone();
+            let found = self.with_job(None, |job, session| match session {
+                AnySession::F64(session) => job.look(session, &state),
+                AnySession::F32(session) => job.look(session, &state),
+            });
+            // where the loss is not finite, the next run says so
+            self.found = found.ok();
+            if let Some(Found { outcome, .. }) = &mut self.found {
+                outcome.iterations = self.iterations;
+                outcome.evaluations = self.evaluations;
+                outcome.seconds = self.seconds;
+            }
+        }
         Ok(())
     }
 

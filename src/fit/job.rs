@@ -9,6 +9,7 @@ use super::plan::{Free, Optimizer, Plan, bounds, parameters};
 use super::problem::{Data, Problem, Rows};
 use super::profile::{self, Interval};
 use super::report::Report;
+use super::shared::{Shared, Sharing};
 use super::starts::{self, End, latin_hypercube};
 use super::stream::Summary;
 use super::{
@@ -46,7 +47,7 @@ pub(super) struct Found {
 }
 
 /// What one run needs beside the session.
-pub(super) struct Job<'a> {
+pub(super) struct Job<'a, 's> {
     pub model: &'a Model,
     pub plan: &'a Plan,
     pub loss: Loss,
@@ -56,9 +57,11 @@ pub(super) struct Job<'a> {
     pub mapping: &'a mut Mapping,
     /// Indices of the tied parameters.
     pub tied: &'a [usize],
+    /// The other processes that fit the same, if there are any.
+    pub sharing: Option<Sharing<'s>>,
 }
 
-impl Job<'_> {
+impl Job<'_, '_> {
     /// Runs the optimiser on from `state`.
     pub fn run<T: Element>(
         &mut self,
@@ -85,6 +88,28 @@ impl Job<'_> {
         if self.plan.hops > 0 && new {
             outcome = self.hop(session, monitor, state, outcome)?;
         }
+        self.found(session, outcome, ends)
+    }
+
+    /// What a fit has found in `state`, as if it had been stopped there just now; the state itself stays as it is.
+    pub fn look<T: Element>(&mut self, session: &mut Session<T>, state: &State) -> Result<Found> {
+        let settings = Settings {
+            max_iterations: Some(0),
+            ..self.plan.settings.clone()
+        };
+        let state = &mut state.clone();
+        let mut outcome = self.minimize(session, &mut Monitor::default(), state, &settings)?;
+        outcome.stop = Stop::Stopped;
+        self.found(session, outcome, Vec::new())
+    }
+
+    /// What is known of the end of a run.
+    fn found<T: Element>(
+        &mut self,
+        session: &mut Session<T>,
+        mut outcome: Outcome,
+        ends: Vec<End>,
+    ) -> Result<Found> {
         outcome.params = self.mapping.values(&outcome.params);
         let (tied, slopes) = self.mapping.tied(&outcome.params)?;
         let robust = self.describe(session, &mut outcome)?;
@@ -354,6 +379,11 @@ impl Job<'_> {
         settings: &Settings,
     ) -> Result<Outcome> {
         let bounds = self.mapping.coordinate_bounds();
+        let mut settings = settings.clone();
+        if self.sharing.is_some() {
+            // triangles of two places have no difference residual by residual, which the other strategies ask for
+            settings.restarts = 0;
+        }
         let mut problem = problem(
             self.model,
             self.loss,
@@ -386,25 +416,37 @@ impl Job<'_> {
             callback: tell
                 .as_mut()
                 .map(|tell| tell as &mut dyn FnMut(&Progress) -> bool),
-            cancel: monitor.cancel,
+            // what one process is asked, all do at the same iteration
+            cancel: match &self.sharing {
+                Some(sharing) => Some(sharing.agreed),
+                None => monitor.cancel,
+            },
             every: monitor.every,
             save: monitor.save.as_mut().map(Save::lend),
         };
         let mapping = &mut *self.mapping;
         match state {
             State::LevMar(state) => {
-                let mut problem = Mapped::new(&mut problem, mapping, Space::Coordinates);
-                levmar::minimize(&mut problem, &bounds, settings, monitor, state)
+                let mut shared;
+                let problem: &mut dyn Residuals = match &mut self.sharing {
+                    Some(sharing) => {
+                        shared = Shared::new(&mut problem, sharing);
+                        &mut shared
+                    }
+                    None => &mut problem,
+                };
+                let mut problem = Mapped::new(problem, mapping, Space::Coordinates);
+                levmar::minimize(&mut problem, &bounds, &settings, monitor, state)
             }
             State::Lbfgs(state) => {
                 let mut total = Total::new(&mut problem);
                 let mut total = Mapped::new(&mut total, mapping, Space::Coordinates);
-                lbfgs::minimize(&mut total, &bounds, settings, monitor, state)
+                lbfgs::minimize(&mut total, &bounds, &settings, monitor, state)
             }
             State::Adam(state) => {
                 let mut total = Total::new(&mut problem);
                 let mut total = Mapped::new(&mut total, mapping, Space::Coordinates);
-                adam::minimize(&mut total, &bounds, settings, monitor, state)
+                adam::minimize(&mut total, &bounds, &settings, monitor, state)
             }
             State::New => Err(Error::new(ErrorKind::Argument, "the fit has no state")),
         }
@@ -441,7 +483,15 @@ impl Job<'_> {
         }
         problem.rows = Rows::Information;
         let observed = problem.block_count();
-        let mut problem = Mapped::new(&mut problem, self.mapping, Space::Values);
+        let mut shared;
+        let problem: &mut dyn Residuals = match &mut self.sharing {
+            Some(sharing) => {
+                shared = Shared::new(&mut problem, sharing);
+                &mut shared
+            }
+            None => &mut problem,
+        };
+        let mut problem = Mapped::new(problem, self.mapping, Space::Values);
         let blocks = (0..problem.block_count()).map(|block| problem.block_len(block));
         let most = blocks.max().unwrap_or(0);
         let (mut residuals, mut jacobian) = (vec![0.0; most], vec![0.0; most * n]);

@@ -33,6 +33,7 @@ pub mod problem;
 pub mod profile;
 pub mod quantile;
 pub mod report;
+pub mod shared;
 pub mod starts;
 pub mod statistics;
 mod step;

@@ -117,8 +117,10 @@ pub struct Problem<'a, T: Element> {
     outputs: usize,
     /// Targets of a sample.
     targets: usize,
-    /// Samples of a block; the last may have fewer.
+    /// Samples of a block; the last of a section may have fewer.
     block_samples: usize,
+    /// Samples of a section, each of which begins with a block of its own; the last may have fewer.
+    section_samples: usize,
     /// The block whose targets, roots of weights (or none) and values are at hand.
     loaded: Option<usize>,
     pub(super) y: Vec<f64>,
@@ -177,6 +179,7 @@ impl<'a, T: Element> Problem<'a, T> {
             outputs,
             targets,
             block_samples: block_samples.max(1),
+            section_samples: data.samples.max(1),
             loaded: None,
             y: Vec::new(),
             roots: Vec::new(),
@@ -192,8 +195,23 @@ impl<'a, T: Element> Problem<'a, T> {
 impl<T: Element> Problem<'_, T> {
     /// The first sample of a block, and how many it has.
     fn samples(&self, block: usize) -> (usize, usize) {
-        let first = block * self.block_samples;
-        (first, self.block_samples.min(self.data.samples - first))
+        let blocks = self.section_blocks();
+        let within = block % blocks * self.block_samples;
+        let first = block / blocks * self.section_samples + within;
+        let section = self.section_samples - within;
+        let left = section.min(self.data.samples - first);
+        (first, self.block_samples.min(left))
+    }
+
+    /// How many blocks a section has; the last may have fewer.
+    pub(super) fn section_blocks(&self) -> usize {
+        self.section_samples.div_ceil(self.block_samples)
+    }
+
+    /// Cuts the samples into sections of so many: no block is part of two.
+    pub(super) fn cut(&mut self, samples: usize) {
+        self.section_samples = samples.max(1);
+        self.loaded = None;
     }
 
     /// Takes up parameters that move.
@@ -292,9 +310,9 @@ impl<T: Element> Problem<'_, T> {
         if self.take_seat(false) {
             return Ok(());
         }
-        let (_, count) = self.samples(block);
+        let (first, count) = self.samples(block);
         let mut values = std::mem::take(&mut self.values);
-        let x = inputs(&self.x, block * self.block_samples, self.data.samples);
+        let x = inputs(&self.x, first, self.data.samples);
         let mut y = StridedMut::columns(&mut values, count);
         let done = self.session.eval(count, &x, Some(&self.p), &mut y, None);
         self.values = values;
@@ -303,9 +321,9 @@ impl<T: Element> Problem<'_, T> {
 
     /// The reverse sweep on a block, to all parameters of the model.
     pub(super) fn sweep(&mut self, block: usize, seeds: &[T], sums: &mut [T]) -> Result<()> {
-        let (_, count) = self.samples(block);
+        let (first, count) = self.samples(block);
         let seeds = Strided::columns(seeds, count);
-        let x = inputs(&self.x, block * self.block_samples, self.data.samples);
+        let x = inputs(&self.x, first, self.data.samples);
         let into = Gradient {
             y: None,
             dx: None,
@@ -321,13 +339,13 @@ impl<T: Element> Problem<'_, T> {
         if self.take_seat(true) {
             return Ok(());
         }
-        let (_, count) = self.samples(block);
+        let (first, count) = self.samples(block);
         let entries = self.values.len() * self.p.len();
         self.jacobian
             .try_reserve_exact(entries.saturating_sub(self.jacobian.len()))
             .map_err(|_| Error::new(ErrorKind::Memory, "no memory for the Jacobian of the fit"))?;
         self.jacobian.resize(entries, T::ZERO);
-        let x = inputs(&self.x, block * self.block_samples, self.data.samples);
+        let x = inputs(&self.x, first, self.data.samples);
         let mut y = StridedMut::columns(&mut self.values, count);
         let mut j = StridedMut::columns(&mut self.jacobian, count);
         let y = Some(&mut y as &mut dyn ColumnsMut<T>);
@@ -417,7 +435,11 @@ impl<T: Element> Residuals for Problem<'_, T> {
     }
 
     fn block_count(&self) -> usize {
-        self.data.samples.div_ceil(self.block_samples)
+        let (whole, rest) = (
+            self.data.samples / self.section_samples,
+            self.data.samples % self.section_samples,
+        );
+        whole * self.section_blocks() + rest.div_ceil(self.block_samples)
     }
 
     fn block_len(&self, block: usize) -> usize {

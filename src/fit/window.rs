@@ -54,13 +54,19 @@ impl Fitter {
     ///
     /// # Errors
     /// As [`Fitter::set_data`]; `Argument` where some rows have weights and others have none, or beside a covariance;
-    /// `Unsupported` with a window for losses other than squares; with a window also what a run returns. The rows before the
+    /// `Unsupported` for a fit that processes share, and with a window for losses other than squares; with a window also what a run returns. The rows before the
     /// one at which a run failed are then part of the fit.
     pub fn add_data(&mut self, data: Data, noise: Noise) -> Result<()> {
         if data.samples == 0 {
             return Ok(());
         }
         self.check_data(&data)?;
+        if self.blocks.is_some() {
+            return refuse(
+                ErrorKind::Unsupported,
+                "rows cannot be added to a shared fit, whose blocks would no longer be those of all processes; set all data anew",
+            );
+        }
         let window = self.plan.window()?;
         if self.whitening.is_some() {
             return refuse(
@@ -233,7 +239,7 @@ impl Fitter {
 
     /// Runs the fit, and makes all rows but the last `keep` part of the summary.
     fn condense(&mut self, keep: usize) -> Result<()> {
-        self.advance(&mut Monitor::default(), &AtomicBool::new(false))?;
+        self.advance(&mut Monitor::default(), &AtomicBool::new(false), None)?;
         let values = self.outcome()?.params.clone();
         let targets = self.targets()?;
         let Some(data) = self.data.take() else {
@@ -243,7 +249,7 @@ impl Fitter {
         let summary = self.window.summary.take();
         let mut summary = summary.unwrap_or_else(|| Summary::new(values.len(), targets));
         self.data = Some(old);
-        let folded = self.with_job(|job, session| match session {
+        let folded = self.with_job(None, |job, session| match session {
             AnySession::F64(session) => job.fold(session, &mut summary, &values),
             AnySession::F32(session) => job.fold(session, &mut summary, &values),
         });

@@ -4,6 +4,7 @@
 //! A node belongs to one region and may use nodes of that region and of the regions around it. A *numeric* graph holds only
 //! numbers, linear algebra, `if` and `loop`; a *general* graph also holds functions, closures and structural operations.
 
+mod arrays;
 mod bind;
 mod build;
 mod choice;
@@ -23,6 +24,7 @@ pub use crate::ops::NodeId;
 use crate::ops::Op;
 pub use crate::ops::{Elem, Linear, Type};
 use crate::syntax::ast::Constant;
+pub use arrays::{Array, arrays};
 pub use bind::bind;
 pub use build::Builder;
 pub use choice::write_out_choices;

@@ -137,6 +137,41 @@ static void derivatives(const ncg::session &session)
     EXPECT(b[0] == 3.0f);
 }
 
+static void vectors_and_matrices()
+{
+    const ncg::model model = ncg::model::compile("(input m 2 3) (input v 3) (parameter w [1 2]) (input s)"
+                                                 "(list (* s (matvec m v)) (dot w (matvec m v)))");
+    EXPECT(model.names(NCG_INPUT_ARRAY) == (std::vector<std::string>{"m", "v", "s"}));
+    EXPECT(model.shape(NCG_INPUT_ARRAY, 0) == (std::vector<std::int64_t>{2, 3}));
+    EXPECT(model.shape(NCG_OUTPUT_ARRAY, 0) == std::vector<std::int64_t>{2} && model.shape(NCG_OUTPUT_ARRAY, 1).empty());
+    const ncg::session session(model);
+    /* two samples, packed */
+    const std::vector<double> m{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, v{1, 2, 3, 4, 5, 6}, s{10, 100};
+    std::vector<double> y(4), z(2), z2(2), dm(12), dp(2);
+    session.run(2, {m, v, s}, {y, z});
+    EXPECT((y == std::vector<double>{140, 320, 12200, 16700}) && (z == std::vector<double>{14 + 64, 122 + 334}));
+    session.run(2, {m, v, s}, {nullptr, z2}, std::vector<double>{2, 4});
+    EXPECT(z2[0] == 2 * z[0] && z2[1] == 2 * z[1]);
+    /* the same matrix and vector for both samples; the matrix lies column by column */
+    const double turned[6] = {1, 4, 2, 5, 3, 6};
+    session.run(2, {{turned, {0, 1, 2}}, {v.data(), {0, 1}}, s}, {y, nullptr});
+    EXPECT((y == std::vector<double>{140, 320, 1400, 3200}));
+    /* the derivatives of z alone */
+    const std::vector<double> none(4), ones{1, 1};
+    ncg::session::sweep_of_arrays sweep;
+    sweep.seeds = {none, ones};
+    sweep.d_inputs = {dm, nullptr, nullptr};
+    sweep.dp = dp;
+    session.run_gradient(2, {m, v, s}, sweep);
+    EXPECT((dm == std::vector<double>{1, 2, 3, 2, 4, 6, 4, 5, 6, 8, 10, 12}));
+    EXPECT((dp == std::vector<double>{14 + 122, 32 + 167}));
+    EXPECT(failure([&] { session.run(2, {m, v}, {y, z}); }).code() == NCG_ERR_SHAPE);
+    EXPECT(failure([&] { session.run(3, {m, v, s}, {y, z}); }).code() == NCG_ERR_SHAPE);
+    EXPECT(failure([&] { session.run(2, {{turned, {0, 1}}, v, s}, {y, z}); }).code() == NCG_ERR_SHAPE);
+    const ncg::session single(model, ncg::options().set("dtype", "f32"));
+    EXPECT(failure([&] { single.run(2, {m, v, s}, {y, z}); }).code() == NCG_ERR_SHAPE);
+}
+
 static void failures_are_exceptions(const ncg::session &session)
 {
     const ncg::error unbound = failure([] { ncg::model::compile("(define (foo x) x)\n(fooo 1)"); });
@@ -250,6 +285,7 @@ int main()
     models_can_be_looked_into();
     views_have_any_strides(session);
     derivatives(session);
+    vectors_and_matrices();
     failures_are_exceptions(session);
     fits_call_closures(model, session);
     one_model_serves_many_threads(model);

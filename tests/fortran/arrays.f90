@@ -41,6 +41,7 @@ program arrays
     call ranks_and_orders()
     call several_outputs()
     call derivatives()
+    call vectors_and_matrices()
     call errors()
     call fits()
     call copies()
@@ -177,6 +178,53 @@ contains
         dp = 0
         call session%gradient(x, dp=dp)
         call expect(all(near(dp, sum(j, 1))), 'dp alone')
+    end subroutine
+
+    subroutine vectors_and_matrices()
+        type(ncg_model_t) :: model
+        type(ncg_session_t) :: session
+        type(ncg_error_t) :: error
+        real(c_double), target :: m(4, 2, 3), v(4, 3), s(4), y(4, 2), z(4), turned(2, 3, 4), again(2, 4)
+        real(c_double), target :: dm(4, 2, 3), ds(4), seed(4), zero(4, 2), w(3)
+        real(c_double) :: product(4, 2), dp(2)
+        integer :: i, j, k
+
+        call model%compile('(input m 2 3) (input v 3) (parameter w [1 2]) (input s) '// &
+            '(list (* s (matvec m v)) (dot w (matvec m v)))')
+        call expect(model%count(NCG_INPUT_ARRAY) == 3 .and. model%name(NCG_INPUT_ARRAY, 2) == 'v', 'whole inputs')
+        call expect(all(model%shape(NCG_INPUT_ARRAY, 1) == [2, 3]), 'shape of a matrix')
+        call expect(all(model%shape(NCG_OUTPUT_ARRAY, 1) == [2]), 'shape of a vector')
+        call session%create(model)
+        m = reshape([(((i + 10d0*j + 100d0*k, i=1, 4), j=1, 2), k=1, 3)], [4, 2, 3])
+        v = reshape([((1d0*i*k, i=1, 4), k=1, 3)], [4, 3])
+        s = [1, 2, 3, 4]
+        do i = 1, 4
+            product(i, :) = matmul(m(i, :, :), v(i, :))
+            turned(:, :, i) = m(i, :, :)
+        end do
+        call session%run(4, [ncg_entry(m), ncg_entry(v), ncg_entry(s)], [ncg_entry(y), ncg_entry(z)])
+        call expect(all(near(y, spread(s, 2, 2)*product)) .and. all(near(z, matmul(product, [1d0, 2d0]))), 'arrays')
+        call session%run(4, [ncg_entry(turned, NCG_ENTRIES_FIRST), ncg_entry(v), ncg_entry(s)], &
+            [ncg_entry(again, NCG_ENTRIES_FIRST), ncg_entry()], [3d0, 5d0])
+        call expect(all(near(again, transpose(y))), 'the sample last, and an output left out')
+        call session%run(2, [ncg_entry(m(3:1:-2, :, :)), ncg_entry(v(3:1:-2, :)), ncg_entry(s(3:1:-2))], &
+            [ncg_entry(again(:, 2:1:-1), NCG_ENTRIES_FIRST), ncg_entry(z(:2))], [3d0, 5d0])
+        call expect(all(near(again(:, 2), y(3, :))) .and. near(z(2), 3*product(1, 1) + 5*product(1, 2)), 'sections')
+        w = v(2, :)
+        call session%run(4, [ncg_entry(m), ncg_entry(w), ncg_entry(s)], [ncg_entry(), ncg_entry(z)])
+        call expect(near(z(3), dot_product([1d0, 2d0], matmul(m(3, :, :), w))), 'one vector for all samples')
+        seed = 1
+        zero = 0
+        call session%run_gradient(4, [ncg_entry(m), ncg_entry(v), ncg_entry(s)], seeds=[ncg_entry(zero), ncg_entry(seed)], &
+            d_inputs=[ncg_entry(dm), ncg_entry(), ncg_entry(ds)], dp=dp)
+        call expect(all(near(dp, sum(product, 1))), 'dp of arrays')
+        call expect(all(near(dm(:, 2, :), 2*v)) .and. all(abs(ds) < tiny(0d0)), 'd_inputs')
+        call session%run(4, [ncg_entry(m(:, :, :2)), ncg_entry(v), ncg_entry(s)], [ncg_entry(), ncg_entry(z)], error=error)
+        call expect(error%code == NCG_ERR_SHAPE .and. index(error%message, 'inputs(1)') == 1, 'shape of an array')
+        call session%run(4, [ncg_entry(m), ncg_entry(m), ncg_entry(s)], [ncg_entry(), ncg_entry(z)], error=error)
+        call expect(error%code == NCG_ERR_SHAPE .and. index(error%message, 'rank') > 0, 'rank of an array')
+        call session%run(4, [ncg_entry(m)], [ncg_entry(), ncg_entry(z)], error=error)
+        call expect(error%code == NCG_ERR_SHAPE .and. index(error%message, 'arrays') > 0, 'number of arrays')
     end subroutine
 
     subroutine errors()

@@ -48,7 +48,8 @@ pub fn linked<'a>(command: &'a mut Command, folder: &Path) -> Option<&'a mut Com
         #[cfg(unix)]
         std::os::unix::fs::symlink(&library, folder.join(link)).unwrap();
     }
-    let path = format!("-Wl,-rpath,{}", folder.display());
+    // before LD_LIBRARY_PATH, by which cargo offers what an earlier build has left in its folder
+    let path = format!("-Wl,--disable-new-dtags,-rpath,{}", folder.display());
     Some(command.arg("-L").arg(folder).arg("-lncg").arg(path))
 }
 

@@ -11,11 +11,16 @@ mutable struct Session <: Handle
     inputs::Int64
     parameters::Int64
     outputs::Int64
+    # The shapes of whole inputs, parameters and outputs.
+    shapes::NTuple{3, Vector{Tuple}}
     function Session(model::Model; settings...)
         options = Options(settings)
         handle = made((out, failure) -> ncg_session_new(model, options, out, failure))
         counts = map(kind -> ncg_model_count(model, kind), KINDS)
-        object = new(handle, counts.input, counts.parameter, counts.output)
+        shapes = map((:input_array, :parameter_array, :output_array)) do kind
+            Tuple[shape(model, kind, i) for i in 1:counts[kind]]
+        end
+        object = new(handle, counts.input, counts.parameter, counts.output, shapes)
         finalizer(close, object)
         return object
     end
@@ -146,4 +151,78 @@ function jacobian(session::Session, x::Strided{Float64}; p = nothing, samples = 
             session, n, from.first, from.sample_stride, from.stride, values, C_NULL, 0, 0, j, strides(j)..., failure))
         return j
     end
+end
+
+# Numbers, vectors and matrices whole: x[sample], x[sample, entry], x[sample, row, column].
+
+element(session) = occursin(" f32 ", describe(session)) ? Float32 : Float64
+
+# Pointers and strides of the arrays of a kind; `nothing` is one that is left out. The caller preserves the arrays.
+function whole(name, arrays, shapes, count, ::Type{T}) where {T}
+    length(arrays) == length(shapes) || throw(DimensionMismatch("$name: $(length(arrays)) arrays; $(length(shapes)) are wanted"))
+    pointers, strides = Ptr{Cvoid}[], Int64[]
+    for (array, shape) in zip(arrays, shapes)
+        if array === nothing
+            push!(pointers, C_NULL)
+            append!(strides, zeros(Int64, 1 + length(shape)))
+            continue
+        end
+        array isa StridedArray{T} || throw(ArgumentError("$name holds a $(typeof(array)); the session computes in $T"))
+        size(array) == (count, shape...) ||
+            throw(DimensionMismatch("$name holds an array of size $(size(array)); $((count, shape...)) is wanted"))
+        push!(pointers, pointer(array))
+        append!(strides, Base.strides(array))
+    end
+    return pointers, strides
+end
+
+# Where the parameters begin that are arrays, among the numbers of all of them.
+function whole_parameters(session, p, name, ::Type{T}) where {T}
+    p === nothing && return Ptr{Cvoid}[]
+    at, pointers = numbers(p, T, session.parameters, name), Ptr{Cvoid}[]
+    for shape in session.shapes[2]
+        push!(pointers, at)
+        at += sizeof(T) * prod(shape)
+    end
+    return pointers
+end
+
+or_null(list::Vector) = isempty(list) ? Ptr{eltype(list)}(C_NULL) : pointer(list)
+
+"""
+    run(session, inputs...; samples, p = nothing)
+
+The outputs of a model whose inputs and outputs are vectors and matrices too, as a tuple: `x[sample]`, `x[sample, entry]` and
+`x[sample, row, column]`. `p` has one value for each number of the parameters, those of a matrix row by row. Without inputs,
+`samples` says how many there are.
+"""
+run(session::Session, inputs...; samples = nothing, p = nothing) =
+    run_gradient(session, inputs...; samples = samples, p = p, derivatives = false).outputs
+
+"""
+    run_gradient(session, inputs...; seeds = nothing, samples, p = nothing)
+
+`(outputs = …, d_inputs = …, dp = …)`: as [`run`](@ref), with the derivatives of the sum of seeds times outputs.
+"""
+function run_gradient(session::Session, inputs...; seeds = nothing, samples = nothing, p = nothing, derivatives = true)
+    T = element(session)
+    n = samples === nothing ? size(first(inputs), 1) : samples
+    outputs = Tuple(Array{T}(undef, n, shape...) for shape in session.shapes[3])
+    d_inputs = derivatives ? map(x -> Array{T}(undef, size(x)), inputs) : ()
+    dp = Vector{T}(undef, derivatives ? session.parameters : 0)
+    none = (Ptr{Cvoid}[], Int64[])
+    GC.@preserve inputs seeds outputs d_inputs p dp begin
+        from, from_strides = whole("inputs", inputs, session.shapes[1], n, T)
+        to, to_strides = whole("outputs", outputs, session.shapes[3], n, T)
+        by, by_strides = seeds === nothing ? none : whole("seeds", seeds, session.shapes[3], n, T)
+        back, back_strides = derivatives ? whole("d_inputs", d_inputs, session.shapes[1], n, T) : none
+        values = whole_parameters(session, p, "p", T)
+        sums = derivatives ? whole_parameters(session, dp, "dp", T) : Ptr{Cvoid}[]
+        GC.@preserve from from_strides to to_strides by by_strides back back_strides values sums begin
+            check(failure -> ncg_run_gradient(session, n, or_null(from), or_null(from_strides), or_null(values),
+                or_null(by), or_null(by_strides), or_null(to), or_null(to_strides), or_null(back),
+                or_null(back_strides), or_null(sums), failure))
+        end
+    end
+    return (outputs = outputs, d_inputs = d_inputs, dp = dp)
 end

@@ -77,6 +77,13 @@ end
     x_stride::Int64, p::Ptr{Float64}, y::Ptr{Float64}, y_sample_stride::Int64, y_stride::Int64,
     j::Ptr{Float64}, j_sample_stride::Int64, j_output_stride::Int64, j_stride::Int64, err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_session_free(session::Ptr{Cvoid})::Cvoid
+# Sessions: vectors and matrices
+@c ncg_run(session::Ptr{Cvoid}, n_samples::Int64, inputs::Ptr{Ptr{Cvoid}}, input_strides::Ptr{Int64},
+    parameters::Ptr{Ptr{Cvoid}}, outputs::Ptr{Ptr{Cvoid}}, output_strides::Ptr{Int64}, err::Ptr{Ptr{Cvoid}})::Int32
+@c ncg_run_gradient(session::Ptr{Cvoid}, n_samples::Int64, inputs::Ptr{Ptr{Cvoid}}, input_strides::Ptr{Int64},
+    parameters::Ptr{Ptr{Cvoid}}, seeds::Ptr{Ptr{Cvoid}}, seed_strides::Ptr{Int64}, outputs::Ptr{Ptr{Cvoid}},
+    output_strides::Ptr{Int64}, d_inputs::Ptr{Ptr{Cvoid}}, d_input_strides::Ptr{Int64},
+    d_parameters::Ptr{Ptr{Cvoid}}, err::Ptr{Ptr{Cvoid}})::Int32
 # Fitting
 @c ncg_fit_new(model::Ptr{Cvoid}, options::Ptr{Cvoid}, out::Ptr{Ptr{Cvoid}}, err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_fit_add_parameter(fit::Ptr{Cvoid}, name::Cstring, initial::Float64, lower::Float64, upper::Float64,
@@ -89,6 +96,8 @@ end
     w_sample_stride::Int64, w_stride::Int64, err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_fit_set_covariance_f64(fit::Ptr{Cvoid}, n::Int64, covariance::Ptr{Float64}, err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_fit_set_callback(fit::Ptr{Cvoid}, callback::Ptr{Cvoid}, user_data::Ptr{Cvoid}, every::Int64,
+    err::Ptr{Ptr{Cvoid}})::Int32
+@c ncg_fit_share(fit::Ptr{Cvoid}, n_blocks::Int64, block_samples::Int64, gather::Ptr{Cvoid}, user_data::Ptr{Cvoid},
     err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_fit_checkpoint(fit::Ptr{Cvoid}, path::Cstring, err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_fit_resume(fit::Ptr{Cvoid}, path::Cstring, err::Ptr{Ptr{Cvoid}})::Int32

@@ -114,13 +114,17 @@ document(model::Model, format = "ncg") =
 warnings(model::Model) =
     text((buffer, capacity, size, failure) -> ncg_model_warnings(model, buffer, capacity, size, failure))
 
-const KINDS = (input = NCG_INPUT, parameter = NCG_PARAMETER, output = NCG_OUTPUT)
+const KINDS = (input = NCG_INPUT, parameter = NCG_PARAMETER, output = NCG_OUTPUT,
+    input_array = NCG_INPUT_ARRAY, parameter_array = NCG_PARAMETER_ARRAY, output_array = NCG_OUTPUT_ARRAY)
 
-"The names of the entries of a kind: `:input`, `:parameter` or `:output`."
+"""
+The names of the entries of a kind: `:input`, `:parameter` or `:output`, which are numbers, or these as they were declared,
+with vectors and matrices whole: `:input_array` and so on.
+"""
 names(model::Model, kind::Symbol) =
     [unsafe_string(ncg_model_name(model, KINDS[kind], i)) for i in 0:ncg_model_count(model, KINDS[kind])-1]
 
-"The dimensions of one sample of an entry, counted from 1; `()` for a scalar."
+"The dimensions of one sample of an entry, counted from 1; `()` for a number."
 function shape(model::Model, kind::Symbol, index)
     rank = Ref{Int64}(0)
     check(failure -> ncg_model_shape(model, KINDS[kind], index - 1, C_NULL, 0, rank, failure))

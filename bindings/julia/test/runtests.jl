@@ -93,6 +93,32 @@ end
     @test NCG.evaluate(single, Float32[1.5]) == Float32[3.0]
 end
 
+@testset "vectors and matrices" begin
+    model = NCG.Model("(input m 2 3) (input v 3) (parameter w [1 2]) (input s) (list (* s (matvec m v)) (dot w (matvec m v)))")
+    @test NCG.names(model, :input_array) == ["m", "v", "s"]
+    @test [NCG.shape(model, :input_array, i) for i in 1:3] == [(2, 3), (3,), ()]
+    @test [NCG.shape(model, :output_array, i) for i in 1:2] == [(2,), ()]
+    session = NCG.Session(model)
+    m, v, s = [i + 10j + 100k for i in 1.0:4, j in 1:2, k in 1:3], [i * k for i in 1.0:4, k in 1:3], [1.0, 2, 3, 4]
+    product = [sum(m[i, j, :] .* v[i, :]) for i in 1:4, j in 1:2]
+    y, z = NCG.run(session, m, v, s)
+    @test y ≈ s .* product && z ≈ product * [1, 2]
+    @test NCG.run(session, m, v, s; p = [3.0, 5.0])[2] ≈ product * [3, 5]
+    # every second sample, and a matrix that lies transposed in memory
+    turned = permutedims(permutedims(m, (3, 2, 1)), (3, 2, 1))
+    @test NCG.run(session, view(turned, 1:2:3, :, :), v[1:2:3, :], s[1:2:3])[1] == y[1:2:3, :]
+    result = NCG.run_gradient(session, m, v, s; seeds = (zeros(4, 2), ones(4)))
+    @test result.outputs == (y, z)
+    @test result.d_inputs[1] ≈ [j * v[i, k] for i in 1:4, j in 1:2, k in 1:3] && result.d_inputs[3] == zeros(4)
+    @test result.dp ≈ vec(sum(product; dims = 1))
+    @test NCG.run_gradient(session, m, v, s).d_inputs[3] ≈ vec(sum(product; dims = 2))
+    single = NCG.Session(model; dtype = "f32")
+    @test NCG.run(single, Float32.(m), Float32.(v), Float32.(s))[1] ≈ y
+    @test_throws ArgumentError NCG.run(single, m, v, s)
+    @test_throws DimensionMismatch NCG.run(session, m[:, :, 1:2], v, s)
+    @test_throws DimensionMismatch NCG.run(session, m, v)
+end
+
 @testset "errors" begin
     error = failure(() -> NCG.Model("(define (foo x) x)\n(fooo 1)"))
     @test error isa NCG.Error && error.name == "NCG_ERR_COMPILE" && error.code == NCG.NCG_ERR_COMPILE
