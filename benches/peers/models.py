@@ -1,13 +1,15 @@
-"""The models of the comparison: as ncg programs whose value is the squared residual of a sample, and as JAX functions."""
+"""The models of the comparison: as ncg programs whose value is the squared residual of a sample, as JAX functions, and by the names of
+their kernels in C."""
 
 import numpy as np
 
 
 class Model:
-    """One row: a program, its inputs and parameters, and the same function for JAX."""
+    """One row: a program, its inputs and parameters, and the same function for JAX and in C."""
 
-    def __init__(self, name, program, inputs, parameters, predict, batches):
+    def __init__(self, name, kernel, program, inputs, parameters, predict, batches):
         self.name, self.program, self.predict, self.batches = name, program, predict, batches
+        self.kernel = kernel
         self.inputs, self.parameters = inputs, parameters
 
     def data(self, samples):
@@ -81,6 +83,7 @@ HEAT = """
 MODELS = [
     Model(
         "Coulomb",
+        "coulomb",
         "(square (- (/ (* k q1 q2) (square r)) target))",
         {"q1": (1, 2), "q2": (1, 2), "r": (0.5, 2), "target": (0, 1)},
         {"k": 8.9},
@@ -89,6 +92,7 @@ MODELS = [
     ),
     Model(
         "damped oscillator",
+        "oscillator",
         "(square (- (* a (exp (- (* b t))) (cos (* w t))) target))",
         {"t": (0, 5), "target": (0, 1)},
         {"a": 1.5, "b": 0.3, "w": 2.2},
@@ -97,6 +101,7 @@ MODELS = [
     ),
     Model(
         "Lotka–Volterra, 20 steps",
+        "lotka_volterra",
         """(square (- (loop ((i 0) (x x0) (y y0))
              (if (= i 20) x
                  (recur (+ i 1) (+ x (* 0.02 (- (* a x) (* b x y)))) (+ y (* 0.02 (- (* c x y) (* 0.9 y)))))))
@@ -108,6 +113,7 @@ MODELS = [
     ),
     Model(
         "damped pendulum, 200 steps",
+        "pendulum",
         """(square (- (loop ((i 0) (a angle) (w speed))
              (if (= i 200) a
                  (recur (+ i 1) (+ a (* 0.01 w)) (- w (* 0.01 (+ (* g (sin a)) (* drag w)))))))
@@ -119,6 +125,7 @@ MODELS = [
     ),
     Model(
         "heat equation, 64 cells × 100 steps",
+        "heat",
         HEAT,
         {"hot": (20, 80), "target": (0, 1)},
         {"d": 0.2},

@@ -1,16 +1,22 @@
-"""Value and gradient of a sum of squared residuals: ncg through its C interface beside JAX, in one run on one thread.
+"""Value and gradient of a sum of squared residuals: ncg through its C interface beside C by hand and JAX, in one run on one
+thread.
 
     pip install jax numpy
     cargo build --release
     taskset -c 0 python benches/peers/run.py [target/release/libncg.so]
+
+Writes the table to the standard output and a chart to target/peers.svg. The C kernels are compiled with
+gcc -O3 -march=native -ffast-math.
 
 Each time is the median over rounds of the process time of one call, after a warm-up; the rounds of the peers take turns, so
 that a busy machine slows both. The gradients are compared before anything is timed.
 """
 
 import ctypes
+import math
 import os
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,6 +31,7 @@ from models import MODELS  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 ROOT = Path(__file__).resolve().parents[2]
+FLAGS = "-O3 -march=native -ffast-math -fopenmp-simd -fno-builtin-sin -fno-builtin-cos -shared -fPIC".split()
 SECONDS = 0.6
 
 
@@ -70,6 +77,25 @@ class Ncg:
         return run, y, dp
 
 
+def compiled_kernels():
+    """The C kernels as a library."""
+    target = ROOT / "target" / "peers-kernels.so"
+    source = Path(__file__).with_name("kernels.c")
+    subprocess.run(["gcc", *FLAGS, str(source), "-o", str(target), "-lmvec", "-lm"], check=True)
+    return ctypes.CDLL(str(target))
+
+
+def c_gradient(kernel, columns, parameters):
+    """A function that runs a C kernel, and the arrays that it writes."""
+    samples = len(columns[0])
+    x, p = np.ascontiguousarray(np.stack(columns)), np.array(parameters)
+    y, dp = np.zeros(samples), np.zeros(len(parameters))
+    pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (x, p, y, dp)]
+    count = ctypes.c_int64(samples)
+    # the arrays live as long as the function does
+    return lambda _keep=(x, p): kernel(count, *pointers), y, dp
+
+
 def jax_gradient(predict, columns, parameters):
     *inputs, target = (jax.numpy.asarray(column) for column in columns)
     p = jax.numpy.asarray(parameters)
@@ -100,32 +126,73 @@ def times(functions):
     return [(statistics.median(found), min(found), max(found)) for found in rounds]
 
 
+def micro(times):
+    return f"{times[0] * 1e6:,.1f} ({times[1] * 1e6:,.1f} to {times[2] * 1e6:,.1f})"
+
+
+def mean(ratios):
+    """The geometric mean."""
+    return math.exp(statistics.fmean(map(math.log, ratios)))
+
+
+def chart(rows):
+    """Times relative to C, on a logarithmic scale, as SVG."""
+    colours = {"ncg native": "#1f77b4", "ncg onnxruntime": "#7fb3d9", "JAX": "#ff7f0e"}
+    left, width, bar, most = 250, 420, 9, 1000
+    place = lambda ratio: left + width * math.log10(max(ratio, 0.1) * 10) / math.log10(most * 10)
+    lines, y = [], 40
+    for x in (0.1, 1, 10, 100, 1000):
+        lines.append(f'<line x1="{place(x):.1f}" x2="{place(x):.1f}" y1="30" y2="{len(rows) * 42 + 34}" stroke="#ccc"/>')
+        lines.append(f'<text x="{place(x):.1f}" y="24" text-anchor="middle">{x:g}</text>')
+    for name, ratios in rows:
+        lines.append(f'<text x="{left - 8}" y="{y + 18}" text-anchor="end">{name}</text>')
+        for (who, colour), ratio in zip(colours.items(), ratios):
+            lines.append(f'<rect x="{left}" y="{y}" width="{place(ratio) - left:.1f}" height="{bar}" fill="{colour}"/>')
+            lines.append(f'<text x="{place(ratio) + 4:.1f}" y="{y + 8}" font-size="9">{ratio:.1f}</text>')
+            y += bar + 2
+        y += 9
+    for i, (who, colour) in enumerate(colours.items()):
+        lines.append(f'<rect x="{left + 140 * i}" y="{y + 6}" width="10" height="10" fill="{colour}"/>')
+        lines.append(f'<text x="{left + 140 * i + 15}" y="{y + 15}">{who}</text>')
+    style = 'font-family="sans-serif" font-size="11" fill="#222"'
+    size = f'width="720" height="{y + 24}" viewBox="0 0 720 {y + 24}"'
+    body = "\n".join(lines)
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n<rect width="100%" height="100%" fill="white"/>\n<g {style}>\n{body}\n</g>\n</svg>\n'
+
+
 def main():
     library = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "target" / "release" / "libncg.so"
-    print(f"| model, batch | ncg native, µs | ncg onnxruntime, µs | JAX {jax.__version__}, µs | JAX / native | JAX / onnxruntime |")
-    print("|---|---|---|---|---|---|")
+    kernels = compiled_kernels()
+    print(f"| model, batch | C, µs | ncg native, µs | ncg onnxruntime, µs | JAX {jax.__version__}, µs | native / C | JAX / native | JAX / onnxruntime |")
+    print("|---|---|---|---|---|---|---|---|")
+    rows = []
     for model in MODELS:
         for samples in model.batches:
             columns, parameters = model.data(samples), list(model.parameters.values())
             run, values, gradient = Ncg(library, model.source()).gradient(columns, parameters)
             run()
+            by_hand = c_gradient(getattr(kernels, model.kernel), columns, parameters)
             by_runtime = Ncg(library, model.source(), "onnxruntime").gradient(columns, parameters)
-            by_runtime[0]()
-            for found, own in zip(by_runtime[1:], (values, gradient)):
-                np.testing.assert_allclose(found, own, rtol=1e-10, atol=1e-10 * np.abs(own).max())
+            for rival, tolerance in ((by_hand, 1e-7), (by_runtime, 1e-9)):
+                rival[0]()
+                for found, own in zip(rival[1:], (values, gradient)):
+                    np.testing.assert_allclose(found, own, rtol=tolerance, atol=tolerance * np.abs(own).max())
             rivals = [jax_gradient(predict, columns, parameters) for predict in model.predict]
             for rival in rivals:
                 value, slope = rival()
                 np.testing.assert_allclose(values.sum(), value, rtol=1e-10)
                 np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-9 * np.abs(slope).max())
-            own, runtime, *others = times([run, by_runtime[0], *rivals])
+            own, c, runtime, *others = times([run, by_hand[0], by_runtime[0], *rivals])
             best = min(others)
             print(
-                f"| {model.name}, {samples:,} | {own[0] * 1e6:,.1f} ({own[1] * 1e6:,.1f} to {own[2] * 1e6:,.1f}) "
-                f"| {runtime[0] * 1e6:,.1f} ({runtime[1] * 1e6:,.1f} to {runtime[2] * 1e6:,.1f}) "
-                f"| {best[0] * 1e6:,.1f} | {best[0] / own[0]:.1f} | {best[0] / runtime[0]:.1f} |",
+                f"| {model.name}, {samples:,} | {micro(c)} | {micro(own)} | {micro(runtime)} | {micro(best)} "
+                f"| {own[0] / c[0]:.1f} | {best[0] / own[0]:.1f} | {best[0] / runtime[0]:.1f} |",
                 flush=True,
             )
+            rows.append((f"{model.name.split(',')[0]}, {samples:,}", [t[0] / c[0] for t in (own, runtime, best)]))
+    native, runtime, rival = (mean([ratios[i] for _, ratios in rows]) for i in range(3))
+    print(f"\nGeometric means, relative to C: ncg native {native:.2f}, ncg onnxruntime {runtime:.1f}, JAX {rival:.1f}.")
+    (ROOT / "target" / "peers.svg").write_text(chart(rows))
 
 
 if __name__ == "__main__":

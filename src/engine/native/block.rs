@@ -78,6 +78,18 @@ struct ForCode<T> {
     pointed: Option<(usize, usize)>,
 }
 
+impl<T: Real> ForCode<T> {
+    /// Makes room for so many outputs and vectors.
+    fn make_room(&mut self, outputs: usize, vectors: usize) {
+        if self.outputs.len() < outputs {
+            self.outputs.resize(outputs, Samples::ZERO);
+        }
+        if self.vectors.len() < vectors {
+            self.vectors.resize(vectors, Aligned([[0; VECTOR]]));
+        }
+    }
+}
+
 // SAFETY: the pointers are written before each use
 unsafe impl<T: Send> Send for ForCode<T> {}
 
@@ -97,8 +109,8 @@ impl<T: Real> Memory<T> {
             matrices: vec![T::ZERO; plan.matrices],
             views: Vec::with_capacity(plan.inputs.len()),
             code: ForCode {
-                outputs: vec![Samples::ZERO; plan.code_outputs],
-                vectors: vec![Aligned([[0; VECTOR]]); plan.code_vectors],
+                outputs: Vec::new(),
+                vectors: Vec::new(),
                 mask: Samples::ZERO,
                 masked: 0,
                 inputs: vec![std::ptr::null(); plan.inputs.len()],
@@ -206,6 +218,7 @@ fn at_desk<T: Real>(
         code: &mut memory.code,
     };
     block.code.pointed = None;
+    block.code.make_room(plan.code.outputs, plan.code.vectors);
     let mut flow = Flow {
         machine: block,
         tapes: desk.tapes,
@@ -447,10 +460,15 @@ impl<T: Real> WithSimd for Batched<'_, '_, T> {
     fn with_simd<S: Simd>(self, _: S) {
         let Batched(block, steps, more) = self;
         loop {
-            if block.plan.code.is_none() {
+            if block.plan.code.blocks.is_none() {
                 block.run(&steps.batched);
             }
-            for piece in &steps.compiled.pieces {
+            // without code there are no pieces, or they are of no use
+            let pieces = match block.plan.code.blocks {
+                Some(_) => &steps.compiled.pieces[..],
+                None => &[],
+            };
+            for piece in pieces {
                 match piece {
                     Piece::Code(code) => block.code(code),
                     Piece::Steps(range) => block.run(&steps.batched[range.clone()]),
@@ -470,7 +488,7 @@ impl<T: Real> WithSimd for Batched<'_, '_, T> {
 impl<T: Real> Block<'_, T> {
     /// Runs machine code.
     fn code(&mut self, code: &Code) {
-        let Some(executable) = &self.plan.code else {
+        let Some(executable) = &self.plan.code.blocks else {
             return;
         };
         let at = &mut *self.code;
@@ -491,7 +509,7 @@ impl<T: Real> Block<'_, T> {
         // code works on vectors of so many samples
         let vector = VECTOR / size_of::<T>();
         let whole = self.count.is_multiple_of(vector);
-        if !whole && at.masked != self.count {
+        if at.masked != self.count {
             at.masked = self.count;
             for (i, mask) in at.mask.0.iter_mut().enumerate() {
                 *mask = if i < self.count {

@@ -3,8 +3,8 @@
 //! A graph is planned once: `if` becomes selection, values fall into those that are one for the whole batch and those that
 //! differ from sample to sample, and the latter get registers that stay in the L1 cache. A loop runs for a block of samples
 //! until none of them has another iteration; a sample that has none keeps its states. The steps of a plan are compiled to
-//! machine code where that can be. A run takes no lock, and allocates nothing but the memory for the states of a loop that is
-//! longer than all before. A sample's values are the same bits
+//! machine code where that can be, by the first run that needs it. Any other run takes no lock, and allocates nothing but the
+//! memory for the states of a loop that is longer than all before. A sample's values are the same bits
 //! whatever the batch and the processor.
 
 mod block;
@@ -112,7 +112,7 @@ pub fn prepare<T: Real>(graph: &Graph) -> Result<Native<T>> {
 /// `Unsupported` where the graph is not numeric.
 pub fn prepare_with<T: Real>(graph: &Graph, settings: &Settings) -> Result<Native<T>> {
     let mut plan = Plan::of(graph)?;
-    compiled::compile(&mut plan, settings.machine_code);
+    plan.code.which = settings.machine_code;
     let mut values = vec![T::ZERO; plan.slots()];
     for (slot, value) in &plan.constants {
         values[*slot as usize] = *value;
@@ -175,6 +175,7 @@ impl<T: Real> Native<T> {
         outputs: &mut dyn Outputs<T>,
         cancel: Option<&AtomicBool>,
     ) -> std::result::Result<(), Stop> {
+        compiled::compile(&mut self.plan, samples);
         let Native {
             plan,
             values,
@@ -202,7 +203,7 @@ impl<T: Real> Native<T> {
                 row,
                 sums: &[],
                 matrices,
-                code: plan.code.as_ref(),
+                code: plan.code.single.as_ref(),
             },
             tapes,
             limit: *limit,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::compiled::Executable;
+use super::compiled::Codes;
 use super::draft::{self, Out};
 use super::item::{Item, Part, Slots};
 use super::kernels::Kernels;
@@ -47,11 +47,7 @@ pub struct Plan<T> {
     /// The functions of the table that the steps use.
     pub kernels: Kernels<T>,
     /// Machine code for the steps.
-    pub code: Option<Executable>,
-    /// The most outputs that a piece of it gives.
-    pub code_outputs: usize,
-    /// How many vectors it keeps outside registers.
-    pub code_vectors: usize,
+    pub code: Codes,
 }
 
 /// Uniform values, then a pass over the samples.
@@ -105,9 +101,7 @@ impl<T: Real> Plan<T> {
             outputs: Vec::new(),
             uniform_outputs: Vec::new(),
             kernels,
-            code: None,
-            code_outputs: 0,
-            code_vectors: 0,
+            code: Codes::default(),
         };
         for (value, slot) in values.list.iter().zip(&places.slot) {
             match value.source {

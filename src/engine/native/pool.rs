@@ -2,7 +2,7 @@
 //! affinity and the priority that they are given alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -106,7 +106,12 @@ impl Pool {
     /// others are at work for somebody else, or did not come along into a forked process.
     pub fn run(&self, function: &(dyn Fn(usize) + Sync)) {
         let free = match self.process == std::process::id() {
-            true => self.busy.try_lock().ok(),
+            true => match self.busy.try_lock() {
+                Ok(free) => Some(free),
+                // work has panicked, after which all threads wait as before
+                Err(TryLockError::Poisoned(free)) => Some(free.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            },
             false => None,
         };
         if free.is_none() || self.handles.is_empty() {

@@ -1,8 +1,9 @@
 //! Operations on numbers, chosen by their number while the model runs: bodies of `If`s that come from the table of operations.
 //!
-//! The bodies are not nested deep, because older runtimes take twice as long to load a model for each level more (1.20:
-//! 14 s where a tree of all operations is 9 levels deep). The frequent operations are a small tree; the others stand in
-//! groups behind each other, each of which passes on what stands before it unless the operation is one of its own.
+//! The bodies are not nested deep, because the time in which older runtimes load a model grows with each level: 1.20 took more
+//! than nine seconds of the processor's time for a tree of all operations, nine levels deep, and takes one for this. The
+//! frequent operations are a small tree; the others stand in groups behind each other, each of which passes on what stands
+//! before it unless the operation is one of its own.
 
 use super::set::{FUNCTIONS, Mark, TOO_LARGE, is_test, mark};
 use super::sheet::{Dim, Sheet, Tensor};

@@ -4,10 +4,10 @@ use super::assembler::{Assembler, Shape, Width};
 use super::memory::Executable;
 use super::operation::{Collector, Kind};
 use super::translate::{Blocks, Constants, Layout, Translator};
-use super::{Code, Compiled, Piece};
+use super::{Code, Part, Piece};
 use crate::engine::native::MachineCode;
 use crate::engine::native::block::{LANES, Samples};
-use crate::engine::native::item::{Cycle, Item, Part, Slots, Steps};
+use crate::engine::native::item::{self, Cycle, Item, Slots, Steps};
 use crate::engine::native::plan::{Plan, Stage};
 use crate::engine::native::step::{self, Slot, Step};
 use crate::ops::real::Real;
@@ -15,72 +15,80 @@ use crate::ops::real::Real;
 /// Most steps that are compiled.
 const MOST_STEPS: usize = 1 << 18;
 
-/// Compiles the steps of a plan, where that is possible.
-pub fn compile<T: Real>(plan: &mut Plan<T>, which: MachineCode) {
-    let offsets = plan.slots() * size_of::<Samples<T>>();
-    let possible = is_x86_feature_detected!("avx") && offsets <= i32::MAX as usize;
-    if which == MachineCode::Off || !possible {
+/// From so many operations on there is only one code, which masks samples that do not count.
+const MASKED: usize = 200;
+
+/// Compiles, where that is possible and has not been done, what a batch of one sample needs, or what larger ones do.
+pub fn compile<T: Real>(plan: &mut Plan<T>, samples: usize) {
+    let which = match samples {
+        0 => return,
+        1 => Part::One,
+        _ => Part::More,
+    };
+    if plan.code.tried[which as usize] {
         return;
     }
+    plan.code.tried[which as usize] = true;
+    let offsets = plan.slots() * size_of::<Samples<T>>();
+    let possible = is_x86_feature_detected!("avx") && offsets <= i32::MAX as usize;
+    let steps = steps(&mut plan.stages);
+    if plan.code.which == MachineCode::Off || !possible || steps == 0 || steps > MOST_STEPS {
+        return;
+    }
+    let mut stages = std::mem::take(&mut plan.stages);
+    // code for single values is made once more, for all of them, where a batch of one sample comes after others
+    let (mut single, mut blocks) = (Compiler::new(plan, &stages), Compiler::new(plan, &stages));
+    let uniform = which == Part::One || !plan.code.tried[Part::One as usize];
+    for stage in &mut stages {
+        stage.uniform.parts(&mut |part| {
+            if let item::Part::Steps(steps) = part
+                && uniform
+            {
+                steps.compiled.single = single.single(steps, &[]);
+            }
+        });
+        let Some(pass) = &mut stage.pass else {
+            continue;
+        };
+        let sums = &pass.sums;
+        pass.items.parts(&mut |part| {
+            if let item::Part::Steps(steps) = part {
+                match which {
+                    Part::One => steps.compiled.single = single.single(steps, sums),
+                    Part::More => steps.compiled.pieces = blocks.pieces(&steps.batched),
+                }
+            }
+        });
+    }
+    let bytes = [single, blocks].map(|compiler| {
+        let most = (compiler.outputs, compiler.vectors);
+        (compiler.assembler.bytes, most)
+    });
+    let [(single, _), (blocks, (outputs, vectors))] = bytes;
+    plan.stages = stages;
+    if uniform {
+        plan.code.single = Executable::new(&single);
+    }
+    if which == Part::More {
+        plan.code.blocks = Executable::new(&blocks);
+        (plan.code.outputs, plan.code.vectors) = (outputs, vectors);
+    }
+}
+
+/// How many steps there are.
+fn steps(stages: &mut [Stage]) -> usize {
     let mut steps = 0;
-    for stage in &mut plan.stages {
+    for stage in stages {
         let pass = stage.pass.iter_mut().flat_map(|pass| &mut pass.items);
         for item in stage.uniform.iter_mut().chain(pass) {
             item.parts(&mut |part| {
-                if let Part::Steps(run) = part {
+                if let item::Part::Steps(run) = part {
                     steps += run.uniform.len() + run.batched.len();
                 }
             });
         }
     }
-    if steps == 0 || steps > MOST_STEPS {
-        return;
-    }
-    let shape = Shape {
-        double: size_of::<T>() == 8,
-        width: Width::One,
-    };
-    let mut assembler = Assembler { bytes: Vec::new() };
-    let constants = Constants::new(&mut assembler, shape);
-    let mut stages = std::mem::take(&mut plan.stages);
-    let mut compiler = Compiler {
-        read: read_from_outside(plan, &stages),
-        plan,
-        shape,
-        width: match which {
-            MachineCode::Auto if is_x86_feature_detected!("avx512f") => Width::Avx512,
-            _ => Width::Avx,
-        },
-        assembler,
-        constants,
-        collector: Collector::new(plan.slots()),
-        last_read: vec![0; plan.slots()],
-        outputs: 0,
-        vectors: 0,
-    };
-    for stage in &mut stages {
-        stage.uniform.parts(&mut |part| {
-            if let Part::Steps(steps) = part {
-                steps.compiled.single = compiler.single(steps, &[]);
-            }
-        });
-        if let Some(pass) = &mut stage.pass {
-            let sums = &pass.sums;
-            pass.items.parts(&mut |part| {
-                if let Part::Steps(steps) = part {
-                    steps.compiled = Compiled {
-                        single: compiler.single(steps, sums),
-                        pieces: compiler.pieces(&steps.batched),
-                    };
-                }
-            });
-        }
-    }
-    let bytes = compiler.assembler.bytes;
-    let (outputs, vectors) = (compiler.outputs, compiler.vectors);
-    plan.stages = stages;
-    (plan.code_outputs, plan.code_vectors) = (outputs, vectors);
-    plan.code = Executable::new(&bytes);
+    steps
 }
 
 struct Compiler<'p, T> {
@@ -101,7 +109,31 @@ struct Compiler<'p, T> {
     vectors: usize,
 }
 
-impl<T: Real> Compiler<'_, T> {
+impl<'p, T: Real> Compiler<'p, T> {
+    fn new(plan: &'p Plan<T>, stages: &[Stage]) -> Compiler<'p, T> {
+        let shape = Shape {
+            double: size_of::<T>() == 8,
+            width: Width::One,
+        };
+        let mut assembler = Assembler { bytes: Vec::new() };
+        let constants = Constants::new(&mut assembler, shape);
+        Compiler {
+            read: read_from_outside(plan, stages),
+            plan,
+            shape,
+            width: match plan.code.which {
+                MachineCode::Auto if is_x86_feature_detected!("avx512f") => Width::Avx512,
+                _ => Width::Avx,
+            },
+            assembler,
+            constants,
+            collector: Collector::new(plan.slots()),
+            last_read: vec![0; plan.slots()],
+            outputs: 0,
+            vectors: 0,
+        }
+    }
+
     /// Code for one sample.
     fn single(&mut self, steps: &Steps, sums: &[Slot]) -> Option<usize> {
         let all = steps.uniform.iter().chain(&steps.batched);
@@ -169,7 +201,12 @@ impl<T: Real> Compiler<'_, T> {
         let (read, last_read) = (&self.read, &self.last_read);
         let live = |slot: Slot| read[slot as usize] || last_read[slot as usize] > end;
         let mut entries = [0; 2];
+        // in a long piece, or without sums, masks are of no account
+        let twice = sums && operations.list.len() < MASKED;
         for masked in [false, true] {
+            if !masked && sums && !twice {
+                continue;
+            }
             if masked && !sums {
                 entries[1] = entries[0];
                 continue;
@@ -192,6 +229,9 @@ impl<T: Real> Compiler<'_, T> {
             self.vectors = self.vectors.max(code.run(&live));
             self.assembler.again(shape.bytes() as u8, start);
             self.assembler.leave_blocks();
+        }
+        if sums && !twice {
+            entries[0] = entries[1];
         }
         self.outputs = self.outputs.max(outputs.len());
         Code {

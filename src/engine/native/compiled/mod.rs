@@ -25,8 +25,36 @@ pub use nothing::{Blocks, Executable, compile};
 
 use std::ops::Range;
 
+use super::MachineCode;
+
 /// Bytes of the longest vector that code works on.
 pub const VECTOR: usize = 64;
+
+/// The machine code of a plan.
+#[derive(Default)]
+pub struct Codes {
+    /// Which is wanted.
+    pub which: MachineCode,
+    /// Whether each [`Part`] has been compiled, or found impossible.
+    tried: [bool; 2],
+    /// For single values.
+    pub single: Option<Executable>,
+    /// For blocks of samples.
+    pub blocks: Option<Executable>,
+    /// The most outputs that a piece gives.
+    pub outputs: usize,
+    /// How many vectors it keeps outside registers.
+    pub vectors: usize,
+}
+
+/// What is compiled when it is needed first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// What a batch of one sample needs.
+    One,
+    /// What larger batches do.
+    More,
+}
 
 /// The machine code of a run of steps.
 #[derive(Clone, Default)]

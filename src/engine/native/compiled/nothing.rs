@@ -1,6 +1,5 @@
 //! Where there is no machine code.
 
-use crate::engine::native::MachineCode;
 use crate::engine::native::plan::Plan;
 use crate::ops::real::Real;
 
@@ -44,4 +43,4 @@ impl Executable {
 }
 
 /// Compiles nothing.
-pub fn compile<T: Real>(_: &mut Plan<T>, _: MachineCode) {}
+pub fn compile<T: Real>(_: &mut Plan<T>, _: usize) {}

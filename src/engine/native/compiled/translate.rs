@@ -7,6 +7,9 @@ use super::assembler::{Arithmetic, Assembler, Comparison, General, Logic, Place,
 use super::operation::{Kind, Operation, Operations, Value};
 use crate::engine::native::step::Slot;
 
+/// No operation.
+const NEVER: u32 = u32::MAX;
+
 /// Constants that code reads, at the start of it, in vectors.
 pub struct Constants {
     one: usize,
@@ -73,8 +76,10 @@ pub struct Translator<'a> {
     constants: &'a Constants,
     layout: &'a Layout<'a>,
     operations: &'a Operations,
-    /// For each value the positions of the operations that use it, last first.
-    uses: Vec<Vec<u32>>,
+    /// For each value the position of the operation that uses it next, [`NEVER`] if none does.
+    next: Vec<u32>,
+    /// For each argument of each operation the position that uses the same value next.
+    after: Vec<[u32; 3]>,
     /// What each register holds.
     held: Vec<Option<Value>>,
     /// The register of each value.
@@ -103,13 +108,14 @@ impl<'a> Translator<'a> {
         operations: &'a Operations,
     ) -> Translator<'a> {
         let count = operations.slots.len();
-        let mut uses = vec![Vec::new(); count];
+        let mut next = vec![NEVER; count];
+        let mut after = vec![[NEVER; 3]; operations.list.len()];
         for (position, operation) in operations.list.iter().enumerate().rev() {
-            for arg in operation.args() {
-                if uses[*arg].last() != Some(&(position as u32)) {
-                    uses[*arg].push(position as u32);
-                }
+            let args = operation.args();
+            for (arg, after) in args.iter().zip(&mut after[position]) {
+                *after = next[*arg];
             }
+            args.iter().for_each(|arg| next[*arg] = position as u32);
         }
         Translator {
             assembler,
@@ -117,7 +123,8 @@ impl<'a> Translator<'a> {
             constants,
             layout,
             operations,
-            uses,
+            next,
+            after,
             held: vec![None; usize::from(shape.registers() - SCRATCH)],
             register: vec![None; count],
             kept: operations.before.clone(),
@@ -164,16 +171,12 @@ impl<'a> Translator<'a> {
                 if operations.slots[out].is_some_and(live) {
                     self.keep(out);
                 }
-                if self.uses[out].is_empty() {
+                if self.next[out] == NEVER {
                     self.drop(out);
                 }
             }
         }
         self.vectors as usize
-    }
-
-    fn next_use(&self, value: Value) -> Option<u32> {
-        self.uses[value].last().copied()
     }
 
     /// A new place for a value among the vectors.
@@ -252,7 +255,7 @@ impl<'a> Translator<'a> {
         let candidates = registers.filter(|register| self.pinned >> register & 1 == 0);
         let farthest = candidates.max_by_key(|register| {
             let value = self.held[*register as usize].expect("no register is free");
-            self.next_use(value)
+            self.next[value]
         });
         let register = farthest.expect("an operation pins three registers at most");
         let value = self.held[register as usize].expect("no register is free");
@@ -281,7 +284,7 @@ impl<'a> Translator<'a> {
 
     /// An argument, in a register if it is used again and there is one.
     fn argument(&mut self, value: Value) -> Place {
-        let again = self.uses[value].len() > 1 && self.held.contains(&None);
+        let again = self.is_used_again(value) && self.held.contains(&None);
         if self.register[value].is_some() || again {
             return Place::Register(self.load(value));
         }
@@ -304,17 +307,28 @@ impl<'a> Translator<'a> {
 
     /// Notes that the arguments have been used.
     fn used(&mut self, operation: &Operation) {
+        for (place, arg) in operation.args().iter().enumerate() {
+            self.next[*arg] = self.after[self.position as usize][place];
+        }
         for arg in operation.args() {
-            if self.next_use(*arg) == Some(self.position) {
-                self.uses[*arg].pop();
-            }
-            if self.uses[*arg].is_empty() {
+            if self.next[*arg] == NEVER {
                 self.drop(*arg);
                 // values from before are read again with the next samples
                 if !self.operations.before[*arg] {
                     self.released.extend(self.vector[*arg].take());
                 }
             }
+        }
+    }
+
+    /// Whether an argument of the operation at hand is used by a later one.
+    fn is_used_again(&self, value: Value) -> bool {
+        let position = self.position as usize;
+        let args = self.operations.list[position].args().iter();
+        let mut places = args.zip(self.after[position]);
+        match places.find(|(arg, _)| **arg == value) {
+            Some((_, after)) => after != NEVER,
+            None => self.next[value] != NEVER,
         }
     }
 
@@ -471,8 +485,7 @@ impl<'a> Translator<'a> {
         // a call may change all registers
         for register in 0..self.held.len() {
             if let Some(value) = self.held[register] {
-                let again =
-                    self.uses[value].len() > 1 || self.next_use(value) != Some(self.position);
+                let again = self.is_used_again(value);
                 if again {
                     self.keep(value);
                 }
