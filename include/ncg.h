@@ -487,8 +487,8 @@ int32_t ncg_fit_set_callback(ncg_fit *fit,
 /* Shares the fit among processes. The observations of all of them are one table, cut into n_blocks blocks of block_samples
    samples, the last of which may have fewer; each process sets the data of one or more whole blocks, the processes in order.
    All then call ncg_fit_run at the same time, with the same model, parameters, options and answers of callbacks, and find the
-   same, with digits that do not hang on the number of processes. A request to cancel one stops all. Needs the losses and
-   optimizer that are the default, and no max_seconds. */
+   same, with digits that do not hang on the number of processes. A request to cancel one stops all. Other losses and optimizers
+   than the default, starts, hops, a window, profiles, smoothing and max_seconds are refused, and so is ncg_fit_add_data_f64. */
 int32_t ncg_fit_share(ncg_fit *fit,
                       int64_t n_blocks,
                       int64_t block_samples,

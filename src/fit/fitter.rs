@@ -315,7 +315,7 @@ impl Fitter {
             ),
             (
                 plan.window.is_some() || self.window.hash.is_some(),
-                "no window: each process keeps its rows",
+                "no window, so that each process keeps its rows",
             ),
             (self.whitening.is_some(), "no covariance of the data"),
         ];
@@ -693,10 +693,10 @@ impl Fitter {
             return other("another optimizer");
         }
         if self.blocks.is_some() && checkpoint.stream.is_some() {
-            return other("rows that were added, which a shared fit has not");
+            return other("a window over its rows, which a shared fit does not have");
         }
         if self.blocks.is_some() && checkpoint.restarted() {
-            return other("another start of one process, which a shared fit has not");
+            return other("a later strategy of its optimizer, which a shared fit does not use");
         }
         if let Some(kept) = checkpoint.stream {
             self.take_up(kept, moving)?;
