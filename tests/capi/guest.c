@@ -47,6 +47,8 @@ static ncg_fit *prepare(int64_t n, const char *optimizer)
         OK(ncg_options_set_str(options, "optimizer", optimizer, &err));
         OK(ncg_options_set_int(options, "max_iterations", 1000000000, &err));
         OK(ncg_options_set_real(options, "gtol", 0, &err));
+        /* each of very many steps finds something a little better */
+        OK(ncg_options_set_real(options, "learning_rate", 1e-9, &err));
     }
     OK(ncg_fit_new(model, options, &fit, &err));
     OK(ncg_fit_set_data_f64(fit, n, x[0], 2, 1, y, 1, 1, NULL, 0, 0, &err));
