@@ -333,6 +333,7 @@ fn limits_callback_and_cancel_stop_a_fit_with_the_best_so_far() {
         callback: Some(&mut callback),
         cancel: Some(&flag),
         every: 1,
+        ..Monitor::default()
     };
     let got = run(&mut curve, Settings::default(), &mut monitor);
     assert_eq!(got.stop, Stop::Stopped);

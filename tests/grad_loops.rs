@@ -59,8 +59,8 @@ output y %18
     assert_eq!(carries(&vjp(&graph, &[0])), [2]);
     assert_eq!(carries(&vjp(&graph, &[1])), [2]);
     // for few ports a loop that carries tangents is less work
-    assert_eq!(carries(&cheapest_vjp(&graph, &[0, 1])), []);
-    assert_eq!(carries(&cheapest_jacobian(&graph, &[1])), []);
+    assert!(carries(&cheapest_vjp(&graph, &[0, 1])).is_empty());
+    assert!(carries(&cheapest_jacobian(&graph, &[1])).is_empty());
 }
 
 #[test]
