@@ -374,6 +374,7 @@ fn fit(model: &Arc<Model>, x: &[f64], y: &[f64], factor: f64, options: &Options)
         callback: Some(&mut note),
         cancel: None,
         every: 1,
+        ..Monitor::default()
     };
     let cancel = AtomicBool::new(false);
     fitter.run(&mut monitor, &cancel).unwrap();
