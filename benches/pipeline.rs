@@ -235,8 +235,7 @@ fn points(source: &Source, samples: usize) -> (Arc<Model>, Data) {
         samples,
         x,
         y,
-        weights: vec![],
-        lines: vec![],
+        ..Data::default()
     };
     (model, data)
 }
@@ -249,8 +248,7 @@ fn misra1a() -> (Arc<Model>, Data) {
         samples: x.len(),
         x,
         y,
-        weights: vec![],
-        lines: vec![],
+        ..Data::default()
     };
     (model(MISRA1A), data)
 }

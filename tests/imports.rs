@@ -359,9 +359,7 @@ fn own_models_can_be_imported() {
     );
     let error = compile("(import f \"loop.onnx\") (f 1 2)", &folder).unwrap_err();
     assert!(
-        error
-            .message
-            .contains("\"loop.onnx\": it holds loops"),
+        error.message.contains("\"loop.onnx\": it holds loops"),
         "{error}"
     );
 }

@@ -40,6 +40,9 @@ impl AnySession {
     }
 }
 
+/// Writes a state, after so many iterations and evaluations.
+type Saver = dyn FnMut(State, (u64, u64)) -> Result<()>;
+
 /// A fitting problem. Parameters that are not added keep their initial values; if none is added, all of them move.
 pub struct Fitter {
     pub(super) model: Arc<Model>,
@@ -627,15 +630,12 @@ impl Fitter {
     }
 
     /// What writes the state of a run that began at `began`, on the way, if it is asked for.
-    fn saver(
-        &self,
-        began: Instant,
-    ) -> Result<Option<impl FnMut(State, (u64, u64)) -> Result<()> + use<>>> {
+    fn saver(&self, began: Instant) -> Result<Option<Box<Saver>>> {
         let Some(path) = self.plan.checkpoint.clone() else {
             return Ok(None);
         };
         let before = self.as_checkpoint()?;
-        Ok(Some(move |state, (iterations, evaluations)| {
+        Ok(Some(Box::new(move |state, (iterations, evaluations)| {
             let now = Checkpoint {
                 iterations: before.iterations + iterations,
                 evaluations: before.evaluations + evaluations,
@@ -644,7 +644,7 @@ impl Fitter {
                 ..before.clone()
             };
             write_atomic(&path, now.write().as_bytes())
-        }))
+        })))
     }
 
     /// The state of the fit as text; [`Fitter::resume`] goes on from there with the same bits.

@@ -141,8 +141,8 @@ impl Workspace {
     pub fn bend(&mut self, problem: &mut dyn Residuals, params: &[f64], h: f64) -> Result<()> {
         let n = self.n;
         self.evaluations += 2;
-        for j in 0..n {
-            self.trial[j] = params[j] + h * self.step.s[j];
+        for (trial, (p, s)) in self.trial.iter_mut().zip(params.iter().zip(&self.step.s)) {
+            *trial = p + h * s;
         }
         self.bend.fill(0.0);
         self.bent.resize(self.residuals.len(), 0.0);

@@ -116,13 +116,14 @@ impl<'a> Evaluator<'a> {
             within.push(places(&inner, &steps(&summed), 0));
         }
         let mut elements = Vec::with_capacity(total);
-        for i in 0..total {
+        for element in 0..total {
             let mut products = Vec::with_capacity(terms_each);
-            for j in 0..terms_each {
+            for term in 0..terms_each {
+                let offsets = starts.iter().zip(&within);
                 let mut factors = inputs
                     .iter()
-                    .enumerate()
-                    .map(|(k, input)| input.elements[starts[k][i] + within[k][j]]);
+                    .zip(offsets)
+                    .map(|(input, (start, within))| input.elements[start[element] + within[term]]);
                 let Some(first) = factors.next() else {
                     continue;
                 };

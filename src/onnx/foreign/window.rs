@@ -373,7 +373,9 @@ impl<'a> Evaluator<'a> {
     ) -> Outcome<usize> {
         let groups = call.attributes.int_or("group", 1)?;
         let groups = usize::try_from(groups).ok();
-        let fits = |groups: &usize| *groups > 0 && channels % groups == 0 && outputs % groups == 0;
+        let fits = |groups: &usize| {
+            *groups > 0 && channels.is_multiple_of(*groups) && outputs.is_multiple_of(*groups)
+        };
         groups.filter(fits).ok_or_else(|| {
             bad(format!(
                 "has groups that do not divide {channels} and {outputs} channels"
