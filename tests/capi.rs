@@ -68,7 +68,7 @@ fn c_example_trains_a_network_inside_a_model() {
     if !have("cc") {
         return;
     }
-    c(&workshop, "hybrid", "examples/c/hybrid.c");
+    c(&workshop, "hybrid", "examples/hybrid/train.c");
     let output = run(Command::new(workshop.join("hybrid")).arg(root().join("examples/hybrid")));
     for line in ["20 parameters, k = 9.0", "friction found within 0.1"] {
         let found = output.lines().any(|other| other.trim() == line);

@@ -213,6 +213,14 @@ fn six_programs() {
 }
 
 #[test]
+fn seven_hybrid() {
+    rung(
+        "7-hybrid",
+        "20 parameters, k = 9.0\nfriction at 2 rad/s: 1.2, in truth 1.2\n",
+    );
+}
+
+#[test]
 fn eight_live() {
     let Some(mut command) = example("fortran", "8-live") else {
         return;

@@ -7,7 +7,7 @@
  * hybrid.scm to that: the constant k and the weights of the network together. After `cargo build --release`, from the project's
  * root:
  *
- *     cc examples/c/hybrid.c -Iinclude -Ltarget/release -lncg -lm -Wl,-rpath,$PWD/target/release -o target/hybrid_c
+ *     cc examples/hybrid/train.c -Iinclude -Ltarget/release -lncg -lm -Wl,-rpath,$PWD/target/release -o target/hybrid_c
  *     target/hybrid_c examples/hybrid
  */
 #include <math.h>
