@@ -106,6 +106,7 @@ fn run<T: Real>(program: &mut dyn Program<T>, table: &Table<T>, samples: usize) 
 fn prepare<T: Real>(graph: &Graph, machine_code: MachineCode) -> native::Native<T> {
     let settings = Settings {
         machine_code,
+        eager: true,
         ..Settings::default()
     };
     native::prepare_with(graph, &settings).expect("is numeric")

@@ -22,6 +22,7 @@ const CODES: [MachineCode; 3] = [MachineCode::Off, MachineCode::Avx, MachineCode
 fn prepare<T: Real>(graph: &Graph, machine_code: MachineCode) -> Native<T> {
     let settings = Settings {
         machine_code,
+        eager: true,
         ..Settings::default()
     };
     native::prepare_with(graph, &settings).unwrap()

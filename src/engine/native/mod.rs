@@ -3,7 +3,7 @@
 //! A graph is planned once: `if` becomes selection, values fall into those that are one for the whole batch and those that
 //! differ from sample to sample, and the latter get registers that stay in the L1 cache. A loop runs for a block of samples
 //! until none of them has another iteration; a sample that has none keeps its states. The steps of a plan are compiled to
-//! machine code where that can be, by the first run that needs it. Any other run takes no lock, and allocates nothing but the
+//! machine code where that can be, by the run from which on it pays. Any other run takes no lock, and allocates nothing but the
 //! memory for the states of a loop that is longer than all before. A sample's values are the same bits
 //! whatever the batch and the processor.
 
@@ -60,6 +60,8 @@ pub enum MachineCode {
 pub struct Settings {
     /// Machine code, where the processor and the system let it run.
     pub machine_code: MachineCode,
+    /// Whether that is made before the first run, rather than once it has paid.
+    pub eager: bool,
     /// Most iterations of a loop.
     pub max_steps: u64,
     /// Threads that share large batches, if more than that of the caller are to work. The digits do not depend on it.
@@ -70,6 +72,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             machine_code: MachineCode::Auto,
+            eager: false,
             max_steps: 1_000_000,
             pool: None,
         }
@@ -89,6 +92,7 @@ impl Settings {
                 "avx" => MachineCode::Avx,
                 _ => MachineCode::Auto,
             },
+            eager: false,
             max_steps: options.int("max_steps").unsigned_abs(),
             pool: match threads {
                 0 | 1 => None,
@@ -112,7 +116,7 @@ pub fn prepare<T: Real>(graph: &Graph) -> Result<Native<T>> {
 /// `Unsupported` where the graph is not numeric.
 pub fn prepare_with<T: Real>(graph: &Graph, settings: &Settings) -> Result<Native<T>> {
     let mut plan = Plan::of(graph)?;
-    plan.code.which = settings.machine_code;
+    (plan.code.which, plan.code.eager) = (settings.machine_code, settings.eager);
     let mut values = vec![T::ZERO; plan.slots()];
     for (slot, value) in &plan.constants {
         values[*slot as usize] = *value;

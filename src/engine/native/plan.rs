@@ -11,7 +11,7 @@ use super::registers::{INPUT, Places, REGISTER, UNREAD};
 use super::step::Slot;
 use super::values::{Source, Values};
 use crate::error::Result;
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeKind};
 use crate::ops::real::Real;
 
 /// A planned program.
@@ -32,6 +32,8 @@ pub struct Plan<T> {
     pub matrices: usize,
     /// How many loops keep their states.
     pub tapes: usize,
+    /// Whether there are loops.
+    pub loops: bool,
     /// Slots that hold constants.
     pub constants: Vec<(Slot, T)>,
     /// Slots that hold parameters, and their ports.
@@ -94,6 +96,10 @@ impl<T: Real> Plan<T> {
             registers: places.registers as usize,
             matrices: 0,
             tapes: places.tapes,
+            loops: graph
+                .nodes
+                .iter()
+                .any(|node| matches!(node.kind, NodeKind::Loop(..))),
             constants: Vec::new(),
             parameters: Vec::new(),
             counts: Vec::new(),

@@ -35,6 +35,10 @@ pub const VECTOR: usize = 64;
 pub struct Codes {
     /// Which is wanted.
     pub which: MachineCode,
+    /// Whether it is made before the first run, rather than when that has paid.
+    pub eager: bool,
+    /// How many samples, or blocks of them, each [`Part`] would have run so far.
+    ran: [usize; 2],
     /// Whether each [`Part`] has been compiled, or found impossible.
     tried: [bool; 2],
     /// For single values.
