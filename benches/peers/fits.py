@@ -201,8 +201,9 @@ def compare(label, fits, wanted):
         try:
             found.append(digits(fit(), wanted))
         except (RuntimeError, ValueError):
-            found.append(0.0)
-    cells = [cell(*pair) for pair in zip(times(fits), found)]
+            found.append(None)
+    timed = iter(times([fit for fit, correct in zip(fits, found) if correct is not None]))
+    cells = ["fails" if correct is None else cell(next(timed), correct) for correct in found]
     print(f"| {label} | {' | '.join(cells)} |", flush=True)
 
 
