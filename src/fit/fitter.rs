@@ -353,8 +353,9 @@ impl Fitter {
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         };
-        if let (Some(sharing), Some(data)) = (&mut sharing, &self.data) {
-            let all = sharing.observations(data.y.len(), data.samples)?;
+        if let Some(sharing) = &mut sharing {
+            let own = self.own_observations();
+            let all = sharing.observations(own)?;
             self.blocks = Some((sharing.blocks, all));
         }
         let stop = self.advance(monitor, cancel, sharing)?;
@@ -366,6 +367,17 @@ impl Fitter {
             self.profiles = Some(self.profile(&monitor)?);
         }
         Ok(stop)
+    }
+
+    /// How many observations this process has and in how many samples, or why it cannot run.
+    fn own_observations(&mut self) -> Result<(usize, usize)> {
+        self.settle()?;
+        self.saver(Instant::now())?;
+        self.with_job(None, |job, _| {
+            let start: Vec<f64> = job.moving.iter().map(|free| free.initial).collect();
+            job.mapping.bounds.check(&start)?;
+            Ok((job.data.y.len(), job.data.samples))
+        })
     }
 
     /// As [`Fitter::run_with`], without profiles.
