@@ -488,7 +488,9 @@ int32_t ncg_fit_set_callback(ncg_fit *fit,
    samples, the last of which may have fewer; each process sets the data of one or more whole blocks, the processes in order.
    All then call ncg_fit_run at the same time, with the same model, parameters, options and answers of callbacks, and find the
    same, with digits that do not hang on the number of processes. A request to cancel one stops all. Other losses and optimizers
-   than the default, starts, hops, a window, profiles, smoothing and max_seconds are refused, and so is ncg_fit_add_data_f64. */
+   than the default, starts, hops, a window, profiles, smoothing and max_seconds are refused, and so is ncg_fit_add_data_f64.
+   A process that has no data, or more or fewer samples than its blocks, fails, and all others with it: none waits for it. One
+   that has no data gives `gather` the numbers of one block. */
 int32_t ncg_fit_share(ncg_fit *fit,
                       int64_t n_blocks,
                       int64_t block_samples,

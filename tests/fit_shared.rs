@@ -6,7 +6,7 @@ mod fitting;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Barrier, Mutex};
 
-use fitting::{Random, close, prepare};
+use fitting::{Random, close, prepare, without_data};
 use ncg::fit::Monitor;
 use ncg::fit::problem::Data;
 use ncg::fit::shared::Blocks;
@@ -50,23 +50,49 @@ fn part((x, y): &(Vec<f64>, Vec<f64>), blocks: std::ops::Range<usize>) -> Data {
     }
 }
 
+/// The blocks of a process.
+fn held(number: usize, ranks: usize) -> std::ops::Range<usize> {
+    BLOCKS.count * number / ranks..BLOCKS.count * (number + 1) / ranks
+}
+
 /// What each of some processes finds: parameters, covariance, loss.
 fn together(
     ranks: usize,
     settings: impl Fn(usize) -> Vec<(String, String)> + Sync,
 ) -> Vec<Result<Vec<f64>>> {
-    let (table, barrier) = (table(), Barrier::new(ranks));
+    let table = table();
+    together_with(ranks, settings, |number| {
+        Some(part(&table, held(number, ranks)))
+    })
+}
+
+/// The same with other data than those of the blocks, or none.
+fn together_with(
+    ranks: usize,
+    settings: impl Fn(usize) -> Vec<(String, String)> + Sync,
+    data: impl Fn(usize) -> Option<Data> + Sync,
+) -> Vec<Result<Vec<f64>>> {
+    let barrier = Barrier::new(ranks);
     let all = Mutex::new(vec![Vec::new(); ranks]);
     let rank = |number: usize| -> Result<Vec<f64>> {
-        let blocks = BLOCKS.count * number / ranks..BLOCKS.count * (number + 1) / ranks;
         let own = settings(number);
         let own: Vec<(&str, &str)> = own.iter().map(|(k, v)| (&k[..], &v[..])).collect();
-        let mut fitter = prepare(SOURCE, part(&table, blocks), &own)?;
+        let mut fitter = without_data(SOURCE, &own)?;
+        if let Some(data) = data(number) {
+            let noise = fitter.noise();
+            fitter.set_data(data, noise)?;
+        }
         fitter.share(BLOCKS)?;
         let mut gather = |told: &[f64], into: &mut [f64]| {
             all.lock().unwrap()[number] = told.to_vec();
             barrier.wait();
-            into.copy_from_slice(&all.lock().unwrap().concat());
+            // each in its place, whatever it holds; what does not fit at the end is lost
+            let each = into.len() / BLOCKS.count;
+            for (number, told) in all.lock().unwrap().iter().enumerate() {
+                let into = &mut into[each * held(number, ranks).start..];
+                let fits = told.len().min(into.len());
+                into[..fits].copy_from_slice(&told[..fits]);
+            }
             barrier.wait();
             true
         };
@@ -132,6 +158,62 @@ fn a_process_that_cannot_write_its_checkpoint_lets_no_other_wait() {
             "{error}"
         );
         assert_eq!(error.kind == ErrorKind::Engine, number != 1, "{error}");
+    }
+}
+
+#[test]
+fn a_process_whose_data_are_missing_or_no_whole_blocks_lets_no_other_wait() {
+    let table = table();
+    let cut = |from: usize, to: usize| {
+        let data = part(&table, 0..BLOCKS.count);
+        Data {
+            samples: to - from,
+            x: data.x[from..to].to_vec(),
+            y: data.y[from..to].to_vec(),
+            weights: data.weights[from..to].to_vec(),
+            ..Data::default()
+        }
+    };
+    let (each, all) = (BLOCKS.samples, table.0.len());
+    // who has what instead of its own, and what that one and the others are told
+    let failed = "another process of this fit has failed";
+    let other = "more or fewer samples than its blocks";
+    let short = "instead of 20000; only the last";
+    let cases: [(usize, usize, Option<Data>, &str, &str); 10] = [
+        (3, 0, None, "no data yet", failed),
+        (2, 1, None, "no data yet", failed),
+        (3, 2, None, "no data yet", failed),
+        // a sample is missing, or a block
+        (3, 1, Some(cut(each, 2 * each - 1)), short, short),
+        (2, 1, Some(cut(each, 2 * each)), "missing", "missing"),
+        // one sample more, which is a block more
+        (3, 0, Some(cut(0, each + 1)), other, other),
+        (3, 1, Some(cut(each, 2 * each + 1)), other, other),
+        (2, 1, Some(cut(0, all)), "more blocks", "more blocks"),
+        (3, 2, Some(cut(0, each + 1)), "more blocks", "more blocks"),
+        (
+            2,
+            0,
+            Some(Data {
+                samples: 4 * each,
+                x: vec![1.0; 4 * each],
+                y: vec![1.0; 4 * each],
+                ..Data::default()
+            }),
+            "4 blocks of 20000; all processes together have 3",
+            failed,
+        ),
+    ];
+    for (case, (ranks, number, data, own, others)) in cases.into_iter().enumerate() {
+        let found = together_with(ranks, plain, |rank| match rank == number {
+            true => data.clone(),
+            false => Some(part(&table, held(rank, ranks))),
+        });
+        for (rank, found) in found.into_iter().enumerate() {
+            let error = found.unwrap_err();
+            let wanted = if rank == number { own } else { others };
+            assert!(error.message.contains(wanted), "{case}, {rank}: {error}");
+        }
     }
 }
 

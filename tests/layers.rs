@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+    root().join("src")
 }
 
 /// The modules of `lib.rs`, in order.
@@ -15,6 +19,7 @@ fn modules() -> Vec<String> {
     names.map(String::from).collect()
 }
 
+/// The files of a folder and of those within it, in order.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
@@ -24,16 +29,21 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for path in entries {
         match path.is_dir() {
             true => files(&path, found),
-            false if path.extension().is_some_and(|e| e == "rs") => found.push(path),
-            false => {}
+            false => found.push(path),
         }
     }
 }
 
-/// Each file of the library, by its top-level module, without its tests and comments.
-fn library() -> Vec<(String, PathBuf, String)> {
+/// The files of the library in Rust.
+fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
     files(&source(), &mut found);
+    found.retain(|path| path.extension().is_some_and(|e| e == "rs"));
+    found
+}
+
+/// Each file of the library, by its top-level module, without its tests and comments.
+fn library() -> Vec<(String, PathBuf, String)> {
     let read = |path: PathBuf| {
         let inside = path.strip_prefix(source()).unwrap();
         let module = inside
@@ -53,7 +63,7 @@ fn library() -> Vec<(String, PathBuf, String)> {
         let code = lines.collect::<Vec<_>>().join("\n");
         (module, path, code)
     };
-    let all = found.into_iter().map(read);
+    let all = sources().into_iter().map(read);
     all.filter(|(module, _, _)| !["lib", "bin"].contains(&module.as_str()))
         .collect()
 }
@@ -123,9 +133,7 @@ fn dangerous_things_stand_where_they_may() {
 
 #[test]
 fn every_unsafe_block_says_why_it_is_safe() {
-    let mut found = Vec::new();
-    files(&source(), &mut found);
-    for path in found {
+    for path in sources() {
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         for (i, line) in lines.iter().enumerate() {
@@ -152,5 +160,22 @@ fn files_stay_short() {
             "{} has {lines} lines",
             path.display()
         );
+    }
+}
+
+#[test]
+fn bindings_and_examples_stay_below_a_thousand_lines() {
+    let mut found = Vec::new();
+    for folder in ["bindings", "examples"] {
+        files(&root().join(folder), &mut found);
+    }
+    assert!(found.iter().any(|path| path.ends_with("fortran/ncg.f90")));
+    for path in found {
+        // what is no text, such as a model in ONNX, has no lines
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        let lines = text.lines().count();
+        assert!(lines < 1000, "{} has {lines} lines", path.display());
     }
 }

@@ -352,6 +352,8 @@ pub unsafe extern "C" fn ncg_fit_set_callback(
 /// All then call ncg_fit_run at the same time, with the same model, parameters, options and answers of callbacks, and find the
 /// same, with digits that do not hang on the number of processes. A request to cancel one stops all. Other losses and optimizers
 /// than the default, starts, hops, a window, profiles, smoothing and max_seconds are refused, and so is ncg_fit_add_data_f64.
+/// A process that has no data, or more or fewer samples than its blocks, fails, and all others with it: none waits for it. One
+/// that has no data gives `gather` the numbers of one block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_share(
     fit: *mut ncg_fit,

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::argument::{bad, misaligned};
+use crate::engine::Destination;
 use crate::error::{Error, Result};
 use crate::ops::real::Real;
-use crate::session::{Columns, ColumnsMut};
+use crate::session::{Columns, ColumnsMut, apart};
 
 /// No array has more elements, nor may any count be larger: so no arithmetic on counts and strides overflows 128 bits.
 const MOST: usize = 1 << 56;
@@ -152,6 +153,8 @@ impl<T: Real> Columns<T> for Input<T> {
 pub struct Output<T> {
     first: *mut T,
     sample: isize,
+    samples: usize,
+    groups: usize,
     /// The stride of a group of entries, how many entries a group has, and the stride within a group.
     outer: isize,
     group: usize,
@@ -199,6 +202,8 @@ impl<T: Real> Output<T> {
         Ok(Output {
             first,
             sample: sample as isize,
+            samples,
+            groups,
             outer: outer as isize,
             group,
             entry: entry as isize,
@@ -279,8 +284,17 @@ impl<T: Real> ColumnsMut<T> for Output<T> {
         Some(unsafe { std::slice::from_raw_parts_mut(self.at(entry, start), count) })
     }
 
-    fn memory(&mut self, entry: usize) -> Option<(*mut T, isize)> {
-        self.slices.then(|| (self.at(entry, 0), self.sample))
+    fn destination(&mut self, entry: usize) -> Destination<T> {
+        let groups = [(self.groups, self.outer), (self.group, self.entry)];
+        let [outer, inner] = groups.map(|(count, stride)| (count, stride as i64));
+        // memory that another table shares may be read when it is written
+        if !self.slices || !apart([(self.samples, self.sample as i64), outer, inner]) {
+            return Destination::Unknown;
+        }
+        Destination::Memory {
+            first: self.at(entry, 0),
+            stride: self.sample,
+        }
     }
 }
 

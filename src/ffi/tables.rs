@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::table::{falls_on_itself, overlap, reach};
+use crate::engine::Destination;
 use crate::error::Result;
 use crate::ops::real::Real;
-use crate::session::{Columns, ColumnsMut};
+use crate::session::{Columns, ColumnsMut, apart};
 
 /// Counts and strides: of the samples, the rows and the columns of an array. A vector has one row.
 pub type Dimensions = [(usize, i64); 3];
@@ -18,6 +19,8 @@ pub struct Tables<T> {
     /// What each array reaches.
     reaches: Vec<Range<usize>>,
     slices: bool,
+    /// Whether no two elements of an array that is written are the same.
+    apart: bool,
 }
 
 impl<T: Real> Tables<T> {
@@ -27,6 +30,7 @@ impl<T: Real> Tables<T> {
             entries: Vec::new(),
             reaches: Vec::new(),
             slices: true,
+            apart: true,
         }
     }
 
@@ -73,6 +77,7 @@ impl<T: Real> Tables<T> {
         if !first.is_null() && !is_empty && dimensions.iter().any(falls) {
             return Err(falls_on_itself(name));
         }
+        self.apart &= first.is_null() || apart(dimensions);
         // SAFETY: passed on.
         unsafe { self.read(name, first, dimensions) }?;
         if let Some((last, before)) = self.reaches.split_last()
@@ -145,6 +150,18 @@ impl<T: Real> ColumnsMut<T> for Tables<T> {
         // SAFETY: `count` elements that lie side by side; no other array reaches them.
         Some(unsafe { std::slice::from_raw_parts_mut(first, count) })
     }
+
+    fn destination(&mut self, entry: usize) -> Destination<T> {
+        let (first, stride) = self.entries[entry];
+        match first.is_null() {
+            true => Destination::Nowhere,
+            // Threads write different samples without asking each other. That is sound where their elements differ: those of
+            // one array are apart, and no other array, read or written, reaches them. `written` was promised that all of
+            // them can be written, from whichever thread, as long as the table is used.
+            false if self.slices && self.apart => Destination::Memory { first, stride },
+            false => Destination::Unknown,
+        }
+    }
 }
 
 // SAFETY: the caller lends what a shared reference gives access to for reading for as long as it is used, from whichever thread;
@@ -211,5 +228,40 @@ mod tests {
                 .contains("stride of output \"y\" is 0")
         );
         assert_eq!(data, [7.0, 8.0, 0.0, 0.0]);
+    }
+    #[test]
+    fn threads_may_write_where_no_element_is_another() {
+        let mut data = [0.0f64; 24];
+        let first = data.as_mut_ptr();
+        let place = |dimensions: &[Dimensions], from: &[usize]| {
+            let mut table = Tables::new();
+            for (dimensions, from) in dimensions.iter().zip(from) {
+                // SAFETY: nothing is written.
+                unsafe { table.written("y", first.add(*from), *dimensions) }.unwrap();
+            }
+            match table.destination(1) {
+                Destination::Memory { first: at, stride } => {
+                    // SAFETY: both lie in the data.
+                    Some((unsafe { at.offset_from(first) }, stride))
+                }
+                Destination::Unknown => None,
+                Destination::Nowhere => panic!("something is written"),
+            }
+        };
+        let one = |rows, columns, sample| [[(4, sample), rows, columns]];
+        // rows of samples, samples backwards, samples side by side
+        assert_eq!(place(&one((1, 0), (3, 1), 3), &[0]), Some((1, 3)));
+        assert_eq!(place(&one((2, 1), (2, 2), -4), &[12]), Some((14, -4)));
+        assert_eq!(place(&one((1, 0), (3, 4), 1), &[0]), Some((4, 1)));
+        // the second number of a sample is the first of the next
+        assert_eq!(place(&one((1, 0), (3, 1), 1), &[0]), None);
+        // arrays one behind the other, and fields of the same records
+        let single = |sample| [(4, sample), (1, 0), (1, 0)];
+        assert_eq!(place(&[single(2), single(2)], &[0, 8]), Some((8, 2)));
+        assert_eq!(place(&[single(2), single(2)], &[0, 1]), None);
+        let mut table = Tables::<f64>::new();
+        // SAFETY: nothing is written.
+        unsafe { table.written("y", std::ptr::null_mut(), single(0)) }.unwrap();
+        assert!(matches!(table.destination(0), Destination::Nowhere));
     }
 }

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::checkpoint::Checkpoint;
-use super::hash::Hash;
 use super::job::{Found, Job, State};
 use super::loss::{Kind, Whitening};
 use super::plan::{Free, Optimizer, Plan, bounds, names};
@@ -17,9 +15,8 @@ use super::shared::{Blocks, Gather, Sharing};
 use super::statistics::{Noise, Statistics, statistics};
 use super::stream::Moments;
 use super::window::Window;
-use super::{Monitor, Outcome, Save, Stop, seconds_since};
+use super::{Monitor, Outcome, Save, Stop};
 use crate::compile::Model;
-use crate::document::write_atomic;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::PortKind;
 use crate::options::Options;
@@ -40,9 +37,6 @@ impl AnySession {
     }
 }
 
-/// Writes a state, after so many iterations and evaluations.
-type Saver = dyn FnMut(State, (u64, u64)) -> Result<()>;
-
 /// A fitting problem. Parameters that are not added keep their initial values; if none is added, all of them move.
 pub struct Fitter {
     pub(super) model: Arc<Model>,
@@ -61,9 +55,9 @@ pub struct Fitter {
     pub(super) state: State,
     pub(super) found: Option<Found>,
     pub(super) profiles: Option<Vec<Interval>>,
-    iterations: u64,
-    evaluations: u64,
-    seconds: f64,
+    pub(super) iterations: u64,
+    pub(super) evaluations: u64,
+    pub(super) seconds: f64,
 }
 
 impl Fitter {
@@ -266,7 +260,7 @@ impl Fitter {
         Ok(())
     }
 
-    fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.state = State::New;
         self.found = None;
         self.profiles = None;
@@ -274,7 +268,7 @@ impl Fitter {
     }
 
     /// The parameters that move: of those that were added, or of all of the model, those that are neither fixed nor tied.
-    fn moving(&self) -> Result<Vec<Free>> {
+    pub(super) fn moving(&self) -> Result<Vec<Free>> {
         self.plan.moving(&self.model, &self.free)
     }
 
@@ -359,8 +353,9 @@ impl Fitter {
                 return Err(Error::new(ErrorKind::Argument, message));
             }
         };
-        if let (Some(sharing), Some(data)) = (&mut sharing, &self.data) {
-            let all = sharing.observations(data.y.len(), data.samples)?;
+        if let Some(sharing) = &mut sharing {
+            let own = self.own_observations();
+            let all = sharing.observations(own)?;
             self.blocks = Some((sharing.blocks, all));
         }
         let stop = self.advance(monitor, cancel, sharing)?;
@@ -372,6 +367,17 @@ impl Fitter {
             self.profiles = Some(self.profile(&monitor)?);
         }
         Ok(stop)
+    }
+
+    /// How many observations this process has and in how many samples, or why it cannot run.
+    fn own_observations(&mut self) -> Result<(usize, usize)> {
+        self.settle()?;
+        self.saver(Instant::now())?;
+        self.with_job(None, |job, _| {
+            let start: Vec<f64> = job.moving.iter().map(|free| free.initial).collect();
+            job.mapping.bounds.check(&start)?;
+            Ok((job.data.y.len(), job.data.samples))
+        })
     }
 
     /// As [`Fitter::run_with`], without profiles.
@@ -599,129 +605,6 @@ impl Fitter {
             None => *kept,
         });
         all.map(|moments| moments.squares).sum()
-    }
-
-    /// The hash of the data: inputs, targets, weights and covariance; of a stream that does not keep them all, of its rows.
-    pub fn data_hash(&self) -> String {
-        if let Some(hash) = self.window.hash {
-            return hash.text();
-        }
-        let mut hash = Hash::default();
-        if let Some(data) = &self.data {
-            for numbers in [&data.x, &data.y, &data.weights] {
-                hash.numbers(numbers);
-            }
-        }
-        if let Some(whitening) = &self.whitening {
-            hash.numbers(whitening.triangle());
-        }
-        hash.text()
-    }
-
-    /// The hash of the model, of the parameters that move, and of what the options say of them.
-    fn model_hash(&self) -> Result<String> {
-        let mut hash = Hash::default();
-        hash.bytes(crate::ncg::write(&self.model)?.as_bytes());
-        hash.bytes(self.plan.key().as_bytes());
-        for free in self.moving()? {
-            hash.numbers(&[free.index as f64, free.initial, free.lower, free.upper]);
-        }
-        Ok(hash.text())
-    }
-
-    /// What writes the state of a run that began at `began`, on the way, if it is asked for.
-    fn saver(&self, began: Instant) -> Result<Option<Box<Saver>>> {
-        let Some(path) = self.plan.checkpoint.clone() else {
-            return Ok(None);
-        };
-        let before = self.as_checkpoint()?;
-        Ok(Some(Box::new(move |state, (iterations, evaluations)| {
-            let now = Checkpoint {
-                iterations: before.iterations + iterations,
-                evaluations: before.evaluations + evaluations,
-                seconds: before.seconds + seconds_since(began),
-                state,
-                ..before.clone()
-            };
-            write_atomic(&path, now.write().as_bytes())
-        })))
-    }
-
-    /// The state of the fit as text; [`Fitter::resume`] goes on from there with the same bits.
-    pub fn checkpoint(&self) -> Result<String> {
-        Ok(self.as_checkpoint()?.write())
-    }
-
-    fn as_checkpoint(&self) -> Result<Checkpoint> {
-        Ok(Checkpoint {
-            model: self.model_hash()?,
-            data: self.data_hash(),
-            iterations: self.iterations,
-            evaluations: self.evaluations,
-            seconds: self.seconds,
-            state: self.state.clone(),
-            stream: self.kept()?,
-        })
-    }
-
-    /// Takes up the state that [`Fitter::checkpoint`] wrote of the same model, data and options. That of a stream with a window
-    /// brings its rows with it, in place of data that were given. Its result is that state, as if the fit had been stopped there
-    /// just now.
-    ///
-    /// # Errors
-    /// `Format` for a text that is no checkpoint, `Argument` for one of another model, other data or another optimiser.
-    pub fn resume(&mut self, text: &str) -> Result<()> {
-        let checkpoint = Checkpoint::read(text)?;
-        let other = |what: &str| {
-            let message = format!("the checkpoint is of a fit with {what}");
-            Err(Error::new(ErrorKind::Argument, message))
-        };
-        if checkpoint.model != self.model_hash()? {
-            return other("another model, other parameters or other options");
-        }
-        if checkpoint.stream.is_none() && checkpoint.data != self.data_hash() {
-            return other("other data");
-        }
-        let moving = self.moving()?.len();
-        let optimizer = match checkpoint.state {
-            State::New => self.plan.optimizer,
-            State::LevMar(_) => Optimizer::LevMar,
-            State::Lbfgs(_) => Optimizer::Lbfgs,
-            State::Adam(_) => Optimizer::Adam,
-        };
-        if optimizer != self.plan.optimizer || !checkpoint.fits(moving) {
-            return other("another optimizer");
-        }
-        if self.blocks.is_some() && checkpoint.stream.is_some() {
-            return other("a window over its rows, which a shared fit does not have");
-        }
-        if self.blocks.is_some() && checkpoint.restarted() {
-            return other("a later strategy of its optimizer, which a shared fit does not use");
-        }
-        if let Some(kept) = checkpoint.stream {
-            self.take_up(kept, moving)?;
-        }
-        self.reset();
-        self.iterations = checkpoint.iterations;
-        self.evaluations = checkpoint.evaluations;
-        self.seconds = checkpoint.seconds;
-        self.state = checkpoint.state;
-        // what all processes have found is known when they run again
-        if self.state != State::New && self.blocks.is_none() {
-            let state = self.state.clone();
-            let found = self.with_job(None, |job, session| match session {
-                AnySession::F64(session) => job.look(session, &state),
-                AnySession::F32(session) => job.look(session, &state),
-            });
-            // where the loss is not finite, the next run says so
-            self.found = found.ok();
-            if let Some(Found { outcome, .. }) = &mut self.found {
-                outcome.iterations = self.iterations;
-                outcome.evaluations = self.evaluations;
-                outcome.seconds = self.seconds;
-            }
-        }
-        Ok(())
     }
 
     /// The model with the fitted values as its initial ones, and the report with it.

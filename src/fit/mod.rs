@@ -33,6 +33,7 @@ pub mod problem;
 pub mod profile;
 pub mod quantile;
 pub mod report;
+mod resume;
 pub mod shared;
 pub mod starts;
 pub mod statistics;

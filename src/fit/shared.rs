@@ -109,15 +109,63 @@ impl Sharing<'_> {
         Ok(numbers)
     }
 
-    /// How many observations all processes have together, if this one has `own` in `samples` samples.
-    pub fn observations(&mut self, own: usize, samples: usize) -> Result<usize> {
-        let blocks = self.blocks.of(samples);
-        let mut numbers = vec![0.0; blocks];
-        if let Some(first) = numbers.first_mut() {
-            *first = own as f64;
+    /// How many observations all processes have together, if this one has so many in so many samples; or why it has none. It is
+    /// the first exchange of a run: a process that cannot take part says so in it, and all find out here whether the samples that
+    /// each has are those of its blocks.
+    ///
+    /// # Errors
+    /// What this process brings, `Engine` where another has failed, `Argument` where samples and blocks are at odds.
+    pub fn observations(&mut self, own: Result<(usize, usize)>) -> Result<usize> {
+        let Blocks { count, samples } = self.blocks;
+        let own = own.and_then(|(observations, held)| match self.blocks.of(held) {
+            blocks if blocks <= count => Ok((observations / held.max(1), held, blocks)),
+            blocks => Err(Error::new(
+                ErrorKind::Argument,
+                format!(
+                    "this process has {held} samples, which are {blocks} blocks of {samples}; all processes together have {count}"
+                ),
+            )),
+        });
+        let (targets, numbers, failure) = match own {
+            Ok((targets, held, blocks)) => {
+                let of_block = |block: usize| {
+                    let inside = samples.min(held - block * samples);
+                    [inside * targets, block, blocks].map(|number| number as f64)
+                };
+                (targets, (0..blocks).flat_map(of_block).collect(), None)
+            }
+            // one block is enough to say it
+            Err(error) => (0, vec![0.0; 3], Some(error)),
+        };
+        let all = self.exchange(&numbers, 3, failure)?;
+        let refuse = |message: String| Err(Error::new(ErrorKind::Argument, message));
+        let (mut total, mut due) = (0, None);
+        for (block, told) in all.chunks_exact(3).enumerate() {
+            let (observations, place) = (told[0], (told[1], told[2]));
+            let follows = match due {
+                Some(due) => place == due,
+                None => place.0 == 0.0,
+            };
+            if !follows {
+                return refuse(format!(
+                    "block {block} of {count} (counted from 0) is another than is due there: the data of a process have more or fewer samples than its blocks, of {samples} each"
+                ));
+            }
+            let full = (samples * targets) as f64;
+            if observations > full || (observations < full && block + 1 < count) {
+                return refuse(format!(
+                    "block {block} of {count} (counted from 0) has {observations} observations instead of {full}; only the last may have fewer"
+                ));
+            }
+            total += observations as usize;
+            due = (place.0 + 1.0 < place.1).then_some((place.0 + 1.0, place.1));
         }
-        let all = self.exchange(&numbers, 1, None)?;
-        Ok(all.iter().sum::<f64>() as usize)
+        match due {
+            None => Ok(total),
+            Some(_) => refuse(format!(
+                "the last process has more blocks of {samples} samples than are left of {count}"
+            )),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::ops::real::Real;
 use crate::options::Options;
 
 pub use crowd::Crowd;
+pub(crate) use table::apart;
 pub use table::{Columns, ColumnsMut, Strided, StridedMut};
 
 /// Which engine runs a session, as it was really chosen.
@@ -551,10 +552,7 @@ impl<T: Real> Outputs<T> for Results<'_, T> {
     fn destination(&mut self, output: usize) -> Destination<T> {
         match self.column(output) {
             None => Destination::Nowhere,
-            Some((table, entry)) => match table.memory(entry) {
-                Some((first, stride)) => Destination::Memory { first, stride },
-                None => Destination::Unknown,
-            },
+            Some((table, entry)) => table.destination(entry),
         }
     }
 

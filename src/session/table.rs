@@ -1,5 +1,6 @@
 //! Tables of numbers in the caller's memory: samples by entries, with strides.
 
+use crate::engine::Destination;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::real::Real;
 
@@ -30,10 +31,10 @@ pub trait ColumnsMut<T: Real> {
     /// The memory of an entry for `count` samples from `start` on, if it lies side by side.
     fn contiguous(&mut self, entry: usize, start: usize, count: usize) -> Option<&mut [T]>;
 
-    /// Where the values of an entry lie: that of the first sample, and the stride from each to the next. `None` where they
-    /// must be written in order.
-    fn memory(&mut self, _entry: usize) -> Option<(*mut T, isize)> {
-        None
+    /// Where the values of an entry go, for several threads that write those of different samples at once: no two elements
+    /// of the table are the same then. [`Destination::Unknown`] where they must be written in order.
+    fn destination(&mut self, _entry: usize) -> Destination<T> {
+        Destination::Unknown
     }
 
     /// Takes the first entries of the first sample, as many as `values` has.
@@ -42,6 +43,21 @@ pub trait ColumnsMut<T: Real> {
             self.scatter(entry, 0, std::slice::from_ref(value));
         }
     }
+}
+
+/// Whether all elements of an array with these counts and strides are plainly different: each stride leads beyond what the
+/// smaller ones reach.
+pub(crate) fn apart(mut dimensions: [(usize, i64); 3]) -> bool {
+    dimensions.sort_by_key(|(_, stride)| stride.unsigned_abs());
+    let mut reached = 0u128;
+    let moves = dimensions.iter().filter(|(count, _)| *count > 1);
+    moves.into_iter().all(|(count, stride)| {
+        let stride = u128::from(stride.unsigned_abs());
+        let beyond = stride > reached;
+        // below 2^64 times 2^63 each
+        reached = reached.saturating_add((*count as u128 - 1) * stride);
+        beyond
+    })
 }
 
 /// A table in a slice: entry `i` of sample `s` is at `s * sample + i * entry`. A stride of 0 broadcasts.
@@ -137,6 +153,8 @@ pub struct StridedMut<'a, T> {
     data: &'a mut [T],
     sample: usize,
     entry: usize,
+    /// Whether no two elements are the same.
+    apart: bool,
 }
 
 impl<'a, T: Real> StridedMut<'a, T> {
@@ -155,10 +173,13 @@ impl<'a, T: Real> StridedMut<'a, T> {
                 "an output cannot have a stride of 0",
             ));
         }
+        // a slice has no more than `i64::MAX` elements, and strides of what has one element do not matter
+        let [s, e] = [sample, entry].map(|stride| i64::try_from(stride).unwrap_or(i64::MAX));
         Ok(StridedMut {
             data,
             sample,
             entry,
+            apart: apart([(samples, s), (entries, e), (1, 0)]),
         })
     }
 
@@ -168,6 +189,7 @@ impl<'a, T: Real> StridedMut<'a, T> {
             data,
             sample: 1,
             entry: samples,
+            apart: true,
         }
     }
 
@@ -177,6 +199,7 @@ impl<'a, T: Real> StridedMut<'a, T> {
             data,
             sample: entries,
             entry: 1,
+            apart: true,
         }
     }
 }
@@ -202,8 +225,47 @@ impl<T: Real> ColumnsMut<T> for StridedMut<'_, T> {
             .flatten()
     }
 
-    fn memory(&mut self, entry: usize) -> Option<(*mut T, isize)> {
-        let first = self.data.get_mut(entry * self.entry..)?;
-        Some((first.as_mut_ptr(), self.sample as isize))
+    fn destination(&mut self, entry: usize) -> Destination<T> {
+        match self.data.get_mut(entry * self.entry..) {
+            Some(first) if self.apart => Destination::Memory {
+                first: first.as_mut_ptr(),
+                stride: self.sample as isize,
+            },
+            _ => Destination::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_apart_where_each_stride_leads_beyond_the_smaller_ones() {
+        for (dimensions, wanted) in [
+            ([(9, 6), (2, 3), (3, 1)], true),
+            ([(9, -6), (2, 1), (3, 2)], true),
+            ([(9, 1), (2, 27), (3, -9)], true),
+            ([(9, 1), (1, 0), (3, 8)], false),
+            ([(9, 1), (1, 0), (2, 1)], false),
+            ([(2, 1), (2, 0), (1, 7)], false),
+            ([(0, 0), (2, 1), (1, 0)], true),
+            (
+                [(usize::MAX, i64::MIN), (usize::MAX, i64::MIN), (3, 1)],
+                false,
+            ),
+        ] {
+            assert_eq!(apart(dimensions), wanted, "{dimensions:?}");
+        }
+    }
+
+    #[test]
+    fn a_table_whose_elements_fall_on_each_other_is_written_in_order() {
+        let mut data = [0.0f64; 8];
+        for (sample, entry, known) in [(1, 4, true), (2, 1, true), (1, 1, false), (2, 2, false)] {
+            let mut table = StridedMut::new(&mut data, 4, 2, sample, entry).unwrap();
+            let found = matches!(table.destination(1), Destination::Memory { .. });
+            assert_eq!(found, known, "{sample}, {entry}");
+        }
     }
 }

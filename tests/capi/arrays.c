@@ -17,7 +17,7 @@ enum { N = 1000, NUMBERS = 10, OUTPUTS = 3, PARAMETERS = 3 };
 static double x[N][NUMBERS], y[N][OUTPUTS], dx[N][NUMBERS], seed[N][OUTPUTS];
 static double m[N][2][3], v[N][3], s[N], a[N][2], b[N];
 
-static ncg_session *session(ncg_model *model, const char *engine, const char *dtype)
+static ncg_session *session(ncg_model *model, const char *engine, const char *dtype, int threads)
 {
     ncg_error *err;
     ncg_options *options;
@@ -25,6 +25,7 @@ static ncg_session *session(ncg_model *model, const char *engine, const char *dt
     OK(ncg_options_new(&options, &err));
     OK(ncg_options_set_str(options, "engine", engine, &err));
     OK(ncg_options_set_str(options, "dtype", dtype, &err));
+    OK(ncg_options_set_int(options, "threads", threads, &err));
     OK(ncg_session_new(model, options, &made, &err));
     ncg_options_free(options);
     return made;
@@ -163,6 +164,77 @@ static void single(ncg_session *narrow)
     EXPECT(ARG, "multiple of 4", ncg_run(narrow, 1, odd, NULL, parameters, outputs, NULL, &err));
 }
 
+enum { MANY = 5001, ROOM = 40 };
+static double given[MANY][NUMBERS], made[2][MANY * ROOM];
+
+/* Where the outputs and the derivatives of the inputs go: from where on in `made`, and their strides. -1 is left out. */
+struct layout {
+    long a, b, dm, dv, ds;
+    int64_t to[3], back[6];
+};
+static const struct layout layouts[] = {
+    /* rows of samples, arrays one behind the other */
+    {0, 2 * MANY, 3 * MANY, 9 * MANY, 12 * MANY, {2, 1, 1}, {6, 3, 1, 3, 1, 1}},
+    /* one number after the other, the samples of each side by side */
+    {0, 2 * MANY, 3 * MANY, 9 * MANY, 12 * MANY, {1, MANY, 1}, {1, 3 * MANY, MANY, 1, MANY, 1}},
+    /* samples backwards, with gaps; columns of the matrix */
+    {3 * MANY - 3, 5 * MANY - 2, 12 * MANY - 7, 18 * MANY - 5, 20 * MANY - 1, {-3, 1, -2}, {-7, 1, 2, -5, 2, -1}},
+    /* fields of records */
+    {0, 2, 3, 9, 12, {ROOM, 1, ROOM}, {ROOM, 3, 1, ROOM, 1, ROOM}},
+    /* some are left out */
+    {0, -1, -1, 9 * MANY, -1, {2, 1, 1}, {6, 3, 1, 3, 1, 1}},
+    {-1, 0, 3 * MANY, -1, 12 * MANY, {2, 1, 1}, {6, 3, 1, 3, 1, 1}},
+    /* the second number of each sample is the first of the next: the last that is written stays */
+    {0, 2 * MANY, 3 * MANY, 9 * MANY, 12 * MANY, {1, 1, 1}, {6, 3, 1, 1, 1, 1}},
+};
+
+static void *place(double *memory, long from) { return from < 0 ? NULL : memory + from; }
+
+/* One thread and three write the same, wherever it goes. */
+static void shared_by_threads(ncg_model *model, const char *engine)
+{
+    static const int threads[2] = {1, 3};
+    ncg_error *err;
+    const int64_t rows[] = {NUMBERS, 3, 1, NUMBERS, 1, NUMBERS};
+    const void *inputs[] = {given[0], &given[0][6], &given[0][9]};
+    double sums[2][PARAMETERS];
+    ncg_session *by[2];
+    for (int i = 0; i < MANY; i++)
+        for (int j = 0; j < NUMBERS; j++)
+            given[i][j] = sin(i + 100.0 * j);
+    for (int t = 0; t < 2; t++)
+        by[t] = session(model, engine, "f64", threads[t]);
+    for (size_t l = 0; l < sizeof layouts / sizeof *layouts; l++)
+        for (int sweeps = 0; sweeps < 2; sweeps++) {
+            const struct layout *at = &layouts[l];
+            for (int t = 0; t < 2; t++) {
+                void *outputs[] = {place(made[t], at->a), place(made[t], at->b)};
+                void *d_inputs[] = {place(made[t], at->dm), place(made[t], at->dv), place(made[t], at->ds)};
+                void *d_parameters[] = {sums[t], &sums[t][2]};
+                for (long i = 0; i < (long)MANY * ROOM; i++)
+                    made[t][i] = -7;
+                if (sweeps)
+                    OK(ncg_run_gradient(by[t], MANY, inputs, rows, NULL, NULL, NULL, outputs, at->to, d_inputs, at->back,
+                                        d_parameters, &err));
+                else
+                    OK(ncg_run(by[t], MANY, inputs, rows, NULL, outputs, at->to, &err));
+            }
+            HOLDS(!memcmp(made[0], made[1], sizeof made[0]));
+            HOLDS(!sweeps || !memcmp(sums[0], sums[1], sizeof sums[0]));
+            HOLDS(made[0][(at->a < 0 ? at->b : at->a)] != -7);
+        }
+    /* the outputs in the place of inputs */
+    for (int t = 0; t < 2; t++) {
+        memcpy(made[t], given, sizeof given);
+        const void *from[] = {made[t], made[t] + 6, made[t] + 9};
+        void *into[] = {made[t] + 6, made[t] + 9};
+        OK(ncg_run(by[t], MANY, from, rows, NULL, into, (int64_t[]){NUMBERS, 1, NUMBERS}, &err));
+    }
+    HOLDS(!memcmp(made[0], made[1], sizeof given) && memcmp(made[0], given, sizeof given));
+    ncg_session_free(by[0]);
+    ncg_session_free(by[1]);
+}
+
 int main(int argc, char **argv)
 {
     ncg_error *err;
@@ -180,10 +252,11 @@ int main(int argc, char **argv)
         memcpy(v[i], x[i] + 6, sizeof v[i]);
         s[i] = x[i][9];
     }
-    ncg_session *one = session(model, argv[1], "f64"), *narrow = session(model, argv[1], "f32");
+    ncg_session *one = session(model, argv[1], "f64", 1), *narrow = session(model, argv[1], "f32", 1);
     same_digits(one);
     refused(one);
     single(narrow);
+    shared_by_threads(model, argv[1]);
     ncg_session_free(one);
     ncg_session_free(narrow);
     ncg_model_free(model);

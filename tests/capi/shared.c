@@ -1,6 +1,6 @@
 /*
  * A fit that threads share as ranks of a parallel program would: the same digits from any number of them, one that is asked to
- * stop stops all, one that fails lets none wait. Prints "ok".
+ * stop stops all, one that fails or has no data lets none wait. Prints "ok".
  *
  *     shared ENGINE
  */
@@ -19,6 +19,8 @@ static double x[N][2], y[N], expected[8];
 /* What the threads of one fit have in common: a place for all numbers, and a barrier. */
 struct team {
     int ranks, stop_at, fail_at, calls;
+    /* The rank that sets no data, or -1. */
+    int empty;
     double *all;
     pthread_barrier_t barrier;
 };
@@ -66,7 +68,8 @@ static void *take_part(void *data)
     OK(ncg_options_set_str(options, "engine", engine, &err));
     OK(ncg_model_compile(SOURCE, sizeof SOURCE - 1, NULL, &model, &err));
     OK(ncg_fit_new(model, options, &rank->fit, &err));
-    OK(ncg_fit_set_data_f64(rank->fit, end - begin, x[begin], 2, 1, y + begin, 1, 1, NULL, 0, 0, &err));
+    if (rank->number != rank->team->empty)
+        OK(ncg_fit_set_data_f64(rank->fit, end - begin, x[begin], 2, 1, y + begin, 1, 1, NULL, 0, 0, &err));
     OK(ncg_fit_share(rank->fit, BLOCKS, SAMPLES, gather, rank, &err));
     rank->status = ncg_fit_run(rank->fit, &rank->stop, &err);
     ncg_error_free(err);
@@ -84,10 +87,10 @@ static void *take_part(void *data)
     return NULL;
 }
 
-static void run(struct rank *rank, struct team *team, int ranks, int stop_at, int fail_at)
+static void run(struct rank *rank, struct team *team, int ranks, int stop_at, int fail_at, int empty)
 {
     pthread_t thread[MOST];
-    *team = (struct team){.ranks = ranks, .stop_at = stop_at, .fail_at = fail_at};
+    *team = (struct team){.ranks = ranks, .stop_at = stop_at, .fail_at = fail_at, .empty = empty};
     pthread_barrier_init(&team->barrier, NULL, (unsigned)ranks);
     for (int i = 0; i < ranks; i++) {
         rank[i] = (struct rank){.team = team, .number = i};
@@ -141,26 +144,31 @@ int main(int argc, char **argv)
         y[i] = 2.5 * x[i][1] * exp(-0.75 * x[i][0]) + 0.01 * sin((double)i * i);
     }
     alone();
-    run(one, &team, 1, 0, 0);
+    run(one, &team, 1, 0, 0, -1);
     HOLDS(one[0].status == NCG_OK && one[0].stop >= NCG_FIT_GRADIENT && one[0].stop <= NCG_FIT_STEP);
     /* not the digits of a fit by one process without blocks, but its result */
     for (int i = 0; i < 8; i++)
         HOLDS(fabs(one[0].found[i] - expected[i]) <= 1e-8 * fabs(expected[i]));
     for (int ranks = 2; ranks <= MOST; ranks++) {
-        run(many, &team, ranks, 0, 0);
+        run(many, &team, ranks, 0, 0, -1);
         for (int i = 0; i < ranks; i++)
             HOLDS(many[i].status == NCG_OK && !memcmp(many[i].found, one[0].found, sizeof one[0].found));
     }
     /* one is asked to stop: all do, at the same place, with a result */
-    run(many, &team, 3, 4, 0);
+    run(many, &team, 3, 4, 0, -1);
     for (int i = 0; i < 3; i++) {
         HOLDS(many[i].status == NCG_OK && many[i].stop == NCG_FIT_STOPPED);
         HOLDS(!memcmp(many[i].found, many[0].found, sizeof many[0].found) && isfinite(many[0].found[6]));
     }
     /* the gathering fails: all say so */
-    run(many, &team, 3, 0, 3);
+    run(many, &team, 3, 0, 3, -1);
     for (int i = 0; i < 3; i++)
         HOLDS(many[i].status == NCG_ERR_ENGINE);
+    /* one has no data: none waits for it */
+    run(many, &team, 3, 0, 0, 1);
+    for (int i = 0; i < 3; i++)
+        HOLDS(many[i].status == (i == 1 ? NCG_ERR_ARGUMENT : NCG_ERR_ENGINE));
+    HOLDS(team.calls == 1);
     puts("ok");
     return 0;
 }

@@ -11,15 +11,20 @@ use ncg::fit::problem::Data;
 use ncg::fit::{Monitor, Stop};
 use ncg::options::Options;
 
-/// A fitter on the native engine with these settings; the option `noise` says what the weights are.
-pub fn prepare(source: &str, data: Data, settings: &[(&str, &str)]) -> ncg::Result<Fitter> {
+/// A fitter on the native engine with these settings.
+pub fn without_data(source: &str, settings: &[(&str, &str)]) -> ncg::Result<Fitter> {
     let mut options = Options::new();
     options.set_str("engine", "native")?;
     for (name, value) in settings {
         options.set(name, value)?;
     }
     let model = Arc::new(Model::compile(source, &options)?);
-    let mut fitter = Fitter::new(model, &options)?;
+    Fitter::new(model, &options)
+}
+
+/// The same with data; the option `noise` says what the weights are.
+pub fn prepare(source: &str, data: Data, settings: &[(&str, &str)]) -> ncg::Result<Fitter> {
+    let mut fitter = without_data(source, settings)?;
     let noise = fitter.noise();
     fitter.set_data(data, noise)?;
     Ok(fitter)
