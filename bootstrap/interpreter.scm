@@ -8,13 +8,11 @@
 ; counts. Nothing is ever changed: a binding is one more pair in front.
 
 (define (evaluate e env)
-  (cond ((symbol? e) (lookup e env))
+  (cond ((symbol? e)
+         (let ((entry (assq e env)))
+           (if entry (cdr entry) (primitive e))))
         ((pair? e) (evaluate-form (car e) e env))
         (else e)))                        ; a number, a boolean, a character or a string is its own value
-
-(define (lookup name env)
-  (let ((entry (assq name env)))
-    (if entry (cdr entry) (primitive name))))
 
 ; A list is a special form, if it begins with the name of one, else an application. Most are applications: one question finds
 ; them.

@@ -244,6 +244,12 @@ impl Machine<'_> {
                         self.step(*node)?;
                         continue;
                     }
+                    if let ([result], Then::Taken(branch)) = (&region.results[..], &frame.then) {
+                        let (branch, value) = (*branch, self.get(*result));
+                        self.frames.pop();
+                        self.set(branch, value);
+                        continue;
+                    }
                     region.results.iter().map(|node| self.get(*node)).collect()
                 }
             };
@@ -285,6 +291,7 @@ impl Machine<'_> {
         }
     }
 
+    #[inline]
     fn get(&self, node: NodeId) -> Val {
         self.values[self.place(node)].clone()
     }
