@@ -8,26 +8,26 @@
 ; counts. Nothing is ever changed: a binding is one more pair in front.
 
 (define (evaluate e env)
-  (cond ((symbol? e) (lookup e env))
+  (cond ((symbol? e)
+         (let ((entry (assq e env)))
+           (if entry (cdr entry) (primitive e))))
         ((pair? e) (evaluate-form (car e) e env))
         (else e)))                        ; a number, a boolean, a character or a string is its own value
 
-(define (lookup name env)
-  (let ((entry (assq name env)))
-    (if entry (cdr entry) (primitive name))))
-
-; A list is a special form, if it begins with the name of one, else an application.
+; A list is a special form, if it begins with the name of one, else an application. Most are applications: one question finds
+; them.
 (define (evaluate-form head e env)
-  (case head
-    ((quote) (cadr e))
-    ((if) (evaluate-if e env))
-    ((let) (evaluate-let (cadr e) (cddr e) env))
-    ((lambda) (procedure (cadr e) (cddr e) env))
-    ((letrec) (evaluate-body (cddr e) (scope (cadr e) env)))
-    ((begin) (evaluate-body (cdr e) env))
-    ((cond) (evaluate-cond (cdr e) env))
-    ((define) (error "a definition may stand only at the head of a body:" e))
-    (else (apply (evaluate head env) (evaluate-each (cdr e) env)))))
+  (if (not (memq head '(quote if let lambda letrec begin cond define)))
+      (apply (evaluate head env) (evaluate-each (cdr e) env))
+      (case head
+        ((if) (evaluate-if e env))
+        ((let) (evaluate-let (cadr e) (cddr e) env))
+        ((quote) (cadr e))
+        ((lambda) (procedure (cadr e) (cddr e) env))
+        ((letrec) (evaluate-body (cddr e) (scope (cadr e) env)))
+        ((begin) (evaluate-body (cdr e) env))
+        ((cond) (evaluate-cond (cdr e) env))
+        (else (error "a definition may stand only at the head of a body:" e)))))
 
 (define (evaluate-each es env)
   (if (null? es)

@@ -795,10 +795,12 @@ fn figures() {
             interp::compile_interpreter(interp::SOURCE).unwrap();
         })
     );
-    for text in [
-        "(parameter a 1)(parameter b 1) (+ (* a x) b)",
-        "(parameter k 1) (/ (* k (* q1 q2)) (* r r))",
-        recursive,
+    let model = include_str!("../examples/models/lotka-volterra.scm");
+    for (name, text) in [
+        (None, "(parameter a 1)(parameter b 1) (+ (* a x) b)"),
+        (None, "(parameter k 1) (/ (* k (* q1 q2)) (* r r))"),
+        (None, recursive),
+        (Some("lotka-volterra.scm"), model),
     ] {
         let options = Options::new();
         let direct = shortest(200, || {
@@ -807,7 +809,12 @@ fn figures() {
         let bound = shortest(200, || {
             bind_program(own, text, &options).unwrap();
         });
-        println!("{text}\n  compiled directly {direct:?}, bound and specialised {bound:?}");
+        let title = name.unwrap_or(text);
+        println!("{title}\n  compiled directly {direct:?}, bound and specialised {bound:?}");
+        // how fast a whole model is bound is all that is asked of it
+        if name.is_some() {
+            continue;
+        }
         let direct = Arc::new(Model::compile(text, &options).unwrap());
         let bound = Arc::new(bind_program(own, text, &options).unwrap());
         for samples in [1, 1024] {

@@ -36,6 +36,11 @@ pub struct Key {
 }
 
 impl Key {
+    /// Whether it is a key of `function`.
+    pub fn is_of(&self, function: FunctionId) -> bool {
+        self.function == function
+    }
+
     pub fn is(&self, other: &Key) -> bool {
         let same = |(a, b): (&Option<Val>, &Option<Val>)| match (a, b) {
             (Some(a), Some(b)) => same_atom(a, b),
@@ -124,6 +129,14 @@ impl Decisions {
         found.map(|(_, decision)| decision)
     }
 
+    /// Whether something is known of points or keys of `function`.
+    fn concern(&self, function: FunctionId) -> bool {
+        let mut points = self.points.iter();
+        let mut keys = self.keys.iter();
+        points.any(|(point, _)| point.key.is_of(function))
+            || keys.any(|(key, _)| key.is_of(function))
+    }
+
     /// Whether something is known of points with this key.
     fn has_points(&self, key: &Key) -> bool {
         self.points.iter().any(|(point, _)| point.key.is(key))
@@ -169,7 +182,7 @@ impl Machine<'_> {
         if let Some(decision @ (Decision::Repeat | Decision::Peel)) = self.decisions.site(&site) {
             return Ok(Some((Start::Site(site), decision.clone())));
         }
-        if self.decisions.points.is_empty() && self.decisions.keys.is_empty() {
+        if !self.decisions.concern(function) {
             return Ok(None);
         }
         let key = self.key(function, args);

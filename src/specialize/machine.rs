@@ -2,15 +2,19 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::decide::{Decision, Decisions, Site, Start};
 use super::repeat::{Mode, Repeat};
+use super::slots::Slots;
 use super::tail::Tails;
 use super::trail::Trail;
 use super::value::{Heap, Val};
 use super::{Given, Limits, Prepared};
 use crate::error::{Error, ErrorKind, Result, Span};
-use crate::graph::{Builder, Elem, FunctionId, Graph, NodeId, NodeKind, Port, RegionId, Type};
+use crate::graph::{
+    Builder, Elem, FunctionId, Graph, Node, NodeId, NodeKind, Port, RegionId, Type,
+};
 use crate::lower::arity_message;
 use crate::ops::{Op, wording};
 use crate::syntax::ast::Constant;
@@ -35,9 +39,12 @@ pub fn run(prepared: &Prepared, ports: &[Port], given: &[Given], limits: Limits)
             heap,
             inputs,
             constants: HashMap::new(),
-            environments: vec![Environment::new(node_range(graph, RegionId(0)))],
+            slots: &prepared.slots,
+            values: vec![Val::Unset; prepared.slots.in_body()],
+            environments: vec![0],
+            meanings: HashMap::new(),
+            scratch: Vec::new(),
             frames: vec![Frame::of(RegionId(0), Then::Finish)],
-            ranges: &prepared.ranges,
             decisions: &decisions,
             decided: None,
             repeats: Vec::new(),
@@ -91,40 +98,6 @@ fn input(given: &Given, heap: &mut Heap, builder: &Builder) -> Val {
     }
 }
 
-/// The ids of all nodes of a region, those of regions inside included, lie in this range.
-pub fn node_range(graph: &Graph, region: RegionId) -> (usize, usize) {
-    let nodes = &graph.region(region).nodes;
-    let mut first = nodes.first().map_or(0, |node| node.index());
-    let last = nodes.last().map_or(0, |node| node.index() + 1);
-    let mut open = vec![region];
-    while let Some(region) = open.pop() {
-        for node in &graph.region(region).nodes {
-            first = first.min(node.index());
-            if let NodeKind::If(then, otherwise) = graph.node(*node).kind {
-                open.extend([then, otherwise]);
-            }
-        }
-    }
-    (first, last)
-}
-
-/// The values of the nodes of one activation of a function.
-pub struct Environment {
-    first: usize,
-    values: Vec<Val>,
-}
-
-impl Environment {
-    fn new((first, last): (usize, usize)) -> Environment {
-        Environment {
-            first,
-            values: std::iter::repeat_with(|| Val::Unset)
-                .take(last.saturating_sub(first))
-                .collect(),
-        }
-    }
-}
-
 /// What happens with the values of a finished region.
 pub enum Then {
     /// They are the value of the program.
@@ -154,6 +127,8 @@ pub struct Activation {
     pub nodes: usize,
     /// The points that it has passed.
     pub trail: Option<Rc<Trail>>,
+    /// The function and the name whose meaning its value is.
+    pub asked: Option<(FunctionId, Arc<str>)>,
 }
 
 /// A branch on data whose arms are being evaluated.
@@ -218,9 +193,17 @@ pub struct Machine<'a> {
     inputs: Vec<Val>,
     /// The lists of constants so far: each is built once.
     constants: HashMap<NodeId, Val>,
-    pub environments: Vec<Environment>,
+    /// Where in an activation the value of a node lies.
+    slots: &'a Slots,
+    /// The values of the nodes of all activations of functions, innermost last.
+    values: Vec<Val>,
+    /// Where the values of each activation begin.
+    environments: Vec<usize>,
+    /// The primitives that functions give for names: an interpreter asks for the meaning of a name again and again.
+    meanings: HashMap<(FunctionId, Arc<str>), Op>,
+    /// The arguments of the node that is being evaluated; empty in between, so that its memory serves the next.
+    scratch: Vec<Val>,
     pub frames: Vec<Frame>,
-    ranges: &'a [(usize, usize)],
     /// What is known of chains of tail calls.
     pub decisions: &'a Decisions,
     /// What has turned out: the run begins again.
@@ -238,6 +221,14 @@ pub fn fail(message: String) -> Error {
     Error::new(ErrorKind::Compile, message)
 }
 
+/// A call with a name and nothing else, captured values included: whatever it gives hangs on the name alone.
+fn question(function: FunctionId, args: &[Val]) -> Option<(FunctionId, Arc<str>)> {
+    match args {
+        [Val::Constant(Constant::Symbol(name))] => Some((function, name.clone())),
+        _ => None,
+    }
+}
+
 impl Machine<'_> {
     fn run(&mut self) -> Result<Val> {
         loop {
@@ -253,6 +244,12 @@ impl Machine<'_> {
                         self.step(*node)?;
                         continue;
                     }
+                    if let ([result], Then::Taken(branch)) = (&region.results[..], &frame.then) {
+                        let (branch, value) = (*branch, self.get(*result));
+                        self.frames.pop();
+                        self.set(branch, value);
+                        continue;
+                    }
                     region.results.iter().map(|node| self.get(*node)).collect()
                 }
             };
@@ -266,11 +263,15 @@ impl Machine<'_> {
                         .next()
                         .ok_or_else(|| fail("the program has no value".into()));
                 }
-                Then::Return(call, _) => {
-                    self.environments.pop();
-                    self.set(call, results.into_iter().next().unwrap_or(Val::Unset));
+                Then::Return(call, activation) => {
+                    self.forget();
+                    let value = results.into_iter().next().unwrap_or(Val::Unset);
+                    if let (Some(question), Val::Primitive(op)) = (activation.asked, &value) {
+                        self.meanings.insert(question, *op);
+                    }
+                    self.set(call, value);
                 }
-                Then::Taken(branch) => self.set(branch, Val::Tuple(results.into())),
+                Then::Taken(branch) => self.set(branch, Val::tuple(results)),
                 Then::First(fork, second) => {
                     let region = self.builder.close_region(vec![]);
                     self.turn(&fork, true);
@@ -282,7 +283,7 @@ impl Machine<'_> {
                     self.join_arms(&fork, &first, &results, then)?;
                 }
                 Then::Pass => {
-                    self.environments.pop();
+                    self.forget();
                     let value = results.into_iter().next().unwrap_or(Val::Unset);
                     self.passed(value)?;
                 }
@@ -290,14 +291,27 @@ impl Machine<'_> {
         }
     }
 
+    #[inline]
     fn get(&self, node: NodeId) -> Val {
-        let environment = &self.environments[self.environments.len() - 1];
-        environment.values[node.index() - environment.first].clone()
+        self.values[self.place(node)].clone()
     }
 
     pub fn set(&mut self, node: NodeId, value: Val) {
-        if let Some(environment) = self.environments.last_mut() {
-            environment.values[node.index() - environment.first] = value;
+        let place = self.place(node);
+        self.values[place] = value;
+    }
+
+    /// Where the value of a node of the innermost activation lies.
+    fn place(&self, node: NodeId) -> usize {
+        self.environments
+            .last()
+            .map_or(0, |first| first + self.slots.of_node(node))
+    }
+
+    /// Forgets the values of the innermost activation.
+    fn forget(&mut self) {
+        if let Some(first) = self.environments.pop() {
+            self.values.truncate(first);
         }
     }
 
@@ -327,9 +341,11 @@ impl Machine<'_> {
             );
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        let args: Vec<Val> = node.args.iter().map(|arg| self.get(*arg)).collect();
-        if let Some(absent) = args.iter().find(|arg| arg.is_absent()) {
-            let value = absent.clone();
+        if matches!(node.kind, NodeKind::RegionParam) {
+            return Ok(());
+        }
+        if let Some(absent) = node.args.iter().find(|arg| self.at(**arg).is_absent()) {
+            let value = self.get(*absent);
             self.set(id, value);
             return Ok(());
         }
@@ -346,30 +362,58 @@ impl Machine<'_> {
             NodeKind::Constant(constant) => Val::Constant(constant.clone()),
             NodeKind::Port(port) => self.inputs[*port as usize].clone(),
             NodeKind::Primitive(op) => Val::Primitive(*op),
-            NodeKind::Closure(function) => Val::Closure(*function, args.into()),
-            NodeKind::Get(index) => match &args[0] {
+            NodeKind::Closure(function) => Val::Closure(*function, self.args(node).collect()),
+            NodeKind::Get(index) => match self.at(node.args[0]) {
                 Val::Tuple(values) => values[*index as usize].clone(),
-                _ => return Err(fail("the program has no value".into())),
+                Val::Unset => return Err(fail("the program has no value".into())),
+                single => single.clone(),
             },
-            NodeKind::Op(Op::Apply) => return self.apply_list(id, args),
-            NodeKind::Op(op) => self.primitive(*op, &args)?,
-            NodeKind::If(then, otherwise) => return self.branch(id, &args[0], *then, *otherwise),
+            NodeKind::Op(Op::Apply) => {
+                let args = self.args(node).collect();
+                return self.apply_list(id, args);
+            }
+            NodeKind::Op(op) => {
+                let mut args = std::mem::take(&mut self.scratch);
+                args.extend(self.args(node));
+                let value = self.primitive(*op, &args)?;
+                args.clear();
+                self.scratch = args;
+                value
+            }
+            NodeKind::If(then, otherwise) => {
+                let test = self.get(node.args[0]);
+                return self.branch(id, &test, *then, *otherwise);
+            }
             NodeKind::Loop(..) | NodeKind::Reverse(_) | NodeKind::Linear(_) => {
                 return Err(fail(
                     "a general graph calls procedures instead of loops and linear algebra".into(),
                 ));
             }
-            NodeKind::Call(function) => return self.call(id, *function, args),
+            NodeKind::Call(function) => {
+                let args = self.args(node).collect();
+                return self.call(id, *function, args);
+            }
             NodeKind::Apply => {
-                let (head, args) = args
-                    .split_first()
-                    .map(|(head, args)| (head.clone(), args.to_vec()))
+                let mut args = self.args(node);
+                let head = args
+                    .next()
                     .ok_or_else(|| fail("nothing is applied here".into()))?;
+                let args = args.collect();
                 return self.apply(id, head, args);
             }
         };
         self.set(id, value);
         Ok(())
+    }
+
+    /// The value of a node of the innermost activation.
+    fn at(&self, node: NodeId) -> &Val {
+        &self.values[self.place(node)]
+    }
+
+    /// The values of the arguments of a node.
+    fn args<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = Val> + 'a {
+        node.args.iter().map(|arg| self.get(*arg))
     }
 
     /// Calls a procedure value.
@@ -433,6 +477,10 @@ impl Machine<'_> {
             let rest = args.split_off(fixed);
             args.push(self.heap.list(rest, Val::nil()));
         }
+        if let Some(op) = question(function, &args).and_then(|asked| self.meanings.get(&asked)) {
+            self.set(id, Val::Primitive(*op));
+            return Ok(());
+        }
         if self.goes_on(id, function, &args)? {
             return Ok(());
         }
@@ -452,6 +500,7 @@ impl Machine<'_> {
             calls: 0,
             nodes: self.builder.graph().nodes.len(),
             trail: None,
+            asked: question(function, &args),
         };
         let around = self.tail_of(id).0;
         let around = around.filter(|around| self.tails.same_cycle(around.function, function));
@@ -471,13 +520,17 @@ impl Machine<'_> {
             if let Some(longer) = longer {
                 activation = Activation {
                     trail: activation.trail,
+                    asked: activation.asked,
                     ..longer
                 };
                 self.roll_up(&activation)?;
             }
             call = replaced;
+            if let Then::Return(_, before) = &mut self.frames[base].then {
+                activation.asked = activation.asked.or_else(|| before.asked.take());
+            }
             self.frames.truncate(base);
-            self.environments.pop();
+            self.forget();
         }
         if self.environments.len() > self.limits.depth {
             let message = wording::too_deep(&row.name, self.limits.depth);
@@ -490,11 +543,13 @@ impl Machine<'_> {
     /// Begins the evaluation of a function's body.
     pub fn enter(&mut self, function: FunctionId, args: Vec<Val>, then: Then) {
         let body = self.graph.functions[function.0 as usize].body;
-        let mut environment = Environment::new(self.ranges[function.0 as usize]);
+        let first = self.values.len();
+        let size = self.slots.in_function(function);
+        self.values.resize_with(first + size, || Val::Unset);
         for (param, value) in self.graph.region(body).params.iter().zip(args) {
-            environment.values[param.index() - environment.first] = value;
+            self.values[first + self.slots.of_node(*param)] = value;
         }
-        self.environments.push(environment);
+        self.environments.push(first);
         self.frames.push(Frame::of(body, then));
     }
 

@@ -12,6 +12,7 @@ mod machine;
 mod peel;
 mod repeat;
 mod shape;
+mod slots;
 mod structure;
 mod tail;
 mod trail;
@@ -23,6 +24,7 @@ use crate::error::Result;
 use crate::graph::{FunctionId, Graph, Port, simplify, write_out_choices};
 use crate::ops::{Op, SoftChoice};
 use crate::syntax::ast::Constant;
+use slots::Slots;
 use tail::Tails;
 
 /// What specialisation refuses to go beyond.
@@ -65,17 +67,14 @@ impl Default for Limits {
 pub struct Prepared {
     graph: Graph,
     tails: Tails,
-    /// Where the nodes of each function lie.
-    ranges: Vec<(usize, usize)>,
+    slots: Slots,
 }
 
 impl Prepared {
     /// Prepares `graph`.
     pub fn new(graph: Graph) -> Prepared {
-        let bodies = graph.functions.iter().map(|function| function.body);
-        let ranges = bodies.map(|body| machine::node_range(&graph, body));
         Prepared {
-            ranges: ranges.collect(),
+            slots: Slots::of(&graph),
             tails: Tails::of(&graph),
             graph,
         }

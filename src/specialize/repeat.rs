@@ -141,6 +141,7 @@ impl Machine<'_> {
                         calls: 0,
                         nodes: self.builder.graph().nodes.len(),
                         trail: None,
+                        asked: None,
                     });
                     node = site.call;
                 }
@@ -172,10 +173,11 @@ impl Machine<'_> {
             let again = match &self.repeats[*index].start {
                 Start::Site(site) => site.function == function,
                 Start::Point(point) => {
-                    point.key.is(&self.key(function, args))
+                    point.key.is_of(function)
+                        && point.key.is(&self.key(function, args))
                         && self.point(function, args)?.0.is(point)
                 }
-                Start::Key(key) => key.is(&self.key(function, args)),
+                Start::Key(key) => key.is_of(function) && key.is(&self.key(function, args)),
             };
             if again {
                 target = Some(i);
@@ -466,7 +468,7 @@ impl Machine<'_> {
             _ => self.join(fork.test, first, second, arms)?,
         };
         let value = match self.graph.node(fork.branch).kind {
-            NodeKind::If(..) => Val::Tuple(values.into()),
+            NodeKind::If(..) => Val::tuple(values),
             _ => values.into_iter().next().unwrap_or(Val::Unset),
         };
         self.set(fork.branch, value);

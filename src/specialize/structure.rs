@@ -122,10 +122,10 @@ impl Machine<'_> {
     fn structural(&mut self, op: Op, args: &[Val]) -> Result<Val> {
         Ok(match op {
             Op::Cons => self.heap.cons(args[0].clone(), args[1].clone()),
-            Op::Car => self.pair(op, &args[0])?.0,
-            Op::Cdr => self.pair(op, &args[0])?.1,
+            Op::Car => self.pair(op, &args[0])?.0.clone(),
+            Op::Cdr => self.pair(op, &args[0])?.1.clone(),
             Op::List => self.heap.list(args.to_vec(), Val::nil()),
-            Op::Length => Val::Constant(Constant::Int(self.list(op, &args[0])?.len() as i64)),
+            Op::Length => Val::Constant(Constant::Int(self.length(op, &args[0])?)),
             Op::Append => {
                 let Some((last, lists)) = args.split_last() else {
                     return Ok(Val::nil());
@@ -145,13 +145,13 @@ impl Machine<'_> {
             Op::ListTail => self.tail(op, &args[0], &args[1])?,
             Op::ListRef => {
                 let tail = self.tail(op, &args[0], &args[1])?;
-                self.pair(op, &tail)?.0
+                self.pair(op, &tail)?.0.clone()
             }
             Op::Memq | Op::Member => {
                 self.search(op, &args[0], &args[1], |_, item| Ok(item.clone()))?
             }
             Op::Assq | Op::Assoc => self.search(op, &args[0], &args[1], |this, item| {
-                Ok(this.pair(op, item)?.0)
+                Ok(this.pair(op, item)?.0.clone())
             })?,
             Op::Iota => self.iota(args)?,
             Op::IsNull => Val::bool(args[0].is_nil()),
@@ -189,9 +189,9 @@ impl Machine<'_> {
         }
     }
 
-    fn pair(&self, op: Op, value: &Val) -> Result<(Val, Val)> {
+    fn pair(&self, op: Op, value: &Val) -> Result<&(Val, Val)> {
         match value {
-            Val::Pair(address) => Ok(self.heap.pair(*address).clone()),
+            Val::Pair(address) => Ok(self.heap.pair(*address)),
             other => Err(fail(wording::needs(op, "a pair", &self.describe(other)))),
         }
     }
@@ -204,21 +204,32 @@ impl Machine<'_> {
         }
     }
 
+    fn length(&self, op: Op, list: &Val) -> Result<i64> {
+        let (mut length, mut rest) = (0, list);
+        while let Val::Pair(address) = rest {
+            (length, rest) = (length + 1, &self.heap.pair(*address).1);
+        }
+        match rest.is_nil() {
+            true => Ok(length),
+            false => Err(fail(wording::needs(op, "a list", &self.describe(list)))),
+        }
+    }
+
     fn tail(&self, op: Op, list: &Val, index: &Val) -> Result<Val> {
         let Val::Constant(Constant::Int(index)) = index else {
             let what = self.describe(index);
             return Err(fail(wording::needs(op, wording::INDEX, &what)));
         };
-        let mut rest = list.clone();
+        let mut rest = list;
         for _ in 0..*index {
             let Val::Pair(address) = rest else {
                 return Err(fail(wording::index_beyond_list(op, *index)));
             };
-            rest = self.heap.pair(address).1.clone();
+            rest = &self.heap.pair(*address).1;
         }
         match *index < 0 {
             true => Err(fail(wording::index_negative(op, *index))),
-            false => Ok(rest),
+            false => Ok(rest.clone()),
         }
     }
 
@@ -264,7 +275,7 @@ impl Machine<'_> {
         Ok(Val::bool(false))
     }
 
-    /// What `assq` and `memq` find for a symbol; nothing where they find nothing or fail.
+    /// What `assq` and `memq` find for a symbol; nothing where they fail.
     fn entry(&self, op: Op, name: &Arc<str>, list: &Val) -> Option<Val> {
         let mut rest = list;
         while let Val::Pair(address) = rest {
@@ -284,7 +295,7 @@ impl Machine<'_> {
             }
             rest = tail;
         }
-        None
+        Some(Val::bool(false))
     }
 
     fn iota(&mut self, args: &[Val]) -> Result<Val> {

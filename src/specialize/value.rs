@@ -25,7 +25,7 @@ pub enum Val {
     Primitive(Op),
     /// One of two procedures, as this test decides.
     Choice(NodeId, Rc<(Val, Val)>),
-    /// The values of an `if`.
+    /// The values of an `if` that has not exactly one.
     Tuple(Rc<[Val]>),
     /// The value of a tail call that goes on with a loop: its next arguments.
     Recur(Rc<[Val]>),
@@ -50,6 +50,14 @@ impl Val {
 
     pub fn bool(value: bool) -> Val {
         Val::Constant(Constant::Bool(value))
+    }
+
+    /// The values of an `if`; one value stands for itself.
+    pub fn tuple(mut values: Vec<Val>) -> Val {
+        match values.len() {
+            1 => values.pop().unwrap_or(Val::Unset),
+            _ => Val::Tuple(values.into()),
+        }
     }
 
     pub fn is_absent(&self) -> bool {
