@@ -57,9 +57,9 @@ pub trait Outputs<T: Real> {
     /// The memory for `count` values of an output from `start` on, if they lie side by side.
     fn contiguous(&mut self, output: usize, start: usize, count: usize) -> Option<&mut [T]>;
 
-    /// Where the values of an output go, for several threads that write those of different samples. What is said holds as
-    /// long as this is borrowed.
-    fn destination(&mut self, _output: usize) -> Destination<T> {
+    /// Where the values of an output go, for several threads that write those of different ones of so many samples. What is
+    /// said holds as long as this is borrowed.
+    fn destination(&mut self, _output: usize, _samples: usize) -> Destination<T> {
         Destination::Unknown
     }
 

@@ -284,11 +284,14 @@ impl<T: Real> ColumnsMut<T> for Output<T> {
         Some(unsafe { std::slice::from_raw_parts_mut(self.at(entry, start), count) })
     }
 
-    fn destination(&mut self, entry: usize) -> Destination<T> {
+    fn destination(&mut self, entry: usize, samples: usize) -> Destination<T> {
         let groups = [(self.groups, self.outer), (self.group, self.entry)];
         let [outer, inner] = groups.map(|(count, stride)| (count, stride as i64));
         // memory that another table shares may be read when it is written
-        if !self.slices || !apart([(self.samples, self.sample as i64), outer, inner]) {
+        if samples > self.samples
+            || !self.slices
+            || !apart([(self.samples, self.sample as i64), outer, inner])
+        {
             return Destination::Unknown;
         }
         Destination::Memory {

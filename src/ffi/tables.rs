@@ -151,7 +151,7 @@ impl<T: Real> ColumnsMut<T> for Tables<T> {
         Some(unsafe { std::slice::from_raw_parts_mut(first, count) })
     }
 
-    fn destination(&mut self, entry: usize) -> Destination<T> {
+    fn destination(&mut self, entry: usize, _samples: usize) -> Destination<T> {
         let (first, stride) = self.entries[entry];
         match first.is_null() {
             true => Destination::Nowhere,
@@ -239,7 +239,7 @@ mod tests {
                 // SAFETY: nothing is written.
                 unsafe { table.written("y", first.add(*from), *dimensions) }.unwrap();
             }
-            match table.destination(1) {
+            match table.destination(1, 4) {
                 Destination::Memory { first: at, stride } => {
                     // SAFETY: both lie in the data.
                     Some((unsafe { at.offset_from(first) }, stride))
@@ -262,6 +262,6 @@ mod tests {
         let mut table = Tables::<f64>::new();
         // SAFETY: nothing is written.
         unsafe { table.written("y", std::ptr::null_mut(), single(0)) }.unwrap();
-        assert!(matches!(table.destination(0), Destination::Nowhere));
+        assert!(matches!(table.destination(0, 4), Destination::Nowhere));
     }
 }

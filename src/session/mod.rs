@@ -549,10 +549,10 @@ impl<T: Real> Outputs<T> for Results<'_, T> {
         table.contiguous(entry, start, count)
     }
 
-    fn destination(&mut self, output: usize) -> Destination<T> {
+    fn destination(&mut self, output: usize, samples: usize) -> Destination<T> {
         match self.column(output) {
             None => Destination::Nowhere,
-            Some((table, entry)) => table.destination(entry),
+            Some((table, entry)) => table.destination(entry, samples),
         }
     }
 

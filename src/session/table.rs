@@ -33,7 +33,7 @@ pub trait ColumnsMut<T: Real> {
 
     /// Where the values of an entry go, for several threads that write those of different samples at once: no two elements
     /// of the table are the same then. [`Destination::Unknown`] where they must be written in order.
-    fn destination(&mut self, _entry: usize) -> Destination<T> {
+    fn destination(&mut self, _entry: usize, _samples: usize) -> Destination<T> {
         Destination::Unknown
     }
 
@@ -225,9 +225,12 @@ impl<T: Real> ColumnsMut<T> for StridedMut<'_, T> {
             .flatten()
     }
 
-    fn destination(&mut self, entry: usize) -> Destination<T> {
-        match self.data.get_mut(entry * self.entry..) {
-            Some(first) if self.apart => Destination::Memory {
+    fn destination(&mut self, entry: usize, samples: usize) -> Destination<T> {
+        let last = last_index(samples, entry + 1, self.sample, self.entry);
+        let fits = last.is_some_and(|last| last < self.data.len());
+        match self.data.get_mut(entry.saturating_mul(self.entry)..) {
+            // what does not fit is found out where it is written, sample by sample
+            Some(first) if self.apart && fits => Destination::Memory {
                 first: first.as_mut_ptr(),
                 stride: self.sample as isize,
             },
@@ -264,8 +267,11 @@ mod tests {
         let mut data = [0.0f64; 8];
         for (sample, entry, known) in [(1, 4, true), (2, 1, true), (1, 1, false), (2, 2, false)] {
             let mut table = StridedMut::new(&mut data, 4, 2, sample, entry).unwrap();
-            let found = matches!(table.destination(1), Destination::Memory { .. });
-            assert_eq!(found, known, "{sample}, {entry}");
+            let mut found =
+                |samples| matches!(table.destination(1, samples), Destination::Memory { .. });
+            assert_eq!(found(4), known, "{sample}, {entry}");
+            // nor is one that the samples do not fit in
+            assert!(!found(9), "{sample}, {entry}");
         }
     }
 }

@@ -55,7 +55,7 @@ impl<T: Real> Team<T> {
             return Ok(false);
         };
         let sections = block::sections(batch.samples);
-        if sections < 2 || !self.destinations.find(pass, outputs) {
+        if sections < 2 || !self.destinations.find(pass, batch.samples, outputs) {
             return Ok(false);
         }
         self.members.resize_with(pool.threads(), || {
@@ -127,10 +127,10 @@ unsafe impl<T: Send> Sync for Destinations<T> {}
 
 impl<T: Real> Destinations<T> {
     /// Finds them; says whether all can be written by several threads.
-    fn find(&mut self, pass: &Pass, outputs: &mut dyn Outputs<T>) -> bool {
+    fn find(&mut self, pass: &Pass, samples: usize, outputs: &mut dyn Outputs<T>) -> bool {
         self.0.clear();
         pass.stored.iter().all(|output| {
-            let found = outputs.destination(*output);
+            let found = outputs.destination(*output, samples);
             let count = self.0.len().max(output + 1);
             self.0.resize(count, Destination::Nowhere);
             self.0[*output] = found;
