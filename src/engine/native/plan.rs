@@ -33,6 +33,7 @@ pub struct Plan<T> {
     /// How many loops keep their states.
     pub tapes: usize,
     /// Whether there are loops.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     pub loops: bool,
     /// Slots that hold constants.
     pub constants: Vec<(Slot, T)>,

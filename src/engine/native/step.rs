@@ -126,6 +126,7 @@ impl Code {
     }
 
     /// What [`Code::fused`] made the instruction of.
+    #[cfg(target_arch = "x86_64")]
     pub fn parts(self) -> Option<(Op, Op, bool)> {
         FUSED.iter().find_map(|(outer, reversed, row)| {
             let inner = row.iter().position(|code| *code == self)?;

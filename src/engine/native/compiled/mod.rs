@@ -2,6 +2,8 @@
 //! through memory, and needs no jump from step to step. Each operation stays what it is, in the order of the plan, so that the
 //! bits are those of the steps. Where code cannot run (another processor, a system that forbids it), the steps do.
 
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+
 #[cfg(target_arch = "x86_64")]
 mod assembler;
 #[cfg(target_arch = "x86_64")]
