@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_table_whose_elements_fall_on_each_other_is_written_in_order() {
-        let mut data = [0.0f64; 8];
+        let mut data = [0.0f64; 9];
         for (sample, entry, known) in [(1, 4, true), (2, 1, true), (1, 1, false), (2, 2, false)] {
             let mut table = StridedMut::new(&mut data, 4, 2, sample, entry).unwrap();
             let mut found =
