@@ -83,7 +83,7 @@ impl Settings {
     /// The settings that the options `machine_code`, `max_steps` and `threads` say.
     ///
     /// # Errors
-    /// `Memory` where the system gives no more threads.
+    /// `Argument` for too many threads, `Memory` where the system gives no more.
     pub fn of(options: &Options) -> Result<Settings> {
         let threads = options.int("threads") as usize;
         Ok(Settings {

@@ -60,8 +60,14 @@ impl Pool {
     /// A pool of so many threads, that of the caller among them.
     ///
     /// # Errors
-    /// `Memory` where the system gives no more threads.
+    /// `Argument` for more than [`MOST_THREADS`], `Memory` where the system gives no more threads.
     pub fn new(threads: usize) -> Result<Pool> {
+        if threads > MOST_THREADS {
+            let message = format!(
+                "option \"threads\" is {threads}; the native engine takes at most {MOST_THREADS}"
+            );
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 work: None,
@@ -80,7 +86,7 @@ impl Pool {
             busy: Mutex::new(()),
         };
         let masked = signals::Masked::all();
-        for index in 1..threads.clamp(1, MOST_THREADS) {
+        for index in 1..threads.max(1) {
             let shared = pool.shared.clone();
             let thread = thread::Builder::new().name(format!("ncg-{index}"));
             let handle = thread
@@ -177,6 +183,8 @@ fn wait(shared: &Shared, index: usize) {
 impl Drop for Pool {
     fn drop(&mut self) {
         if self.process != std::process::id() {
+            // those of another process: nothing may be done with them here
+            std::mem::forget(std::mem::take(&mut self.handles));
             return;
         }
         self.shared.lock().over = true;
@@ -235,6 +243,12 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+
+    #[test]
+    fn more_threads_than_it_takes_are_refused() {
+        let error = Pool::new(MOST_THREADS + 1).unwrap_err();
+        assert!(error.kind == ErrorKind::Argument && error.message.contains("1025"));
+    }
 
     #[test]
     fn all_threads_work_each_time() {
