@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::job::{Job, State};
+use super::subject::Subject;
 use super::{Monitor, Stop};
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -38,8 +39,9 @@ pub(super) fn anneal(
     first: f64,
     monitor: &mut Monitor,
 ) -> Result<Vec<Vec<f64>>> {
-    job.model.check_numeric("smoothing")?;
+    job.subject.model.check_numeric("smoothing")?;
     if job
+        .subject
         .model
         .graph
         .ports
@@ -51,7 +53,7 @@ pub(super) fn anneal(
         );
         return Err(Error::new(ErrorKind::Argument, message));
     }
-    let Some(graph) = smooth(&job.model.graph, first)? else {
+    let Some(graph) = smooth(&job.subject.model.graph, first)? else {
         let message = "smoothing: no comparison that decides between values hangs on a parameter";
         return Err(Error::new(ErrorKind::Argument, message));
     };
@@ -63,19 +65,18 @@ pub(super) fn anneal(
         fit: None,
     };
     let mut session = Session::<f64>::new(Arc::new(smoothed.clone()), options)?;
-    let mut moving = job.moving.to_vec();
+    let mut moving = job.subject.moving.to_vec();
     let mut ends: Vec<Vec<f64>> = Vec::new();
     for step in 0..STEPS {
         let model = at(&smoothed, first * COOLING.powi(step));
         let mut stage = Job {
-            model: &model,
+            subject: Subject {
+                model: &model,
+                moving: &moving,
+                ..job.subject
+            },
             plan: job.plan,
-            loss: job.loss,
-            data: job.data,
-            whitening: job.whitening,
-            moving: &moving,
             mapping: &mut *job.mapping,
-            tied: job.tied,
             sharing: None,
         };
         // only the first fit begins at many starts

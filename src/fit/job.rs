@@ -1,22 +1,16 @@
-//! One run of an optimiser on a session, and what the statistics need of its end.
+//! One run of an optimiser on a session: from one start, from many, or from the end of another.
 
 use super::anneal::anneal;
-use super::linalg::{dot, reduce_onto, reduce_work_len, triangle_len};
-use super::loss::{Loss, Whitening};
+pub(super) use super::findings::Found;
 use super::mapping::{Mapped, Mapping, Space};
 use super::objective::Total;
-use super::plan::{Free, Optimizer, Plan, bounds, parameters};
-use super::problem::{Data, Problem, Rows};
-use super::profile::{self, Interval};
-use super::report::Report;
+use super::plan::{Optimizer, Plan};
 use super::shared::{Shared, Sharing};
 use super::starts::{self, End, latin_hypercube};
-use super::stream::Summary;
+use super::subject::Subject;
 use super::{
-    Bounds, Monitor, Objective, Outcome, Progress, Residuals, Save, Settings, Stop, adam, lbfgs,
-    levmar, seconds_since,
+    Monitor, Outcome, Progress, Residuals, Save, Settings, Stop, adam, lbfgs, levmar, seconds_since,
 };
-use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::session::{Element, Session};
@@ -31,32 +25,11 @@ pub(super) enum State {
     Adam(adam::State),
 }
 
-/// What a run found.
-#[derive(Clone, Debug)]
-pub(super) struct Found {
-    /// With values, not coordinates, as its parameters.
-    pub outcome: Outcome,
-    /// The variance of a residual under a robust loss, if it can be estimated, and the mean slope of its influence.
-    pub robust: Option<(f64, f64)>,
-    /// Values of the tied parameters.
-    pub tied: Vec<f64>,
-    /// Their derivatives by the free ones, a row each.
-    pub slopes: Vec<f64>,
-    /// Where the starts ended that were followed, if there were several: loss and values.
-    pub ends: Vec<End>,
-}
-
 /// What one run needs beside the session.
 pub(super) struct Job<'a, 's> {
-    pub model: &'a Model,
+    pub subject: Subject<'a>,
     pub plan: &'a Plan,
-    pub loss: Loss,
-    pub data: &'a Data,
-    pub whitening: Option<&'a Whitening>,
-    pub moving: &'a [Free],
     pub mapping: &'a mut Mapping,
-    /// Indices of the tied parameters.
-    pub tied: &'a [usize],
     /// The other processes that fit the same, if there are any.
     pub sharing: Option<Sharing<'s>>,
 }
@@ -69,7 +42,12 @@ impl Job<'_, '_> {
         monitor: &mut Monitor,
         state: &mut State,
     ) -> Result<Found> {
-        let start: Vec<f64> = self.moving.iter().map(|free| free.initial).collect();
+        let start: Vec<f64> = self
+            .subject
+            .moving
+            .iter()
+            .map(|free| free.initial)
+            .collect();
         self.mapping.bounds.check(&start)?;
         let new = *state == State::New;
         if new && (self.plan.starts > 1 || self.plan.hops > 0) {
@@ -101,25 +79,6 @@ impl Job<'_, '_> {
         let mut outcome = self.minimize(session, &mut Monitor::default(), state, &settings)?;
         outcome.stop = Stop::Stopped;
         self.found(session, outcome, Vec::new())
-    }
-
-    /// What is known of the end of a run.
-    fn found<T: Element>(
-        &mut self,
-        session: &mut Session<T>,
-        mut outcome: Outcome,
-        ends: Vec<End>,
-    ) -> Result<Found> {
-        outcome.params = self.mapping.values(&outcome.params);
-        let (tied, slopes) = self.mapping.tied(&outcome.params)?;
-        let robust = self.describe(session, &mut outcome)?;
-        Ok(Found {
-            outcome,
-            robust,
-            tied,
-            slopes,
-            ends,
-        })
     }
 
     /// As [`Job::run`]; where thresholds are to be fitted, from the best of what the smoothed model found. Which is best says the
@@ -272,15 +231,7 @@ impl Job<'_, '_> {
         };
         let mut ends = Vec::new();
         let bounds = self.mapping.coordinate_bounds();
-        let mut problem = problem(
-            self.model,
-            self.loss,
-            self.data,
-            self.whitening,
-            self.moving,
-            self.tied,
-            session,
-        )?;
+        let mut problem = self.subject.problem(session)?;
         let seats = problem.seats();
         if let (Optimizer::LevMar, Some(seats)) = (self.plan.optimizer, seats) {
             let mut problem = Mapped::new(&mut problem, self.mapping, Space::Coordinates);
@@ -384,15 +335,7 @@ impl Job<'_, '_> {
             // triangles of two places have no difference residual by residual, which the other strategies ask for
             settings.restarts = 0;
         }
-        let mut problem = problem(
-            self.model,
-            self.loss,
-            self.data,
-            self.whitening,
-            self.moving,
-            self.tied,
-            session,
-        )?;
+        let mut problem = self.subject.problem(session)?;
         // a callback is told values, and the mapping is lent to the problem meanwhile
         let transforms = Mapping {
             transforms: self.mapping.transforms.clone(),
@@ -451,210 +394,4 @@ impl Job<'_, '_> {
             State::New => Err(Error::new(ErrorKind::Argument, "the fit has no state")),
         }
     }
-
-    /// Leaves in the outcome the triangle that the statistics read, by the values of the parameters; the variance of a residual
-    /// under a robust loss and the mean slope of its influence.
-    fn describe<T: Element>(
-        &mut self,
-        session: &mut Session<T>,
-        outcome: &mut Outcome,
-    ) -> Result<Option<(f64, f64)>> {
-        let kind = self.loss.kind;
-        let squares = self.loss == Loss::default();
-        if squares && outcome.triangle.is_some() && self.mapping.is_trivial() {
-            return Ok(None);
-        }
-        let n = self.moving.len();
-        let mut problem = problem(
-            self.model,
-            self.loss,
-            self.data,
-            self.whitening,
-            self.moving,
-            self.tied,
-            session,
-        )?;
-        if kind == super::loss::Kind::Value {
-            let mut total = Total::new(&mut problem);
-            let mut total = Mapped::new(&mut total, self.mapping, Space::Values);
-            let bounds = bounds(self.moving);
-            outcome.triangle = curvature(&mut total, &outcome.params, &bounds)?;
-            return Ok(None);
-        }
-        problem.rows = Rows::Information;
-        let observed = problem.block_count();
-        let mut shared;
-        let problem: &mut dyn Residuals = match &mut self.sharing {
-            Some(sharing) => {
-                shared = Shared::new(&mut problem, sharing);
-                &mut shared
-            }
-            None => &mut problem,
-        };
-        let mut problem = Mapped::new(problem, self.mapping, Space::Values);
-        let blocks = (0..problem.block_count()).map(|block| problem.block_len(block));
-        let most = blocks.max().unwrap_or(0);
-        let (mut residuals, mut jacobian) = (vec![0.0; most], vec![0.0; most * n]);
-        let mut work = vec![0.0; reduce_work_len(most, n)];
-        let mut triangle = vec![0.0; triangle_len(n)];
-        let (mut loss, mut influence) = (0.0, Influence::default());
-        for block in 0..problem.block_count() {
-            let m = problem.block_len(block);
-            let (r, j) = (&mut residuals[..m], &mut jacobian[..m * n]);
-            problem.evaluate(block, &outcome.params, r, Some(&mut *j))?;
-            loss += dot(r, r);
-            if block < observed {
-                influence.add(&self.loss, r);
-            }
-            reduce_onto(j, r, n, &mut triangle, &mut work);
-        }
-        if squares {
-            outcome.loss = loss;
-        }
-        outcome.triangle = Some(triangle);
-        let moved = outcome.held.iter().filter(|held| !**held).count();
-        Ok(kind
-            .is_robust()
-            .then(|| influence.variance(moved))
-            .flatten())
-    }
-
-    /// Adds the data to a summary, linearised at the values `p`.
-    pub fn fold<T: Element>(
-        &mut self,
-        session: &mut Session<T>,
-        summary: &mut Summary,
-        p: &[f64],
-    ) -> Result<()> {
-        self.mapping.priors.clear();
-        self.mapping.summary = None;
-        let mut problem = problem(
-            self.model,
-            self.loss,
-            self.data,
-            self.whitening,
-            self.moving,
-            self.tied,
-            session,
-        )?;
-        let mut problem = Mapped::new(&mut problem, self.mapping, Space::Values);
-        summary.fold(&mut problem, p, self.data)
-    }
-
-    /// The intervals of the profile likelihood, in the values of the parameters.
-    pub fn profile<T: Element>(
-        &mut self,
-        session: &mut Session<T>,
-        report: &Report,
-        (quantile, variance): (f64, f64),
-        monitor: &Monitor,
-    ) -> Result<Vec<Interval>> {
-        let mut problem = problem(
-            self.model,
-            self.loss,
-            self.data,
-            self.whitening,
-            self.moving,
-            self.tied,
-            session,
-        )?;
-        let mut problem = Mapped::new(&mut problem, self.mapping, Space::Values);
-        profile::intervals(
-            &mut problem,
-            &report.outcome,
-            &report.bounds,
-            &report.std_errors(),
-            (quantile, variance),
-            &self.plan.settings,
-            monitor,
-        )
-    }
-}
-
-/// The residuals of the model on the data, by the free parameters and then the tied ones.
-fn problem<'s, T: Element>(
-    model: &Model,
-    loss: Loss,
-    data: &'s Data,
-    whitening: Option<&'s Whitening>,
-    moving: &[Free],
-    tied: &[usize],
-    session: &'s mut Session<T>,
-) -> Result<Problem<'s, T>> {
-    let fixed: Vec<f64> = parameters(model).iter().map(|p| p.initial).collect();
-    let free = moving.iter().map(|free| free.index);
-    let free: Vec<usize> = free.chain(tied.iter().copied()).collect();
-    Problem::new(session, data, (&fixed, &free), loss, whitening)
-}
-
-/// Sums over the residuals of a robust loss: how many, the squares of the influence, its slopes, and their squares.
-#[derive(Default)]
-struct Influence {
-    count: f64,
-    squares: f64,
-    slopes: f64,
-    squared_slopes: f64,
-}
-
-impl Influence {
-    fn add(&mut self, loss: &Loss, residuals: &[f64]) {
-        for residual in residuals {
-            let (psi, slope) = loss.influence(*residual);
-            self.count += 1.0;
-            self.squares += psi * psi;
-            self.slopes += slope;
-            self.squared_slopes += slope * slope;
-        }
-    }
-
-    /// The variance by which the inverse of `J'J` gives the covariance of a robust fit (Huber 1981, 7.6): `K²` times the mean square
-    /// of the influence over the squared mean of its slope; and that mean.
-    fn variance(&self, parameters: usize) -> Option<(f64, f64)> {
-        let left = self.count - parameters as f64;
-        if left <= 0.0 {
-            return None;
-        }
-        let mean = self.slopes / self.count;
-        let spread = self.squared_slopes / self.count - mean * mean;
-        let correction = 1.0 + parameters as f64 / self.count * spread / (mean * mean);
-        let variance = correction * correction * self.squares / left / (mean * mean);
-        (mean > 0.0).then_some((variance, mean))
-    }
-}
-
-/// The triangle of the second derivatives of a loss that is minus a log likelihood, from central differences of its gradient;
-/// `None` where they are not those of a minimum.
-fn curvature(
-    objective: &mut dyn Objective,
-    at: &[f64],
-    bounds: &Bounds,
-) -> Result<Option<Vec<f64>>> {
-    let n = at.len();
-    let mut hessian = vec![0.0; n * n];
-    for i in 0..n {
-        let size = if at[i] == 0.0 { 1.0 } else { at[i].abs() };
-        let step = f64::EPSILON.cbrt() * size;
-        let mut side = |value: f64| -> Result<(f64, Vec<f64>)> {
-            let (mut p, mut gradient) = (at.to_vec(), vec![0.0; n]);
-            p[i] = value.clamp(bounds.lower[i], bounds.upper[i]);
-            objective.evaluate(&p, &mut gradient)?;
-            Ok((p[i], gradient))
-        };
-        let ((above, up), (below, down)) = (side(at[i] + step)?, side(at[i] - step)?);
-        for j in 0..n {
-            let value = 0.5 * (up[j] - down[j]) / (above - below);
-            hessian[i * n + j] += value;
-            hessian[j * n + i] += value;
-        }
-    }
-    let Ok(factor) = Whitening::new(&hessian, n) else {
-        return Ok(None);
-    };
-    let mut triangle = vec![0.0; triangle_len(n)];
-    for j in 0..n {
-        for i in 0..=j {
-            triangle[j * (n + 1) + i] = factor.lower(j, i);
-        }
-    }
-    Ok(Some(triangle))
 }

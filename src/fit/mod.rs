@@ -18,6 +18,7 @@ pub mod adam;
 mod anneal;
 mod checkpoint;
 pub mod diagnose;
+mod findings;
 pub mod fitter;
 pub mod hash;
 mod job;
@@ -39,6 +40,7 @@ pub mod starts;
 pub mod statistics;
 mod step;
 pub mod stream;
+mod subject;
 mod window;
 mod workspace;
 
