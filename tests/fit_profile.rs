@@ -162,7 +162,7 @@ fn profiles_end_with_the_time() {
         seen.push(limits.max_seconds);
         std::thread::sleep(std::time::Duration::from_millis(30));
         Ok(Outcome {
-            loss: 1.0 + (start[0] - 2.0).powi(2) * 1.1,
+            loss: 1.0 + (start[0] - 2.0).powi(2) + (start[0] - 2.0).powi(4),
             params: start.to_vec(),
             stop: if limits.max_seconds > 0.0 {
                 Stop::Gradient

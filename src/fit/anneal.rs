@@ -29,7 +29,8 @@ fn at(model: &Model, temperature: f64) -> Model {
     model
 }
 
-/// Fits the smoothed model at falling temperatures, each from the end of the one before, and returns the values at each end.
+/// Fits the smoothed model at falling temperatures, each from the end of the one before, and returns the values at each end;
+/// and whether it was asked to stop.
 ///
 /// # Errors
 /// `Argument` where no comparison hangs on a parameter, `Unsupported` for a model that is not numeric.
@@ -38,7 +39,7 @@ pub(super) fn anneal(
     options: &Options,
     first: f64,
     monitor: &mut Monitor,
-) -> Result<Vec<Vec<f64>>> {
+) -> Result<(Vec<Vec<f64>>, bool)> {
     job.subject.model.check_numeric("smoothing")?;
     if job
         .subject
@@ -67,6 +68,7 @@ pub(super) fn anneal(
     let mut session = Session::<f64>::new(Arc::new(smoothed.clone()), options)?;
     let mut moving = job.subject.moving.to_vec();
     let mut ends: Vec<Vec<f64>> = Vec::new();
+    let mut stopped = false;
     for step in 0..STEPS {
         let model = at(&smoothed, first * COOLING.powi(step));
         let mut stage = Job {
@@ -76,6 +78,7 @@ pub(super) fn anneal(
                 ..job.subject
             },
             plan: job.plan,
+            began: job.began,
             mapping: &mut *job.mapping,
             sharing: None,
         };
@@ -85,7 +88,7 @@ pub(super) fn anneal(
             0 => State::New,
             _ => stage.begin(&stage.mapping.coordinates(&start)),
         };
-        let found = match stage.run(&mut session, monitor, &mut state) {
+        let found = match stage.run(&mut session, &mut monitor.lend(), &mut state) {
             Ok(found) => found,
             // a step too far: what the warmer fits found still counts
             Err(error) if error.kind == ErrorKind::Numeric && step > 0 => break,
@@ -96,8 +99,9 @@ pub(super) fn anneal(
         }
         ends.push(found.outcome.params);
         if matches!(found.outcome.stop, Stop::Stopped | Stop::MaxTime) {
+            stopped = found.outcome.stop == Stop::Stopped;
             break;
         }
     }
-    Ok(ends)
+    Ok((ends, stopped))
 }

@@ -169,6 +169,12 @@ impl Fitter {
         Ok(())
     }
 
+    /// Whether what weights mean has been said, or does not matter: to least squares and robust losses the option `noise` says it,
+    /// to likelihoods they are counts.
+    pub fn knows_weights(&self) -> bool {
+        self.plan.kind.is_likelihood() || self.options.is_set("noise")
+    }
+
     /// How the residuals are measured: what the option `noise` says, until [`Fitter::set_data`] says otherwise.
     pub fn noise(&self) -> Noise {
         self.noise
@@ -412,6 +418,7 @@ impl Fitter {
             },
             cancel: Some(cancel),
             every: monitor.every,
+            start: 0,
             save: saver.as_mut().map(|write| Save {
                 every: self.plan.checkpoint_seconds,
                 last: began,
@@ -472,6 +479,7 @@ impl Fitter {
                 tied: &tied,
             },
             plan: &self.plan,
+            began: Instant::now(),
             mapping: &mut mapping,
             sharing,
         };

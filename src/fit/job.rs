@@ -16,6 +16,9 @@ use crate::options::Options;
 use crate::session::{Element, Session};
 use std::time::Instant;
 
+/// What ends all runs of a fit with the one that it ends.
+const ENDS_ALL: [Stop; 3] = [Stop::Stopped, Stop::Target, Stop::MaxTime];
+
 /// How far the optimiser has come; running again goes on from here.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum State {
@@ -29,6 +32,8 @@ pub(super) enum State {
 pub(super) struct Job<'a, 's> {
     pub subject: Subject<'a>,
     pub plan: &'a Plan,
+    /// When the run began, of which this may be a part: `max_seconds` counts from here.
+    pub began: Instant,
     pub mapping: &'a mut Mapping,
     /// The other processes that fit the same, if there are any.
     pub sharing: Option<Sharing<'s>>,
@@ -60,7 +65,7 @@ impl Job<'_, '_> {
             if *state == State::New {
                 *state = self.begin(&self.mapping.coordinates(&start));
             }
-            let outcome = self.minimize(session, monitor, state, &self.plan.settings)?;
+            let outcome = self.minimize(session, monitor, state, &left(self.plan, self.began))?;
             (outcome, Vec::new())
         };
         if self.plan.hops > 0 && new {
@@ -71,14 +76,21 @@ impl Job<'_, '_> {
 
     /// What a fit has found in `state`, as if it had been stopped there just now; the state itself stays as it is.
     pub fn look<T: Element>(&mut self, session: &mut Session<T>, state: &State) -> Result<Found> {
+        let outcome = self.halt(session, &mut state.clone())?;
+        self.found(session, outcome, Vec::new())
+    }
+
+    /// The end of a run that is stopped in `state`.
+    fn halt<T: Element>(&mut self, session: &mut Session<T>, state: &mut State) -> Result<Outcome> {
         let settings = Settings {
             max_iterations: Some(0),
             ..self.plan.settings.clone()
         };
-        let state = &mut state.clone();
-        let mut outcome = self.minimize(session, &mut Monitor::default(), state, &settings)?;
-        outcome.stop = Stop::Stopped;
-        self.found(session, outcome, Vec::new())
+        let outcome = self.minimize(session, &mut Monitor::default(), state, &settings)?;
+        Ok(Outcome {
+            stop: Stop::Stopped,
+            ..outcome
+        })
     }
 
     /// As [`Job::run`]; where thresholds are to be fitted, from the best of what the smoothed model found. Which is best says the
@@ -93,25 +105,16 @@ impl Job<'_, '_> {
         let Some(first) = self.plan.smoothing.filter(|_| *state == State::New) else {
             return self.run(session, monitor, state);
         };
-        let ends = anneal(
-            self,
-            options,
-            first,
-            &mut Monitor {
-                cancel: monitor.cancel,
-                ..Monitor::default()
-            },
-        )?;
+        let watch = &mut Monitor {
+            save: None,
+            ..monitor.lend()
+        };
+        let (ends, stopped) = anneal(self, options, first, watch)?;
         let mut best = (f64::INFINITY, None);
         for end in ends {
             let coordinates = self.mapping.coordinates(&end);
             let own = &mut self.begin(&coordinates);
-            let look = Settings {
-                max_iterations: Some(0),
-                ..self.plan.settings.clone()
-            };
-            let quiet = &mut Monitor::default();
-            let loss = match self.minimize(session, quiet, own, &look) {
+            let loss = match self.halt(session, own) {
                 Ok(outcome) => outcome.loss,
                 Err(error) if error.kind == ErrorKind::Numeric => continue,
                 Err(error) => return Err(error),
@@ -123,6 +126,9 @@ impl Job<'_, '_> {
         }
         if let (_, Some(coordinates)) = best {
             *state = self.begin(&coordinates);
+            if stopped {
+                return self.look(session, state);
+            }
         }
         self.run(session, monitor, state)
     }
@@ -144,53 +150,57 @@ impl Job<'_, '_> {
         state: &mut State,
         initial: &[f64],
     ) -> Result<(Outcome, Vec<End>)> {
-        let began = Instant::now();
-        let whole = &self.plan.settings;
-        let left = |whole: &Settings| (whole.max_seconds - seconds_since(began)).max(0.0);
         let limits = starts::limits(initial, &self.mapping.bounds, &self.mapping.transforms);
         let all = latin_hypercube(initial, &limits, self.plan.starts, self.plan.seed);
-        let short = Settings {
-            max_iterations: Some(starts::SHORT_RUN),
-            max_seconds: left(whole),
-            restarts: 0,
-            ..whole.clone()
-        };
         let all: Vec<Vec<f64>> = all.iter().map(|p| self.mapping.coordinates(p)).collect();
         let (mut iterations, mut evaluations) = (0, 0);
-        let (mut ends, mut failure) = (Vec::new(), None);
-        for end in self.short_runs(session, monitor, &all, &short)? {
+        let (mut ends, mut numbers, mut failure) = (Vec::new(), Vec::new(), None);
+        let mut stopped = false;
+        for (number, end) in self
+            .short_runs(session, monitor.lend(), &all)?
+            .into_iter()
+            .enumerate()
+        {
             match end {
                 Ok(end) => {
                     iterations += end.iterations;
                     evaluations += end.evaluations;
+                    stopped |= end.stop == Stop::Stopped;
                     ends.push((end.loss, end.params));
+                    numbers.push(number);
                 }
                 Err(error) => {
                     failure.get_or_insert(error);
                 }
             }
         }
-        let chosen = starts::best(ends, self.plan.refine);
-        let mut found: Vec<(Outcome, State)> = Vec::new();
-        for (_, coordinates) in chosen {
-            let settings = Settings {
-                max_seconds: left(whole),
-                ..whole.clone()
+        let chosen = starts::chosen(&ends, if stopped { 1 } else { self.plan.refine });
+        let (mut found, mut cut) = (Vec::<(Outcome, State)>::new(), None);
+        for place in chosen {
+            let mut own = self.begin(&ends[place].1);
+            monitor.start = numbers[place];
+            let end = match stopped {
+                true => self.halt(session, &mut own)?,
+                false => self.minimize(
+                    session,
+                    &mut monitor.lend(),
+                    &mut own,
+                    &left(self.plan, self.began),
+                )?,
             };
-            let mut own = self.begin(&coordinates);
-            let end = self.minimize(session, monitor, &mut own, &settings)?;
             iterations += end.iterations;
             evaluations += end.evaluations;
-            let last = matches!(end.stop, Stop::Stopped | Stop::Target | Stop::MaxTime);
+            // the fit ends where one of its runs is ended, though another may have found the best
+            cut = Some(end.stop).filter(|stop| ENDS_ALL.contains(stop));
             found.push((end, own));
-            if last {
+            if cut.is_some() {
                 break;
             }
         }
         let ends = found
             .iter()
             .map(|(end, _)| (end.loss, self.mapping.values(&end.params)));
-        let ends = starts::best(ends.collect(), usize::MAX);
+        let ends = starts::distinct(ends.collect());
         let best = found
             .into_iter()
             .min_by(|a, b| a.0.loss.total_cmp(&b.0.loss));
@@ -202,7 +212,8 @@ impl Job<'_, '_> {
         let outcome = Outcome {
             iterations,
             evaluations,
-            seconds: seconds_since(began),
+            seconds: seconds_since(self.began),
+            stop: cut.unwrap_or(outcome.stop),
             ..outcome
         };
         Ok((outcome, ends))
@@ -212,31 +223,39 @@ impl Job<'_, '_> {
     fn short_runs<T: Element>(
         &mut self,
         session: &mut Session<T>,
-        monitor: &Monitor,
+        mut monitor: Monitor,
         starts: &[Vec<f64>],
-        settings: &Settings,
     ) -> Result<Vec<Result<Outcome>>> {
-        let began = Instant::now();
         let ends_all = |end: &Result<Outcome>| {
-            let stop = end.as_ref().map(|end| end.stop);
-            matches!(stop, Ok(Stop::Stopped | Stop::Target | Stop::MaxTime))
+            let end = end.as_ref();
+            end.is_ok_and(|end| ENDS_ALL.contains(&end.stop))
         };
-        let quiet = || Monitor {
-            cancel: monitor.cancel,
-            ..Monitor::default()
-        };
-        let left = || Settings {
-            max_seconds: (settings.max_seconds - seconds_since(began)).max(0.0),
-            ..settings.clone()
+        let (plan, began) = (self.plan, self.began);
+        let short = || Settings {
+            max_iterations: Some(starts::SHORT_RUN),
+            restarts: 0,
+            ..left(plan, began)
         };
         let mut ends = Vec::new();
         let bounds = self.mapping.coordinate_bounds();
         let mut problem = self.subject.problem(session)?;
         let seats = problem.seats();
-        if let (Optimizer::LevMar, Some(seats)) = (self.plan.optimizer, seats) {
+        if let (Optimizer::LevMar, Some(seats)) = (plan.optimizer, seats) {
+            let transforms = self.mapping.transforms_alone();
+            let mut tell = monitor
+                .callback
+                .take()
+                .map(|told| in_values(told, transforms));
             let mut problem = Mapped::new(&mut problem, self.mapping, Space::Coordinates);
             for group in starts.chunks(seats) {
-                let found = levmar::lockstep(&mut problem, group, &bounds, &left(), &mut quiet())?;
+                let watch = &mut Monitor {
+                    callback: tell.as_mut().map(|tell| tell as _),
+                    cancel: monitor.cancel,
+                    every: monitor.every,
+                    start: ends.len(),
+                    save: None,
+                };
+                let found = levmar::lockstep(&mut problem, group, &bounds, &short(), watch)?;
                 let last = found.iter().any(ends_all);
                 ends.extend(found);
                 if last {
@@ -248,7 +267,8 @@ impl Job<'_, '_> {
         drop(problem);
         for start in starts {
             let mut own = self.begin(start);
-            let end = match self.minimize(session, &mut quiet(), &mut own, &left()) {
+            monitor.start = ends.len();
+            let end = match self.minimize(session, &mut monitor.lend(), &mut own, &short()) {
                 Err(error) if error.kind != ErrorKind::Numeric => return Err(error),
                 end => end,
             };
@@ -270,25 +290,28 @@ impl Job<'_, '_> {
         state: &mut State,
         first: Outcome,
     ) -> Result<Outcome> {
-        let began = Instant::now();
         let bounds = self.mapping.coordinate_bounds();
         let mut random = starts::Random(self.plan.seed);
         let mut reach = 0.25;
         let mut best = first;
-        let whole = &self.plan.settings;
-        let (spent, mut iterations, mut evaluations) =
-            (best.seconds, best.iterations, best.evaluations);
-        for _ in 0..self.plan.hops {
-            if matches!(best.stop, Stop::Stopped | Stop::Target | Stop::MaxTime) {
+        let (mut iterations, mut evaluations) = (best.iterations, best.evaluations);
+        for number in 0..self.plan.hops {
+            if ENDS_ALL.contains(&best.stop) {
                 break;
             }
+            let settings = left(self.plan, self.began);
+            // where no step finds a value, none of them says so
+            if monitor.cancelled() || settings.max_seconds == 0.0 {
+                best.stop = match monitor.cancelled() {
+                    true => Stop::Stopped,
+                    false => Stop::MaxTime,
+                };
+                break;
+            }
+            monitor.start = self.plan.starts.max(1) + number;
             let start = starts::hop(&best.params, &bounds, reach, &mut random);
-            let settings = Settings {
-                max_seconds: (whole.max_seconds - spent - seconds_since(began)).max(0.0),
-                ..whole.clone()
-            };
             let mut own = self.begin(&start);
-            let end = match self.minimize(session, monitor, &mut own, &settings) {
+            let end = match self.minimize(session, &mut monitor.lend(), &mut own, &settings) {
                 Ok(end) => end,
                 Err(error) if error.kind == ErrorKind::Numeric => {
                     reach = (reach * 0.8).max(1e-3);
@@ -317,7 +340,7 @@ impl Job<'_, '_> {
         Ok(Outcome {
             iterations,
             evaluations,
-            seconds: spent + seconds_since(began),
+            seconds: seconds_since(self.began),
             ..best
         })
     }
@@ -336,35 +359,19 @@ impl Job<'_, '_> {
             settings.restarts = 0;
         }
         let mut problem = self.subject.problem(session)?;
-        // a callback is told values, and the mapping is lent to the problem meanwhile
-        let transforms = Mapping {
-            transforms: self.mapping.transforms.clone(),
-            bounds: self.mapping.bounds.clone(),
-            ties: Vec::new(),
-            priors: Vec::new(),
-            prior_weight: 1.0,
-            summary: None,
-        };
-        let told = monitor.callback.take();
-        let mut tell = told.map(|callback| {
-            move |progress: &Progress| {
-                let params = transforms.values(progress.params);
-                callback(&Progress {
-                    params: &params,
-                    ..*progress
-                })
-            }
-        });
+        // the mapping is lent to the problem meanwhile
+        let transforms = self.mapping.transforms_alone();
+        let told = monitor.callback.as_deref_mut();
+        let mut tell = told.map(|told| in_values(told, transforms));
         let monitor = &mut Monitor {
-            callback: tell
-                .as_mut()
-                .map(|tell| tell as &mut dyn FnMut(&Progress) -> bool),
+            callback: tell.as_mut().map(|tell| tell as _),
             // what one process is asked, all do at the same iteration
             cancel: match &self.sharing {
                 Some(sharing) => Some(sharing.agreed),
                 None => monitor.cancel,
             },
             every: monitor.every,
+            start: monitor.start,
             save: monitor.save.as_mut().map(Save::lend),
         };
         let mapping = &mut *self.mapping;
@@ -393,5 +400,28 @@ impl Job<'_, '_> {
             }
             State::New => Err(Error::new(ErrorKind::Argument, "the fit has no state")),
         }
+    }
+}
+
+/// The settings, with the time that is left of a run that began then.
+fn left(plan: &Plan, began: Instant) -> Settings {
+    let whole = &plan.settings;
+    Settings {
+        max_seconds: (whole.max_seconds - seconds_since(began)).max(0.0),
+        ..whole.clone()
+    }
+}
+
+/// A callback that is told values where the optimiser moves coordinates.
+fn in_values<'c>(
+    told: &'c mut (dyn FnMut(&Progress) -> bool + 'c),
+    transforms: Mapping,
+) -> impl FnMut(&Progress) -> bool + 'c {
+    move |progress: &Progress| {
+        let params = transforms.values(progress.params);
+        told(&Progress {
+            params: &params,
+            ..*progress
+        })
     }
 }
