@@ -113,7 +113,12 @@ fn a_request_in_any_run_leaves_the_best_so_far() {
             );
             let report = fitter.report().unwrap();
             assert_eq!(report.outcome.stop, Stop::Stopped);
-            assert!(report.outcome.loss <= least, "{settings:?} at call {point}");
+            // where rounding hides the change of the loss, the slope may have decided
+            let loss = report.outcome.loss;
+            assert!(
+                loss <= least * (1.0 + 1e-14),
+                "{settings:?} at call {point}: {loss} {least}"
+            );
             assert!(report.statistics.is_some() && report.to_text().contains("stopped"));
             assert!(fitter.bake().is_ok() && fitter.checkpoint().is_ok());
             assert!(run(&mut fitter).unwrap().converged());
