@@ -482,6 +482,11 @@ impl Fitter {
         work: impl FnOnce(&mut Job, &mut AnySession) -> Result<R>,
     ) -> Result<R> {
         let moving = self.moving()?;
+        let (mut mapping, tied) = self.plan.mapping(&self.model, &moving, self.noise)?;
+        if moving.is_empty() && !self.model.graph.parameters().is_empty() {
+            let message = "no parameter is left to fit: all of the model are fixed or tied";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         if moving.is_empty() {
             let message = "the model has no parameter to fit: declare one with (parameter NAME INIT), or name it in the option \"params\" (of the command: --parameter NAME=INIT)";
             return Err(Error::new(ErrorKind::Argument, message));
@@ -489,7 +494,6 @@ impl Fitter {
         let Some(data) = &self.data else {
             return Err(Error::new(ErrorKind::Argument, "the fit has no data yet"));
         };
-        let (mut mapping, tied) = self.plan.mapping(&self.model, &moving, self.noise)?;
         mapping.summary = self.window.summary.clone();
         let mut job = Job {
             subject: Subject {

@@ -109,7 +109,7 @@ impl Tie {
             Some(Ok(place)) => Ok(Read::Free(place)),
             Some(Err(value)) => Ok(Read::Fixed(value)),
             None => Err(about(format!(
-                "\"{}\" is no parameter that moves or is fixed",
+                "\"{}\" is no parameter that moves or is fixed; a tie does not follow another",
                 port.name
             ))),
         };

@@ -99,6 +99,8 @@ const BLOCK_ENTRIES: usize = 1 << 16;
 
 /// Most values and derivatives of sets of parameters that are evaluated at once: 16 megabytes of them.
 const SEAT_ENTRIES: usize = 1 << 21;
+/// Most sets of parameters that are evaluated at once: each has a fit of its own, with memory of its own.
+const MOST_SEATS: usize = 1 << 13;
 
 /// The least-squares problem of a session's model on data. Samples come in blocks; residual `o * n + s` of a block belongs to
 /// output `o` of its sample `s`, where `n` is how many samples the block has.
@@ -260,7 +262,7 @@ impl<T: Element> Problem<'_, T> {
         let entries = self.outputs * (self.p.len() + 1) * self.data.samples;
         let one_block = self.whitening.is_none() && self.data.samples <= self.block_samples;
         (one_block && self.session.model().is_numeric())
-            .then(|| (SEAT_ENTRIES / entries.max(1)).max(1))
+            .then(|| (SEAT_ENTRIES / entries.max(1)).clamp(1, MOST_SEATS))
     }
 
     /// Evaluates the model and its Jacobian at all of these sets of its parameters; [`Problem::look_at`] says which one the next

@@ -8,6 +8,8 @@ pub type End = (f64, Vec<f64>);
 
 /// Iterations that each start is given before the best are chosen.
 pub const SHORT_RUN: u64 = 15;
+/// Most numbers in all starts: a few hundred megabytes with what is kept of their ends.
+pub const MOST_NUMBERS: usize = 4_000_000;
 /// Ends whose parameters differ relatively less than this are one.
 const SAME: f64 = 1e-4;
 

@@ -12,6 +12,8 @@ use crate::ops::real::Real;
 
 /// Fewer samples than this are not worth a second program.
 const LEAST_SAMPLES: usize = 64;
+/// What is repaid by so many runs is computed in the first of them.
+const AT_ONCE: u64 = 4;
 /// Most memory for what was computed once, in bytes, for gradients and for Jacobians.
 const MOST_BYTES: usize = 1 << 26;
 
@@ -172,11 +174,11 @@ impl<T: Element> Session<T> {
         if parts.valid {
             return Ok(true);
         }
-        // what two runs repay is worth it from the first on: there is no fit of fewer
+        // what a few runs repay is worth it from the first on: there are few fits of fewer
         parts.runs += u64::from(rows.first == 0);
         let length = parts.count.saturating_mul(rows.samples);
         let fits = length.saturating_mul(std::mem::size_of::<T>()) <= MOST_BYTES;
-        let early = parts.pays > 2 && parts.runs <= parts.pays;
+        let early = parts.pays > AT_ONCE && parts.runs <= parts.pays;
         let more = length.saturating_sub(parts.columns.len());
         if early || !fits || parts.columns.try_reserve_exact(more).is_err() {
             return Ok(false);
@@ -279,7 +281,7 @@ impl<T: Element> Session<T> {
         let kept = inputs.map(|(i, port)| i < model.ports.len() && !port.is_parameter());
         let parts = split(&graph, &kept.collect::<Vec<bool>>());
         // where it pays late, the whole comes first
-        if parts.as_ref().is_none_or(|parts| parts.pays > 2) {
+        if parts.as_ref().is_none_or(|parts| parts.pays > AT_ONCE) {
             let place = match by {
                 By::Gradient => &mut self.sweeps[1],
                 By::Jacobian => &mut self.jacobian,
