@@ -179,3 +179,45 @@ fn the_time_limit_is_that_of_all_runs() {
         assert!(fitter.report().unwrap().outcome.loss.is_finite());
     }
 }
+
+/// What no machine holds is refused at once, and many starts are held in little memory.
+#[test]
+fn more_starts_than_can_be_held_are_refused() {
+    for settings in [
+        [("starts", "1000000000")],
+        [("starts", "9223372036854775807")],
+    ] {
+        let began = std::time::Instant::now();
+        let message = fitting::complaint(WAVE, wave(), &settings);
+        assert!(
+            message.contains("starts") && message.contains("too many"),
+            "{message}"
+        );
+        assert!(began.elapsed().as_secs_f64() < 2.0);
+    }
+}
+
+#[test]
+fn what_is_left_to_fit_is_said() {
+    let complaint = |settings: &[(&str, &str)]| fitting::complaint(WAVE, wave(), settings);
+    let fixed = complaint(&[("fixed", "a,w")]);
+    assert!(
+        fixed.contains("all of the model are fixed or tied"),
+        "{fixed}"
+    );
+    let circle = complaint(&[("tie", "a=(* 2 w),w=(/ a 2)")]);
+    assert!(
+        circle.contains("\"w\" is no parameter that moves"),
+        "{circle}"
+    );
+    let own = complaint(&[("tie", "a=(* 2 a)")]);
+    assert!(own.contains("the tie of \"a\""), "{own}");
+    let mut options = ncg::options::Options::new();
+    options.set_str("params", "a=1,w=2,a=3").unwrap();
+    let twice = ncg::compile::Model::compile(WAVE, &options).err().unwrap();
+    assert!(
+        twice.message.contains("\"a\" is given two values"),
+        "{}",
+        twice.message
+    );
+}

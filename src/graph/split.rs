@@ -12,8 +12,8 @@ use super::{
 };
 use crate::ops::Op;
 
-/// Work that is worth a column of its own: that of a division.
-const HEAVY: u32 = 4;
+/// The work of a division.
+const DIVISION: u32 = 4;
 /// Most columns.
 const MOST: usize = 32;
 /// What it costs to write a column once and to read one more, in additions.
@@ -35,9 +35,10 @@ pub struct Split {
 /// Takes out of a numeric graph what hangs on the inputs alone whose ports are `kept`: not on other ports, and not on sums over
 /// the batch or its size.
 ///
-/// A value is taken out where the work that it saves is more than reading it again, or where the rest reads no more columns for it.
+/// Work is counted in additions; a division is four, a function of the table like `exp` twelve. A value is taken out where it saves
+/// `worth`, and others with it where the rest reads no more columns for them.
 /// `None` where nothing is worth it.
-pub fn split(graph: &Graph, kept: &[bool]) -> Option<Split> {
+pub fn split(graph: &Graph, kept: &[bool], worth: u32) -> Option<Split> {
     let search = Search::new(graph, kept);
     let (found, least) = search.reached(&|id| search.may(id));
     let all: Vec<NodeId> = found.into_iter().filter(|id| search.may(*id)).collect();
@@ -45,7 +46,7 @@ pub fn split(graph: &Graph, kept: &[bool]) -> Option<Split> {
         return None;
     }
     let mut heavy: Vec<(u32, NodeId)> = all.iter().map(|id| (search.work(&[*id]), *id)).collect();
-    heavy.retain(|(work, _)| *work >= HEAVY);
+    heavy.retain(|(work, _)| *work >= worth);
     heavy.sort_by_key(|(work, id)| (std::cmp::Reverse(*work), *id));
     heavy.truncate(MOST);
     let heavy: Vec<NodeId> = heavy.into_iter().map(|(_, id)| id).collect();
@@ -58,7 +59,7 @@ pub fn split(graph: &Graph, kept: &[bool]) -> Option<Split> {
     let work = search.work(&lifted);
     let more = READ * after.saturating_sub(before) as u32;
     let saved = work.saturating_sub(more);
-    if saved < HEAVY {
+    if saved < worth {
         return None;
     }
     let once = u64::from(work) + u64::from(WRITE) * lifted.len() as u64;
@@ -142,7 +143,7 @@ impl<'a> Search<'a> {
         let each = nodes.iter().map(|id| match self.graph.node(*id).kind {
             NodeKind::Op(op) => weight(op),
             NodeKind::If(..) | NodeKind::Loop(..) | NodeKind::Reverse(_) | NodeKind::Linear(_) => {
-                10 * HEAVY
+                10 * DIVISION
             }
             _ => 0,
         });
@@ -207,7 +208,7 @@ fn weight(op: Op) -> u32 {
     match op {
         Neg | Abs | Not | Add | Sub | Mul | Min | Max | Equal | Less | Greater | LessEqual
         | GreaterEqual | And | Or | Select => 1,
-        Div | Sqrt => HEAVY,
-        _ => 3 * HEAVY,
+        Div | Sqrt => DIVISION,
+        _ => 3 * DIVISION,
     }
 }
