@@ -308,7 +308,7 @@ pub static TABLE: &[Setting] = &[
     choice(
         "noise",
         "estimated",
-        "Fit: estimated takes weights as relative and the noise from the residuals; known takes them as one over known variances.",
+        "Fit: estimated takes weights as relative and the noise from the residuals; known takes them as one over known variances. Weights need it to be said.",
         &["estimated", "known"],
     ),
     int(

@@ -711,7 +711,7 @@ public:
         });
         return *this;
     }
-    /* Copies the observations; without weights all count the same. */
+    /* Copies the observations; without weights all count the same. What weights are, the option "noise" must say. */
     fit &set_data(table<const double> x, table<const double> y, table<const double> w = {})
     {
         return give(ncg_fit_set_data_f64, x, y, w);

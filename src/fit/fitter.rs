@@ -14,8 +14,9 @@ use super::report::{Context, Report, Stream, Tied};
 use super::shared::{Blocks, Gather, Sharing};
 use super::statistics::{Noise, Statistics, statistics};
 use super::stream::Moments;
+use super::subject::Subject;
 use super::window::Window;
-use super::{Monitor, Outcome, Save, Stop};
+use super::{Monitor, Outcome, Save, Settings, Stop, seconds_since};
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::PortKind;
@@ -166,6 +167,12 @@ impl Fitter {
             self.add_parameter(member, initial, lower, upper)?;
         }
         Ok(())
+    }
+
+    /// Whether what weights mean has been said, or does not matter: to least squares and robust losses the option `noise` says it,
+    /// to likelihoods they are counts.
+    pub fn knows_weights(&self) -> bool {
+        self.plan.kind.is_likelihood() || self.options.is_set("noise")
     }
 
     /// How the residuals are measured: what the option `noise` says, until [`Fitter::set_data`] says otherwise.
@@ -358,13 +365,15 @@ impl Fitter {
             let all = sharing.observations(own)?;
             self.blocks = Some((sharing.blocks, all));
         }
+        let began = Instant::now();
         let stop = self.advance(monitor, cancel, sharing)?;
         if self.plan.profile && stop.converged() {
             let monitor = Monitor {
                 cancel: Some(cancel),
                 ..Monitor::default()
             };
-            self.profiles = Some(self.profile(&monitor)?);
+            let left = self.plan.settings.max_seconds - seconds_since(began);
+            self.profiles = Some(self.profile(left.max(0.0), &monitor)?);
         }
         Ok(stop)
     }
@@ -374,9 +383,9 @@ impl Fitter {
         self.settle()?;
         self.saver(Instant::now())?;
         self.with_job(None, |job, _| {
-            let start: Vec<f64> = job.moving.iter().map(|free| free.initial).collect();
+            let start: Vec<f64> = job.subject.moving.iter().map(|free| free.initial).collect();
             job.mapping.bounds.check(&start)?;
-            Ok((job.data.y.len(), job.data.samples))
+            Ok((job.subject.data.y.len(), job.subject.data.samples))
         })
     }
 
@@ -409,6 +418,7 @@ impl Fitter {
             },
             cancel: Some(cancel),
             every: monitor.every,
+            start: 0,
             save: saver.as_mut().map(|write| Save {
                 every: self.plan.checkpoint_seconds,
                 last: began,
@@ -460,28 +470,26 @@ impl Fitter {
         let (mut mapping, tied) = self.plan.mapping(&self.model, &moving, self.noise)?;
         mapping.summary = self.window.summary.clone();
         let mut job = Job {
-            model: &self.model,
+            subject: Subject {
+                model: &self.model,
+                loss: self.plan.loss(self.noise)?,
+                data,
+                whitening: self.whitening.as_ref(),
+                moving: &moving,
+                tied: &tied,
+            },
             plan: &self.plan,
-            loss: self.plan.loss(self.noise)?,
-            data,
-            whitening: self.whitening.as_ref(),
-            moving: &moving,
+            began: Instant::now(),
             mapping: &mut mapping,
-            tied: &tied,
             sharing,
         };
         work(&mut job, &mut self.session)
     }
 
-    /// The intervals of the profile likelihood of a fit that has converged.
-    fn profile(&mut self, monitor: &Monitor) -> Result<Vec<Interval>> {
-        if !self.plan.kind.is_sum_of_squares() {
-            let message = format!(
-                "profile=true goes with losses that are sums of squares, not with {}",
-                self.plan.kind.name()
-            );
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        }
+    /// The intervals of the profile likelihood of a fit that has converged, found within so many seconds. Every loss has them: it is
+    /// a sum of squares, scaled as the errors are, or minus twice a log likelihood; that of `value` is taken for minus a log
+    /// likelihood.
+    fn profile(&mut self, seconds: f64, monitor: &Monitor) -> Result<Vec<Interval>> {
         let report = self.report()?;
         let none = vec![[None, None]; report.names.len()];
         let Some(statistics) = &report.statistics else {
@@ -490,12 +498,19 @@ impl Fitter {
         let (Some(quantile), Some(variance)) = (report.quantile(), statistics.variance) else {
             return Ok(none);
         };
-        // near its minimum a robust loss is as steep as squares times the mean slope of the influence
-        let slope = self.found()?.robust.map_or(1.0, |(_, slope)| slope);
-        let with = (quantile, variance * slope);
+        let unit = match self.plan.kind {
+            Kind::Value => 0.5,
+            // near its minimum a robust loss is as steep as squares times the mean slope of the influence
+            _ => self.found()?.robust.map_or(1.0, |(_, slope)| slope),
+        };
+        let with = (quantile, variance * unit);
+        let settings = Settings {
+            max_seconds: seconds,
+            ..self.plan.settings.clone()
+        };
         self.with_job(None, |job, session| match session {
-            AnySession::F64(session) => job.profile(session, &report, with, monitor),
-            AnySession::F32(session) => job.profile(session, &report, with, monitor),
+            AnySession::F64(session) => job.profile(session, &report, with, &settings, monitor),
+            AnySession::F32(session) => job.profile(session, &report, with, &settings, monitor),
         })
     }
 
@@ -537,6 +552,10 @@ impl Fitter {
         }
         if kind.is_robust() {
             statistics.rescale(found.robust.map(|(variance, _)| variance));
+        }
+        if kind == Kind::Value {
+            let note = "errors and intervals take the loss for minus a log likelihood";
+            statistics.notes.push(note.into());
         }
         Some(statistics)
     }

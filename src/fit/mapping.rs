@@ -205,6 +205,18 @@ impl Mapping {
         }
     }
 
+    /// The transforms without what else there is.
+    pub(super) fn transforms_alone(&self) -> Mapping {
+        Mapping {
+            transforms: self.transforms.clone(),
+            bounds: self.bounds.clone(),
+            ties: Vec::new(),
+            priors: Vec::new(),
+            prior_weight: 1.0,
+            summary: None,
+        }
+    }
+
     fn limits(&self, i: usize) -> [f64; 2] {
         [self.bounds.lower[i], self.bounds.upper[i]]
     }

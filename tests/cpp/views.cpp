@@ -259,6 +259,11 @@ static void fits_call_closures(const ncg::model &model, const ncg::session &sess
     EXPECT(std::fabs(whole.parameters()[1] - 0.5) < 1e-9);
     EXPECT(failure([&] { whole.set_covariance(ncg::rows(covariance, 40)); }).code() == NCG_ERR_SHAPE);
     EXPECT(failure([&] { ncg::fit(model).set_data(x, y); }).code() == NCG_ERR_SHAPE);
+    const std::vector<double> ones(20, 1.0);
+    EXPECT(std::string(failure([&] { ncg::fit(model).set_data(ncg::rows(x, 2), y, ones); }).what()).find("\"noise\"") !=
+           std::string::npos);
+    for (const char *noise : {"known", "estimated"})
+        ncg::fit(model, ncg::options().set("noise", noise)).set_data(ncg::rows(x, 2), y, ones);
 }
 
 static void one_model_serves_many_threads(const ncg::model &model)

@@ -30,7 +30,7 @@ free(::Fit, handle) = ncg_fit_free(handle)
 add_parameter!(fit::Fit, name, initial; lower = -Inf, upper = Inf) =
     check(failure -> ncg_fit_add_parameter(fit, name, initial, lower, upper, failure))
 
-"Copies the observations: inputs `x`, targets `y`, and weights `w` of their shape."
+"Copies the observations: inputs `x`, targets `y`, and weights `w` of their shape; what those are, the option `noise` must say."
 set_data!(fit::Fit, x::Strided{Float64}, y::Strided{Float64}; w::Optional{Float64} = nothing, samples = 1) =
     give(ncg_fit_set_data_f64, fit, x, y, w, samples)
 
