@@ -213,6 +213,7 @@ fn at_desk<T: Real>(
         views: &views,
         start: 0,
         count: 0,
+        width: BLOCK.min(batch.samples).next_multiple_of(VECTOR / size_of::<T>()),
         outputs: desk.outputs,
         matrices: &mut memory.matrices,
         code: &mut memory.code,
@@ -278,6 +279,8 @@ struct Block<'a, T> {
     start: usize,
     /// How many samples are in use.
     count: usize,
+    /// How many samples of a block are in use at most, in whole vectors.
+    width: usize,
     outputs: &'a mut dyn Outputs<T>,
     /// Memory for operations on matrices.
     matrices: &'a mut [T],
@@ -286,11 +289,12 @@ struct Block<'a, T> {
 }
 
 impl<T: Real> Block<'_, T> {
-    /// Gives single values to all samples.
+    /// Gives single values to all samples that a block may hold in this batch.
     fn fill(&mut self, slots: &[Slot]) {
         for slot in slots {
             let slot = *slot as usize;
-            self.blocks[slot - self.plan.first_block].0 = [self.values[slot]; BLOCK];
+            let block = &mut self.blocks[slot - self.plan.first_block].0;
+            block[..self.width].fill(self.values[slot]);
         }
     }
 
