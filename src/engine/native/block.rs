@@ -213,7 +213,9 @@ fn at_desk<T: Real>(
         views: &views,
         start: 0,
         count: 0,
-        width: BLOCK.min(batch.samples).next_multiple_of(VECTOR / size_of::<T>()),
+        width: BLOCK
+            .min(batch.samples)
+            .next_multiple_of(VECTOR / size_of::<T>()),
         outputs: desk.outputs,
         matrices: &mut memory.matrices,
         code: &mut memory.code,
