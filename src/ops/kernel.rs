@@ -100,6 +100,18 @@ pub trait UnaryFn {
 pub trait BinaryFn {
     /// The value at `(a, b)`.
     fn apply<T: Real>(a: T, b: T) -> T;
+
+    /// The same, without branches, where `(a, b)` is not rare.
+    #[inline(always)]
+    fn fast<T: Real>(a: T, b: T) -> T {
+        Self::apply(a, b)
+    }
+
+    /// Whether `fast` does not hold at `(a, b)`.
+    #[inline(always)]
+    fn rare<T: Real>(_: T, _: T) -> bool {
+        false
+    }
 }
 
 /// The kernel that `F` defines.
@@ -192,23 +204,49 @@ impl<F: BinaryFn, T: Real> WithSimd for Loop<(Operand<'_, T>, Operand<'_, T>, &m
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let (a, b, out) = self.0;
-        match (a, b) {
+        let rare = match (a, b) {
             (Operand::Block(a), Operand::Block(b)) => {
-                for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                    *out = F::apply(*a, *b);
-                }
+                each::<F, T>(a.iter().zip(b).map(|(a, b)| (*a, *b)), out)
             }
             (Operand::Block(a), Operand::Uniform(b)) => {
-                for (out, a) in out.iter_mut().zip(a) {
-                    *out = F::apply(*a, b);
-                }
+                each::<F, T>(a.iter().map(|a| (*a, b)), out)
             }
             (Operand::Uniform(a), Operand::Block(b)) => {
-                for (out, b) in out.iter_mut().zip(b) {
-                    *out = F::apply(a, *b);
-                }
+                each::<F, T>(b.iter().map(|b| (a, *b)), out)
             }
-            (Operand::Uniform(a), Operand::Uniform(b)) => out.fill(F::apply(a, b)),
+            (Operand::Uniform(a), Operand::Uniform(b)) => {
+                out.fill(F::apply(a, b));
+                false
+            }
+        };
+        if rare {
+            redo_pairs::<F, T>(a, b, out);
+        }
+    }
+}
+
+/// Says whether any of the pairs is rare.
+#[inline(always)]
+fn each<F: BinaryFn, T: Real>(pairs: impl Iterator<Item = (T, T)>, out: &mut [T]) -> bool {
+    let mut rare = false;
+    for (out, (a, b)) in out.iter_mut().zip(pairs) {
+        *out = F::fast(a, b);
+        rare |= F::rare(a, b);
+    }
+    rare
+}
+
+/// Puts right what is rare.
+#[inline(never)]
+fn redo_pairs<F: BinaryFn, T: Real>(a: Operand<T>, b: Operand<T>, out: &mut [T]) {
+    let at = |operand: Operand<T>, i: usize| match operand {
+        Operand::Block(values) => values[i],
+        Operand::Uniform(value) => value,
+    };
+    for (i, out) in out.iter_mut().enumerate() {
+        let (a, b) = (at(a, i), at(b, i));
+        if F::rare(a, b) {
+            *out = F::apply(a, b);
         }
     }
 }
