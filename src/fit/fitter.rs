@@ -36,6 +36,14 @@ impl AnySession {
             _ => AnySession::F64(Session::new(model.clone(), options)?),
         })
     }
+
+    /// Says that the data are others.
+    fn release(&mut self) {
+        match self {
+            AnySession::F64(session) => session.release(),
+            AnySession::F32(session) => session.release(),
+        }
+    }
 }
 
 /// A fitting problem. Parameters that are not added keep their initial values; if none is added, all of them move.
@@ -107,6 +115,14 @@ impl Fitter {
         match &self.session {
             AnySession::F64(session) => session.engine(),
             AnySession::F32(session) => session.engine(),
+        }
+    }
+
+    /// What hangs on the data alone and is computed once for them, as [`Session::held`] says.
+    pub fn computed_once(&self) -> [(usize, u64); 3] {
+        match &self.session {
+            AnySession::F64(session) => session.held(),
+            AnySession::F32(session) => session.held(),
         }
     }
 
@@ -184,12 +200,18 @@ impl Fitter {
     pub fn set_data(&mut self, data: Data, noise: Noise) -> Result<()> {
         self.check_data(&data)?;
         self.weighted = !data.weights.is_empty();
-        self.data = Some(data);
+        self.put(data);
         self.noise = noise;
         self.whitening = None;
         self.window = Window::default();
         self.reset();
         Ok(())
+    }
+
+    /// Takes the place of the observations that are kept.
+    pub(super) fn put(&mut self, data: Data) {
+        self.data = Some(data);
+        self.session.release();
     }
 
     /// The observations that are kept; of a stream with a window, those of the last run.

@@ -8,7 +8,7 @@ use super::loss::{Kind, Loss, Whitening, deviance};
 use crate::error::{Error, ErrorKind, Result};
 use crate::grad;
 use crate::graph::verify_numeric;
-use crate::session::{Columns, ColumnsMut, Crowd, Element, Gradient, Session, Strided, StridedMut};
+use crate::session::{Columns, Crowd, Element, Rows as Samples, Session, Strided, StridedMut};
 
 /// Observations, one column after the other: the samples of an input, a target or a weight lie side by side.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -152,6 +152,19 @@ impl<'a, T: Element> Problem<'a, T> {
     pub fn new(
         session: &'a mut Session<T>,
         data: &'a Data,
+        parameters: (&[f64], &[usize]),
+        loss: Loss,
+        whitening: Option<&'a Whitening>,
+    ) -> Result<Problem<'a, T>> {
+        session.release();
+        Problem::again(session, data, parameters, loss, whitening)
+    }
+
+    /// As [`Problem::new`], where the last problem of this session had the same data: what hangs on the inputs alone is not
+    /// computed anew.
+    pub(super) fn again(
+        session: &'a mut Session<T>,
+        data: &'a Data,
         (fixed, free): (&[f64], &[usize]),
         loss: Loss,
         whitening: Option<&'a Whitening>,
@@ -270,7 +283,7 @@ impl<T: Element> Problem<'_, T> {
         let rows = self.outputs * samples * seats.members;
         seats.values.resize(rows, T::ZERO);
         seats.jacobian.resize(rows * self.p.len(), T::ZERO);
-        let x = inputs(&self.x, 0, samples);
+        let x = some_of(&self.x, samples, (0, samples)).table();
         let (y, j) = (&mut seats.values, &mut seats.jacobian);
         seats.crowd.jacobian(samples, &x, &seats.p, y, j, None)?;
         self.seats = Some(seats);
@@ -312,9 +325,9 @@ impl<T: Element> Problem<'_, T> {
         }
         let (first, count) = self.samples(block);
         let mut values = std::mem::take(&mut self.values);
-        let x = inputs(&self.x, first, self.data.samples);
+        let rows = some_of(&self.x, self.data.samples, (first, count));
         let mut y = StridedMut::columns(&mut values, count);
-        let done = self.session.eval(count, &x, Some(&self.p), &mut y, None);
+        let done = self.session.eval_rows(rows, &self.p, &mut y);
         self.values = values;
         done
     }
@@ -323,14 +336,8 @@ impl<T: Element> Problem<'_, T> {
     pub(super) fn sweep(&mut self, block: usize, seeds: &[T], sums: &mut [T]) -> Result<()> {
         let (first, count) = self.samples(block);
         let seeds = Strided::columns(seeds, count);
-        let x = inputs(&self.x, first, self.data.samples);
-        let into = Gradient {
-            y: None,
-            dx: None,
-            dp: Some(sums),
-        };
-        self.session
-            .gradient(count, &x, Some(&self.p), Some(&seeds), into, None)
+        let rows = some_of(&self.x, self.data.samples, (first, count));
+        self.session.gradient_rows(rows, &self.p, &seeds, sums)
     }
 
     /// Values and Jacobian of the model on a block.
@@ -345,12 +352,10 @@ impl<T: Element> Problem<'_, T> {
             .try_reserve_exact(entries.saturating_sub(self.jacobian.len()))
             .map_err(|_| Error::new(ErrorKind::Memory, "no memory for the Jacobian of the fit"))?;
         self.jacobian.resize(entries, T::ZERO);
-        let x = inputs(&self.x, first, self.data.samples);
+        let rows = some_of(&self.x, self.data.samples, (first, count));
         let mut y = StridedMut::columns(&mut self.values, count);
         let mut j = StridedMut::columns(&mut self.jacobian, count);
-        let y = Some(&mut y as &mut dyn ColumnsMut<T>);
-        self.session
-            .jacobian(count, &x, Some(&self.p), y, &mut j, None)
+        self.session.jacobian_rows(rows, &self.p, &mut y, &mut j)
     }
 
     /// Makes residuals of the model's values, and for each what its derivatives are multiplied by once they are weighted and
@@ -419,10 +424,14 @@ impl<T: Element> Problem<'_, T> {
     }
 }
 
-/// The inputs from sample `first` of `samples` on.
-fn inputs<T: Element>(x: &[T], first: usize, samples: usize) -> Strided<'_, T> {
-    // a model without inputs has nothing there
-    Strided::columns(x.get(first..).unwrap_or(&[]), samples)
+/// Some of all samples of the inputs: the first of them, and how many.
+fn some_of<T: Element>(x: &[T], samples: usize, (first, count): (usize, usize)) -> Samples<'_, T> {
+    Samples {
+        x,
+        samples,
+        first,
+        count,
+    }
 }
 
 impl<T: Element> Residuals for Problem<'_, T> {

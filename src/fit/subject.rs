@@ -28,7 +28,8 @@ impl<'a> Subject<'a> {
         let fixed: Vec<f64> = parameters(self.model).iter().map(|p| p.initial).collect();
         let free = self.moving.iter().map(|free| free.index);
         let free: Vec<usize> = free.chain(self.tied.iter().copied()).collect();
-        Problem::new(
+        // the session is told where the data change
+        Problem::again(
             session,
             self.data,
             (&fixed, &free),

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod general;
+mod held;
 mod table;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use crate::ops::real::Real;
 use crate::options::Options;
 
 pub use crowd::Crowd;
+pub(crate) use held::Rows;
 pub(crate) use table::apart;
 pub use table::{Columns, ColumnsMut, Strided, StridedMut};
 
@@ -108,7 +110,7 @@ impl Engine {
             Derivatives::Jacobian(wrt) => Cow::Owned(grad::cheapest_jacobian(&model.graph, wrt)),
         };
         match self {
-            Engine::Native(settings) => T::prepare_native(&graph(), settings),
+            Engine::Native(_) => self.prepare_graph(&graph()),
             Engine::OnnxRuntime {
                 config,
                 chunk,
@@ -120,8 +122,20 @@ impl Engine {
                 let paths = general::paths(model, derivatives, *limits, Box::new(prepare))?;
                 Ok(Box::new(paths))
             }
-            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(&graph(), config, *chunk),
+            Engine::OnnxRuntime { .. } => self.prepare_graph(&graph()),
             Engine::Tagged(limits) => Ok(Box::new(general::tagged(model, derivatives, *limits)?)),
+        }
+    }
+
+    /// Prepares a numeric graph.
+    fn prepare_graph<T: Element>(&self, graph: &Graph) -> Result<Box<dyn Program<T>>> {
+        match self {
+            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(graph, config, *chunk),
+            Engine::Native(settings) => T::prepare_native(graph, settings),
+            Engine::Tagged(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "the tagged engine takes programs, not graphs of numbers",
+            )),
         }
     }
 }
@@ -225,6 +239,8 @@ pub struct Session<T: Element> {
     /// The reverse sweep to inputs alone, to parameters alone, to both; made when first used.
     sweeps: [Option<Box<dyn Program<T>>>; 3],
     jacobian: Option<Box<dyn Program<T>>>,
+    /// What is computed once for inputs that stay the same.
+    held: held::Held<T>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -263,6 +279,7 @@ impl<T: Element> Session<T> {
             value,
             sweeps: [None, None, None],
             jacobian: None,
+            held: held::Held::new(),
         })
     }
 
