@@ -20,7 +20,7 @@ use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::PortKind;
 use crate::options::Options;
-use crate::session::Session;
+use crate::session::{Session, Traffic};
 
 /// A session in the precision that was asked for.
 pub(super) enum AnySession {
@@ -35,6 +35,14 @@ impl AnySession {
             _ => AnySession::F64(Session::new(model.clone(), options)?),
         })
     }
+
+    /// The data are others now.
+    pub(super) fn forget_samples(&mut self) {
+        match self {
+            AnySession::F64(session) => session.forget_samples(),
+            AnySession::F32(session) => session.forget_samples(),
+        }
+    }
 }
 
 /// A fitting problem. Parameters that are not added keep their initial values; if none is added, all of them move.
@@ -42,7 +50,7 @@ pub struct Fitter {
     pub(super) model: Arc<Model>,
     options: Options,
     pub(super) plan: Plan,
-    session: AnySession,
+    pub(super) session: AnySession,
     free: Vec<Free>,
     pub(super) data: Option<Data>,
     /// Whether the data, or rows that were added, have weights.
@@ -98,6 +106,14 @@ impl Fitter {
         match &self.session {
             AnySession::F64(session) => session.describe(),
             AnySession::F32(session) => session.describe(),
+        }
+    }
+
+    /// How much work the data have been where the session computes, if they stay there.
+    pub fn traffic(&self) -> Traffic {
+        match &self.session {
+            AnySession::F64(session) => session.traffic(),
+            AnySession::F32(session) => session.traffic(),
         }
     }
 
@@ -178,6 +194,7 @@ impl Fitter {
         self.check_data(&data)?;
         self.weighted = !data.weights.is_empty();
         self.data = Some(data);
+        self.session.forget_samples();
         self.noise = noise;
         self.whitening = None;
         self.window = Window::default();

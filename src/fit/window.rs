@@ -177,6 +177,7 @@ impl Fitter {
         if !self.window.pending.is_empty() {
             let pending = std::mem::take(&mut self.window.pending);
             self.data = Some(self.settled(&pending)?);
+            self.session.forget_samples();
         }
         Ok(())
     }
@@ -233,6 +234,7 @@ impl Fitter {
         self.noise = kept.noise;
         self.whitening = None;
         self.data = Some(kept.data);
+        self.session.forget_samples();
         self.window = kept.window;
         Ok(())
     }
@@ -249,12 +251,14 @@ impl Fitter {
         let summary = self.window.summary.take();
         let mut summary = summary.unwrap_or_else(|| Summary::new(values.len(), targets));
         self.data = Some(old);
+        self.session.forget_samples();
         let folded = self.with_job(None, |job, session| match session {
             AnySession::F64(session) => job.fold(session, &mut summary, &values),
             AnySession::F32(session) => job.fold(session, &mut summary, &values),
         });
         self.window.summary = (!summary.is_empty()).then_some(summary);
         self.data = Some(if folded.is_ok() { new } else { data });
+        self.session.forget_samples();
         folded?;
         self.leave();
         Ok(())
