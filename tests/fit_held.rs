@@ -331,7 +331,11 @@ fn rows_that_come_and_go_have_their_own_numbers() {
         stream.add_data(rows, noise).unwrap();
     }
     run(&mut stream).unwrap();
-    assert!(stream.computed_once()[2].1 > 5, "{:?}", stream.computed_once());
+    assert!(
+        stream.computed_once()[2].1 > 5,
+        "{:?}",
+        stream.computed_once()
+    );
     for (got, wanted) in params(&stream).iter().zip(params(&whole)) {
         close(*got, wanted, 1e-10);
     }

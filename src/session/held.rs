@@ -77,6 +77,7 @@ struct Found<T> {
 impl<T: Element> Session<T> {
     /// Says that the inputs of calls with [`Rows`] are others from now on.
     pub(crate) fn release(&mut self) {
+        self.resident = None;
         for kept in &mut self.held.0 {
             if let Kept::Split { columns, .. } = kept {
                 columns.valid = false;
