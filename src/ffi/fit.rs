@@ -67,7 +67,8 @@ pub type ncg_fit_callback = Option<
 
 /// Called by a fit that several processes share, on the thread that called ncg_fit_run: own are n_own numbers of this process,
 /// equally many for each of its blocks; all receives those of all blocks in order, n_all numbers, the same on every process
-/// (MPI_Allgatherv). Return 0, or anything else where that failed. Must return normally.
+/// (MPI_Allgatherv). Return 0, or anything else where that failed. Must return normally. In the first call of a run there is room
+/// behind all for as many numbers again: a process with more blocks than its place is found there, and does no harm.
 pub type ncg_fit_gather = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -460,14 +461,29 @@ pub unsafe extern "C" fn ncg_fit_run(
             monitor.callback = Some(&mut call);
         }
         let gather = state.gather;
+        let mut first = true;
         let mut bring = |own: &[f64], all: &mut [f64]| {
+            // The first numbers tell who has more blocks than its place. No process brings more numbers than all are, so with
+            // as much room again none is written elsewhere; behind them the fit ends or every process has its place.
+            let mut room = match std::mem::take(&mut first) {
+                true => vec![f64::NAN; 2 * all.len()],
+                false => Vec::new(),
+            };
             let (n_own, n_all) = (own.len() as i64, all.len() as i64);
-            let (own, all) = (own.as_ptr(), all.as_mut_ptr());
-            gather.is_some_and(|gather| {
+            let into = match room.is_empty() {
+                true => all.as_mut_ptr(),
+                false => room.as_mut_ptr(),
+            };
+            let own = own.as_ptr();
+            let brought = gather.is_some_and(|gather| {
                 let mut caller = caller.borrow_mut();
                 // SAFETY: the caller's function with the caller's pointer; the numbers live until it returns.
-                caller.call(|| unsafe { gather(gather_data, own, n_own, all, n_all) }) == 0
-            })
+                caller.call(|| unsafe { gather(gather_data, own, n_own, into, n_all) }) == 0
+            });
+            for (all, room) in all.iter_mut().zip(&room) {
+                *all = *room;
+            }
+            brought
         };
         let result = state
             .fitter

@@ -127,7 +127,7 @@ impl Fitter {
     }
 
     /// What hangs on the data alone and is computed once for them, as [`Session::held`] says.
-    pub fn computed_once(&self) -> [(usize, u64); 3] {
+    pub fn computed_once(&self) -> [(usize, u64); 2] {
         match &self.session {
             AnySession::F64(session) => session.held(),
             AnySession::F32(session) => session.held(),

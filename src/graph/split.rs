@@ -16,6 +16,9 @@ use crate::ops::Op;
 const HEAVY: u32 = 4;
 /// Most columns.
 const MOST: usize = 32;
+/// What it costs to write a column once and to read one more, in additions.
+const WRITE: u32 = 4;
+const READ: u32 = 2;
 /// From so many values on that might be columns, it is not worth finding out which.
 const CANDIDATES: usize = 1000;
 
@@ -25,13 +28,15 @@ pub struct Split {
     pub first: Graph,
     /// The rest: behind the ports of the source one input for each output of `first`.
     pub rest: Graph,
+    /// After about so many runs with the same inputs the work that is saved is more than that of taking it out.
+    pub pays: u64,
 }
 
 /// Takes out of a numeric graph what hangs on the inputs alone whose ports are `kept`: not on other ports, and not on sums over
 /// the batch or its size.
 ///
-/// A value is taken out where the work that it saves is more than reading it again, or where the rest reads no more columns than
-/// before. `None` where nothing is worth it.
+/// A value is taken out where the work that it saves is more than reading it again, or where the rest reads no more columns for it.
+/// `None` where nothing is worth it.
 pub fn split(graph: &Graph, kept: &[bool]) -> Option<Split> {
     let search = Search::new(graph, kept);
     let (found, least) = search.reached(&|id| search.may(id));
@@ -39,18 +44,25 @@ pub fn split(graph: &Graph, kept: &[bool]) -> Option<Split> {
     if all.len() > CANDIDATES {
         return None;
     }
-    let mut heavy: Vec<(u32, NodeId)> = all.iter().map(|id| (search.work(*id), *id)).collect();
+    let mut heavy: Vec<(u32, NodeId)> = all.iter().map(|id| (search.work(&[*id]), *id)).collect();
     heavy.retain(|(work, _)| *work >= HEAVY);
     heavy.sort_by_key(|(work, id)| (std::cmp::Reverse(*work), *id));
     heavy.truncate(MOST);
     let heavy: Vec<NodeId> = heavy.into_iter().map(|(_, id)| id).collect();
     let before = search.reached(&|_| false).1;
     let some = heavy.len() + search.reached(&|id| heavy.contains(&id)).1;
-    let lifted = match all.len() <= MOST && all.len() + least <= some.max(before) {
-        true => all,
-        false => heavy,
+    let (lifted, after) = match all.len() <= MOST && all.len() + least <= some.max(before) {
+        true => (all.clone(), all.len() + least),
+        false => (heavy, some),
     };
-    (!lifted.is_empty()).then(|| search.cut(lifted))
+    let work = search.work(&lifted);
+    let more = READ * after.saturating_sub(before) as u32;
+    let saved = work.saturating_sub(more);
+    if saved < HEAVY {
+        return None;
+    }
+    let once = u64::from(work) + u64::from(WRITE) * lifted.len() as u64;
+    Some(search.cut(lifted, once.div_ceil(u64::from(saved))))
 }
 
 struct Search<'a> {
@@ -124,9 +136,9 @@ impl<'a> Search<'a> {
         (found, inputs)
     }
 
-    /// How much work it is to compute a node from the ports, roughly, in additions.
-    fn work(&self, id: NodeId) -> u32 {
-        let (nodes, _) = self.walk(vec![id], &|_| false);
+    /// How much work it is to compute nodes from the ports, roughly, in additions.
+    fn work(&self, wanted: &[NodeId]) -> u32 {
+        let (nodes, _) = self.walk(wanted.to_vec(), &|_| false);
         let each = nodes.iter().map(|id| match self.graph.node(*id).kind {
             NodeKind::Op(op) => weight(op),
             NodeKind::If(..) | NodeKind::Loop(..) | NodeKind::Reverse(_) | NodeKind::Linear(_) => {
@@ -138,7 +150,7 @@ impl<'a> Search<'a> {
     }
 
     /// The two graphs.
-    fn cut(&self, lifted: Vec<NodeId>) -> Split {
+    fn cut(&self, lifted: Vec<NodeId>, pays: u64) -> Split {
         let source = self.graph;
         let name = |i: usize| Arc::from(format!("held.{i}"));
         let outputs: Vec<Output> = lifted
@@ -162,6 +174,7 @@ impl<'a> Search<'a> {
                 ..first
             },
             rest,
+            pays,
         }
     }
 }

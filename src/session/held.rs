@@ -7,12 +7,12 @@ use super::{
 use crate::engine::Program;
 use crate::error::Result;
 use crate::grad;
-use crate::graph::split;
+use crate::graph::{Graph, simplify, split};
 use crate::ops::real::Real;
 
 /// Fewer samples than this are not worth a second program.
 const LEAST_SAMPLES: usize = 64;
-/// Most memory for what was computed once, in bytes, for each of value, gradient and Jacobian.
+/// Most memory for what was computed once, in bytes, for gradients and for Jacobians.
 const MOST_BYTES: usize = 1 << 26;
 
 /// Some samples of inputs that are held.
@@ -36,19 +36,18 @@ impl<'a, T: Real> Rows<'a, T> {
     }
 }
 
-/// What a session keeps of held inputs: for values, gradients by the parameters, and Jacobians.
-pub(super) struct Held<T>([Kept<T>; 3]);
+/// What a session keeps of held inputs: with gradients by the parameters, and with Jacobians.
+pub(super) struct Held<T>([Kept<T>; 2]);
 
 impl<T> Held<T> {
     pub(super) fn new() -> Held<T> {
-        Held([Kept::Unknown, Kept::Unknown, Kept::Unknown])
+        Held([Kept::Unknown, Kept::Unknown])
     }
 }
 
-/// What is asked of a model.
+/// Which derivatives a program gives with the values.
 #[derive(Clone, Copy)]
-enum Asked {
-    Value,
+enum By {
     Gradient,
     Jacobian,
 }
@@ -57,18 +56,23 @@ enum Asked {
 enum Kept<T> {
     Unknown,
     Whole,
-    Split {
-        first: Box<dyn Program<T>>,
-        rest: Box<dyn Program<T>>,
-        columns: Found<T>,
-    },
+    Split(Box<Parts<T>>),
 }
 
-/// What the first part has found: the values of one output after the other, for all samples.
-struct Found<T> {
+/// A program in two parts.
+struct Parts<T> {
+    first: Box<dyn Program<T>>,
+    rest: Box<dyn Program<T>>,
+    /// The second part without derivatives; made when it is first used.
+    values: Option<Box<dyn Program<T>>>,
+    graph: Graph,
+    /// After so many runs the first part pays, and how many there were with the inputs that are held.
+    pays: u64,
+    runs: u64,
+    /// How many numbers the first part finds for a sample.
     count: usize,
-    values: Vec<T>,
-    /// Whether they are those of the inputs that are held.
+    /// Those of one output after the other, for all samples, and whether they are of the inputs that are held.
+    columns: Vec<T>,
     valid: bool,
     /// How often they have been computed.
     times: u64,
@@ -79,30 +83,31 @@ impl<T: Element> Session<T> {
     pub(crate) fn release(&mut self) {
         self.resident = None;
         for kept in &mut self.held.0 {
-            if let Kept::Split { columns, .. } = kept {
-                columns.valid = false;
-                columns.values = Vec::new();
+            if let Kept::Split(parts) = kept {
+                (parts.valid, parts.runs) = (false, 0);
             }
         }
     }
 
-    /// As [`Session::eval`], on samples of inputs that are the same in each call until [`Session::release`]: what hangs on them
-    /// alone is computed in the first of these calls, for all samples, and the bits are the same.
+    /// As [`Session::eval`], on samples of inputs that are the same in each call until [`Session::release`]. What hangs on them
+    /// alone is computed once for all samples, as soon as that pays, by the calls for derivatives; the bits are the same.
     pub(crate) fn eval_rows(
         &mut self,
         rows: Rows<T>,
         p: &[T],
         y: &mut dyn ColumnsMut<T>,
     ) -> Result<()> {
-        if !self.holds(Asked::Value, &rows)? {
+        let found = |by: &By| matches!(&self.held.0[*by as usize], Kept::Split(p) if p.valid);
+        let by = [By::Jacobian, By::Gradient].into_iter().find(found);
+        let Some(by) = by else {
             return self.eval(rows.count, &rows.table(), Some(p), y, None);
-        }
+        };
         let into = Gradient {
             y: Some(y),
             dx: None,
             dp: None,
         };
-        self.run_rows(Asked::Value, rows, p, None, into)
+        self.run_rows((by, false), rows, p, None, into)
     }
 
     /// The same as [`Session::gradient`] by the parameters alone.
@@ -118,9 +123,9 @@ impl<T: Element> Session<T> {
             dx: None,
             dp: Some(sums),
         };
-        match self.holds(Asked::Gradient, &rows)? {
+        match self.holds(By::Gradient, &rows)? {
             false => self.gradient(rows.count, &rows.table(), Some(p), Some(seed), into, None),
-            true => self.run_rows(Asked::Gradient, rows, p, Some(seed), into),
+            true => self.run_rows((By::Gradient, true), rows, p, Some(seed), into),
         }
     }
 
@@ -132,7 +137,7 @@ impl<T: Element> Session<T> {
         y: &mut dyn ColumnsMut<T>,
         j: &mut dyn ColumnsMut<T>,
     ) -> Result<()> {
-        if !self.holds(Asked::Jacobian, &rows)? {
+        if !self.holds(By::Jacobian, &rows)? {
             return self.jacobian(rows.count, &rows.table(), Some(p), Some(y), j, None);
         }
         let into = Gradient {
@@ -140,39 +145,44 @@ impl<T: Element> Session<T> {
             dx: Some(j),
             dp: None,
         };
-        self.run_rows(Asked::Jacobian, rows, p, None, into)
+        self.run_rows((By::Jacobian, true), rows, p, None, into)
     }
 
-    /// What is computed once for inputs that stay the same, for values, gradients by the parameters and Jacobians: how many
-    /// numbers for each sample, 0 where that is not worth it or has not been asked for, and how often so far.
-    pub fn held(&self) -> [(usize, u64); 3] {
+    /// What is computed once for inputs that stay the same, with gradients by the parameters and with Jacobians: how many numbers
+    /// for each sample, 0 where that is not worth it or has not been asked for, and how often so far.
+    pub fn held(&self) -> [(usize, u64); 2] {
         let about = |kept: &Kept<T>| match kept {
-            Kept::Split { columns, .. } => (columns.count, columns.times),
+            Kept::Split(parts) => (parts.count, parts.times),
             _ => (0, 0),
         };
-        [0, 1, 2].map(|asked| about(&self.held.0[asked]))
+        [0, 1].map(|by| about(&self.held.0[by]))
     }
 
-    /// Whether what is asked is computed in two parts, the first of which is then done.
-    fn holds(&mut self, asked: Asked, rows: &Rows<T>) -> Result<bool> {
-        if rows.samples < LEAST_SAMPLES || !self.model.is_numeric() || self.engine() == "tagged" {
+    /// Whether there are two parts, the first of which is then done.
+    fn holds(&mut self, by: By, rows: &Rows<T>) -> Result<bool> {
+        let graphs = self.model.is_numeric() && self.engine() != "tagged";
+        if rows.samples < LEAST_SAMPLES || !graphs {
             return Ok(false);
         }
-        if matches!(self.held.0[asked as usize], Kept::Unknown) {
-            self.held.0[asked as usize] = self.part(asked)?;
+        if matches!(self.held.0[by as usize], Kept::Unknown) {
+            self.held.0[by as usize] = self.part(by)?;
         }
-        let Kept::Split { first, columns, .. } = &mut self.held.0[asked as usize] else {
+        let Kept::Split(parts) = &mut self.held.0[by as usize] else {
             return Ok(false);
         };
-        if columns.valid {
+        if parts.valid {
             return Ok(true);
         }
-        let length = columns.count.saturating_mul(rows.samples);
+        // what two runs repay is worth it from the first on: there is no fit of fewer
+        parts.runs += u64::from(rows.first == 0);
+        let length = parts.count.saturating_mul(rows.samples);
         let fits = length.saturating_mul(std::mem::size_of::<T>()) <= MOST_BYTES;
-        if !fits || columns.values.try_reserve_exact(length).is_err() {
+        let early = parts.pays > 2 && parts.runs <= parts.pays;
+        let more = length.saturating_sub(parts.columns.len());
+        if early || !fits || parts.columns.try_reserve_exact(more).is_err() {
             return Ok(false);
         }
-        columns.values.resize(length, T::ZERO);
+        parts.columns.resize(length, T::ZERO);
         let all = Rows {
             first: 0,
             count: rows.samples,
@@ -184,41 +194,56 @@ impl<T: Element> Session<T> {
             p: &self.initial,
             seed: None,
         };
-        let mut table = StridedMut::columns(&mut columns.values, rows.samples);
+        let mut table = StridedMut::columns(&mut parts.columns, rows.samples);
         let mut results = Results {
             samples: rows.samples,
-            outputs: columns.count,
+            outputs: parts.count,
             derivatives: 0,
             y: Some(&mut table),
             dx: None,
             dp: None,
         };
-        let done = first.run(rows.samples, &arguments, &mut results, None);
-        columns.valid = done.is_ok();
-        columns.times += 1;
+        let done = parts
+            .first
+            .run(rows.samples, &arguments, &mut results, None);
+        parts.valid = done.is_ok();
+        parts.times += 1;
         done.map_err(|error| located(&self.model, error))?;
         Ok(true)
     }
 
-    /// Runs the second part of what is asked, once [`Session::holds`] has said that there is one.
+    /// Runs the second part, with derivatives or without them, once [`Session::holds`] has said that there is one.
     fn run_rows(
         &mut self,
-        asked: Asked,
+        (by, derivatives): (By, bool),
         rows: Rows<T>,
         p: &[T],
         seed: Option<&Strided<T>>,
         into: Gradient<T>,
     ) -> Result<()> {
         check_parameters(self.parameters.len(), Some(p.len()))?;
-        let Kept::Split { rest, columns, .. } = &mut self.held.0[asked as usize] else {
+        let Kept::Split(parts) = &mut self.held.0[by as usize] else {
             return Ok(());
         };
         let outputs = self.model.graph.outputs.len();
+        let program = match (derivatives, &mut parts.values) {
+            (true, _) => &mut parts.rest,
+            (false, Some(values)) => values,
+            (false, none) => {
+                let mut graph = parts.graph.clone();
+                graph.outputs.truncate(outputs);
+                graph.regions[0].results.truncate(outputs);
+                none.insert(self.engine.prepare_graph(&simplify(&graph))?)
+            }
+        };
         let behind = Behind {
             seed,
-            seeds: if seed.is_some() { outputs } else { 0 },
+            seeds: match by {
+                By::Gradient => outputs,
+                By::Jacobian => 0,
+            },
             columns: Rows {
-                x: &columns.values[..],
+                x: &parts.columns[..],
                 ..rows
             }
             .table(),
@@ -232,56 +257,53 @@ impl<T: Element> Session<T> {
         let mut results = Results {
             samples: rows.count,
             outputs,
-            derivatives: match asked {
-                Asked::Jacobian => outputs * self.parameters.len(),
+            derivatives: match (by, derivatives) {
+                (By::Jacobian, true) => outputs * self.parameters.len(),
                 _ => 0,
             },
             y: into.y,
             dx: into.dx,
             dp: into.dp,
         };
-        let done = rest.run(rows.count, &arguments, &mut results, None);
+        let done = program.run(rows.count, &arguments, &mut results, None);
         done.map_err(|error| located(&self.model, error))
     }
 
-    /// The two parts of what is asked; where there is one only, it is prepared as ever.
-    fn part(&mut self, asked: Asked) -> Result<Kept<T>> {
-        let parameters = self.parameters.clone();
-        let graph = match asked {
-            Asked::Value => self.model.graph.clone(),
-            Asked::Gradient => grad::cheapest_vjp(&self.model.graph, &parameters),
-            Asked::Jacobian => grad::cheapest_jacobian(&self.model.graph, &parameters),
+    /// The two parts; where there is one only, it is prepared as ever.
+    fn part(&mut self, by: By) -> Result<Kept<T>> {
+        let model = &self.model.graph;
+        let graph = match by {
+            By::Gradient => grad::cheapest_vjp(model, &self.parameters),
+            By::Jacobian => grad::cheapest_jacobian(model, &self.parameters),
         };
-        let ports = self.model.graph.ports.len();
-        let kept: Vec<bool> = graph
-            .ports
-            .iter()
-            .enumerate()
-            .map(|(i, port)| i < ports && !port.is_parameter())
-            .collect();
-        let Some(parts) = split(&graph, &kept) else {
-            match asked {
-                Asked::Value => {}
-                Asked::Gradient if self.sweeps[1].is_none() => {
-                    self.sweeps[1] = Some(self.engine.prepare_graph(&graph)?);
-                }
-                Asked::Jacobian if self.jacobian.is_none() => {
-                    self.jacobian = Some(self.engine.prepare_graph(&graph)?);
-                }
-                _ => {}
+        let inputs = graph.ports.iter().enumerate();
+        let kept = inputs.map(|(i, port)| i < model.ports.len() && !port.is_parameter());
+        let parts = split(&graph, &kept.collect::<Vec<bool>>());
+        // where it pays late, the whole comes first
+        if parts.as_ref().is_none_or(|parts| parts.pays > 2) {
+            let place = match by {
+                By::Gradient => &mut self.sweeps[1],
+                By::Jacobian => &mut self.jacobian,
+            };
+            if place.is_none() {
+                *place = Some(self.engine.prepare_graph(&graph)?);
             }
+        }
+        let Some(parts) = parts else {
             return Ok(Kept::Whole);
         };
-        Ok(Kept::Split {
+        Ok(Kept::Split(Box::new(Parts {
             first: self.engine.prepare_graph(&parts.first)?,
             rest: self.engine.prepare_graph(&parts.rest)?,
-            columns: Found {
-                count: parts.first.outputs.len(),
-                values: Vec::new(),
-                valid: false,
-                times: 0,
-            },
-        })
+            values: None,
+            graph: parts.rest,
+            pays: parts.pays,
+            runs: 0,
+            count: parts.first.outputs.len(),
+            columns: Vec::new(),
+            valid: false,
+            times: 0,
+        })))
     }
 }
 

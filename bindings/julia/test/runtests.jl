@@ -178,6 +178,14 @@ end
         NCG.run!(two)
         @test NCG.parameters(two) == NCG.parameters(one)
     end
+    # one process that has all three blocks brings together its own numbers
+    shared = start()
+    NCG.share!((own, all) -> (GC.gc(); copyto!(all, own)), shared, 3, 8)
+    @test NCG.run!(shared) in (:gradient, :loss, :step)
+    @test NCG.parameters(shared) ≈ [2, 0.5]
+    NCG.share!((own, all) -> throw(DomainError(length(own))), shared, 3, 8)
+    @test_throws DomainError NCG.run!(shared)
+    @test failure(() -> NCG.share!(copyto!, shared, 0, 8)).name == "NCG_ERR_ARGUMENT"
     added = NCG.Fit(model)
     NCG.add_data!(added, x[1:7, :], y[1:7])
     NCG.add_data!(added, x[8:20, :], y[8:20])
