@@ -3,6 +3,7 @@
 use ncg::ops::kernel::{Kernel, Operand};
 use ncg::ops::real::Real;
 use ncg::ops::{self, Role};
+use ncg::ops::{PAIRS, pair_kernels};
 use pulp::Arch;
 
 /// Functions, and how many units in the last place they may be off: in f64, and in f32 where they round once from f64.
@@ -304,4 +305,45 @@ fn every_instruction_set_gives_the_same_bits_in_blocks_as_alone() {
     same_bits_in_blocks(&points, f64::to_bits);
     let singles: Vec<f32> = points.iter().map(|x| *x as f32).collect();
     same_bits_in_blocks(&singles, |x| u64::from(x.to_bits()));
+}
+
+fn same_bits_in_pairs<T: Real>(points: &[T], bits: fn(T) -> u64) {
+    for (pair, names) in pair_kernels::<T>().iter().zip(PAIRS) {
+        each_arch(|arch, which| {
+            for length in [1, 3, 8, 13, 128] {
+                for block in points.chunks(length) {
+                    let mut out = [vec![T::ZERO; block.len()], vec![T::ZERO; block.len()]];
+                    let [first, second] = &mut out;
+                    (pair.block)(arch, block, [first, second]);
+                    for (place, out) in out.iter().enumerate() {
+                        let Role::Numeric {
+                            kernel: Some(kernel),
+                            ..
+                        } = names[place].row().role
+                        else {
+                            panic!("a function");
+                        };
+                        for (x, value) in block.iter().zip(out) {
+                            let alone = apply(&kernel, &[*x]);
+                            let same = bits(*value) == bits(alone)
+                                || value.to_f64().is_nan() && alone.to_f64().is_nan();
+                            assert!(
+                                same,
+                                "{} {x:?} on {which}: {value:?}, alone {alone:?}",
+                                names[place].name()
+                            );
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn two_functions_at_once_give_the_bits_of_each_alone() {
+    let points: Vec<f64> = points().into_iter().step_by(3).collect();
+    same_bits_in_pairs(&points, f64::to_bits);
+    let singles: Vec<f32> = points.iter().map(|x| *x as f32).collect();
+    same_bits_in_pairs(&singles, |x| u64::from(x.to_bits()));
 }

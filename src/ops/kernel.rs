@@ -43,6 +43,15 @@ pub struct Binary<T> {
     pub call: extern "sysv64" fn(T, T) -> T,
 }
 
+/// Two functions of one number that share most of their work.
+#[derive(Clone, Copy)]
+pub struct Pair<T> {
+    /// Each alone.
+    pub alone: [Unary<T>; 2],
+    /// Both over a block, to the same bits: argument, results.
+    pub block: fn(Arch, &[T], [&mut [T]; 2]),
+}
+
 /// The kernel of an operation in both element types.
 #[derive(Clone, Copy)]
 pub enum Kernel {
@@ -96,6 +105,17 @@ pub trait UnaryFn {
     }
 }
 
+/// Two functions of one number that share most of their work.
+pub trait PairFn {
+    /// The first alone.
+    type First: UnaryFn;
+    /// The second alone.
+    type Second: UnaryFn;
+
+    /// The values of both at `x`, without branches, where `x` is rare for neither: those of `fast`.
+    fn fast<T: Real>(x: T) -> (T, T);
+}
+
 /// A kernel's one-sample function of two arguments.
 pub trait BinaryFn {
     /// The value at `(a, b)`.
@@ -116,20 +136,24 @@ pub trait BinaryFn {
 
 /// The kernel that `F` defines.
 pub const fn unary<F: UnaryFn>() -> Kernel {
-    Kernel::Unary(
-        Unary {
-            scalar: F::apply::<f64>,
-            block: unary_block::<F, f64>,
-            #[cfg(target_arch = "x86_64")]
-            call: unary_call::<F, f64>,
-        },
-        Unary {
-            scalar: F::apply::<f32>,
-            block: unary_block::<F, f32>,
-            #[cfg(target_arch = "x86_64")]
-            call: unary_call::<F, f32>,
-        },
-    )
+    Kernel::Unary(alone::<F, f64>(), alone::<F, f32>())
+}
+
+const fn alone<F: UnaryFn, T: Real>() -> Unary<T> {
+    Unary {
+        scalar: F::apply::<T>,
+        block: unary_block::<F, T>,
+        #[cfg(target_arch = "x86_64")]
+        call: unary_call::<F, T>,
+    }
+}
+
+/// The kernel of the two functions of `F`.
+pub const fn pair<F: PairFn, T: Real>() -> Pair<T> {
+    Pair {
+        alone: [alone::<F::First, T>(), alone::<F::Second, T>()],
+        block: pair_block::<F, T>,
+    }
 }
 
 /// The kernel that `F` defines.
@@ -190,6 +214,31 @@ fn redo<F: UnaryFn, T: Real>(x: &[T], out: &mut [T]) {
     for (out, x) in out.iter_mut().zip(x) {
         if F::rare(*x) {
             *out = F::apply(*x);
+        }
+    }
+}
+
+fn pair_block<F: PairFn, T: Real>(arch: Arch, x: &[T], out: [&mut [T]; 2]) {
+    arch.dispatch(Loop::<_, F>((x, out), PhantomData));
+}
+
+impl<F: PairFn, T: Real> WithSimd for Loop<(&[T], [&mut [T]; 2]), F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (x, [first, second]) = self.0;
+        let mut rare = [false; 2];
+        for ((first, second), x) in first.iter_mut().zip(second.iter_mut()).zip(x) {
+            (*first, *second) = F::fast(*x);
+            rare[0] |= F::First::rare(*x);
+            rare[1] |= F::Second::rare(*x);
+        }
+        if rare[0] {
+            redo::<F::First, T>(x, first);
+        }
+        if rare[1] {
+            redo::<F::Second, T>(x, second);
         }
     }
 }

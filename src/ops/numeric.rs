@@ -1,8 +1,8 @@
 //! What the numeric operations compute, one sample at a time. IEEE 754 throughout; nothing is clamped.
 
-use super::elementary;
-use super::kernel::{BinaryFn, UnaryFn};
+use super::kernel::{BinaryFn, Pair, PairFn, UnaryFn, pair};
 use super::real::Real;
+use super::{Op, elementary};
 
 macro_rules! unary_fn {
     ($($(#[$doc:meta])* $name:ident($x:ident) = $body:expr;)*) => {
@@ -86,6 +86,35 @@ elementary_fn! {
         positive + (-x.abs()).exp().ln_1p()
     };
     Erf erf;
+}
+
+/// Two of these functions of the same number.
+macro_rules! pairs {
+    ($($name:ident $first:ident $second:ident $fast:ident;)*) => {
+        $(struct $name;
+        impl PairFn for $name {
+            type First = $first;
+            type Second = $second;
+            #[inline(always)]
+            fn fast<T: Real>(x: T) -> (T, T) {
+                let (first, second) = elementary::$fast(x.to_f64());
+                (T::of(first), T::of(second))
+            }
+        })*
+
+        /// The operations that have one kernel for two of them: each with its partner, in the order of the kernel's results.
+        pub const PAIRS: &[[Op; 2]] = &[$([Op::$first, Op::$second],)*];
+
+        /// The kernels of [`PAIRS`].
+        pub const fn pair_kernels<T: Real>() -> [Pair<T>; PAIRS.len()] {
+            [$(pair::<$name, T>(),)*]
+        }
+    };
+}
+
+pairs! {
+    SinCos Sin Cos sin_cos;
+    SinhCosh Sinh Cosh sinh_cosh;
 }
 
 /// The same of two arguments.

@@ -522,6 +522,10 @@ impl<T: Real> Inputs<T> for Arguments<'_, T> {
         }
     }
 
+    fn constant(&self, port: usize) -> Option<T> {
+        (port >= self.places.len() && self.seed.is_none()).then_some(T::ONE)
+    }
+
     fn first(&self, ports: &[usize], out: &mut [T]) {
         // the inputs of the model stand in the order of its ports, the seeds behind them
         let seeds = ports.partition_point(|port| *port < self.places.len());

@@ -74,18 +74,24 @@ fn halves(x: f64) -> (f64, f64, f64) {
 
 #[inline(always)]
 pub fn sinh(x: f64) -> f64 {
+    sinh_cosh(x).0
+}
+
+#[inline(always)]
+pub fn cosh(x: f64) -> f64 {
+    sinh_cosh(x).1
+}
+
+/// `sinh` and `cosh` of the same number.
+#[inline(always)]
+pub fn sinh_cosh(x: f64) -> (f64, f64) {
     let size = x.abs();
     let z = size * size;
     let inner = size + size * (z * polynomial(z, SINH));
     let (high, low, other) = halves(size);
     let outer = high + (low - other);
-    with_sign(if size < 1.0 { inner } else { outer }, x)
-}
-
-#[inline(always)]
-pub fn cosh(x: f64) -> f64 {
-    let (high, low, other) = halves(x.abs());
-    high + (low + other)
+    let sinh = with_sign(if size < 1.0 { inner } else { outer }, x);
+    (sinh, high + (low + other))
 }
 
 /// Where the exponential in `sigmoid` may overflow, underflow or be NaN.

@@ -12,7 +12,9 @@ mod power;
 
 pub use angle::{acos, asin, atan, atan2, rare_atan2, rare_tan, tan};
 pub use error::erf;
-pub use hyperbolic::{cosh, rare_sigmoid, rare_sinh, rare_softplus, sigmoid, sinh, softplus, tanh};
+pub use hyperbolic::{
+    cosh, rare_sigmoid, rare_sinh, rare_softplus, sigmoid, sinh, sinh_cosh, softplus, tanh,
+};
 pub use power::{pow, rare_pow};
 
 /// Adding it leaves the nearest integer in the low bits; taking it away again, that integer.
@@ -185,10 +187,25 @@ fn quarter_cos(x: f64, low: f64) -> f64 {
     w + (((1.0 - w) - half) + (z * (z * polynomial(z, COS)) - x * low))
 }
 
+/// `sin` and `cos` of the same number.
+#[inline(always)]
+pub fn sin_cos(x: f64) -> (f64, f64) {
+    let (turn, angle, low) = quadrant(x);
+    let both = (quarter_sin(angle, low), quarter_cos(angle, low));
+    let sin = at_turn(turn, both);
+    let sin = if x == 0.0 { x } else { sin };
+    (sin, at_turn(turn.wrapping_add(1), both))
+}
+
 /// The sine of an angle that is `turn` quarter turns further.
 #[inline(always)]
 fn sin_at(turn: u64, angle: f64, low: f64) -> f64 {
-    let (sin, cos) = (quarter_sin(angle, low), quarter_cos(angle, low));
+    at_turn(turn, (quarter_sin(angle, low), quarter_cos(angle, low)))
+}
+
+/// The same, of the sine and cosine of the angle.
+#[inline(always)]
+fn at_turn(turn: u64, (sin, cos): (f64, f64)) -> f64 {
     let value = if turn & 1 == 0 { sin } else { cos };
     f64::from_bits(value.to_bits() ^ (turn & 2) << 62)
 }
