@@ -1,13 +1,15 @@
 //! Networks that programs import: numeric graphs as procedures.
 //!
 //! A network is a function of the general graph like any other, written once however often it is called. Its weights are
-//! ports, which every function can read: calls, closures and loops carry none of them.
+//! ports, which every function can read: calls, closures and loops carry none of them. Branches, loops and linear algebra of
+//! the network stay what they are.
 
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result, Span};
 use crate::graph::{
-    Builder, Function, FunctionId, Graph, NodeId, NodeKind, Port, PortKind, RegionId, Type, flatten,
+    Arms, Builder, Copier, Function, FunctionId, Graph, Linear, NodeId, NodeKind, Port, PortKind,
+    RegionId, Type, verify_numeric,
 };
 use crate::ops::Op;
 use crate::syntax::ast::{Constant, Weight};
@@ -18,33 +20,32 @@ pub trait Networks {
     fn network(&self, file: &str) -> Result<Graph>;
 }
 
-/// A numeric graph without branches and loops, which a general graph can hold.
+/// A numeric graph that a general graph can hold.
 #[derive(Clone, Debug)]
 pub struct Network {
     graph: Arc<Graph>,
 }
 
 impl Network {
-    /// The network of a numeric graph. Of branches both arms are computed.
+    /// The network of a numeric graph.
     ///
     /// # Errors
-    /// `Unsupported` for a graph with loops or decompositions of matrices, and for one without outputs.
+    /// `Format` for a graph that is not numeric; `Unsupported` for a part of a derivative or of a sum over a batch, and for a
+    /// graph without outputs.
     pub fn new(graph: Graph) -> Result<Network> {
-        let branches = |kind: &NodeKind| matches!(kind, NodeKind::If(..));
-        let graph = match graph.nodes.iter().any(|node| branches(&node.kind)) {
-            true => flatten(&graph),
-            false => graph,
-        };
-        let straight = |kind: &NodeKind| {
+        verify_numeric(&graph)?;
+        let refuse = |what: &str| Err(Error::new(ErrorKind::Unsupported, what));
+        let whole = |kind: &NodeKind| {
             matches!(
                 kind,
-                NodeKind::Port(_) | NodeKind::Constant(_) | NodeKind::Op(_)
+                NodeKind::Reverse(_)
+                    | NodeKind::Linear(Linear::Cofactors { .. })
+                    | NodeKind::Op(Op::BatchSum | Op::BatchCount)
             )
         };
-        let refuse = |what: &str| Err(Error::new(ErrorKind::Unsupported, what));
-        if !graph.nodes.iter().all(|node| straight(&node.kind)) {
+        if graph.nodes.iter().any(|node| whole(&node.kind)) {
             return refuse(
-                "it holds loops that hang on data, or decompositions of matrices, which cannot be imported: write that part in Scheme",
+                "it holds a derivative, or works on all samples at once, and cannot be called for one: import the network itself",
             );
         }
         if graph.outputs.is_empty() {
@@ -98,37 +99,35 @@ impl Network {
         let params = builder.open_function(inputs.len());
         // what has no place of its own counts to the place of the call
         builder.span = Span::default();
-        let one = builder.constant(Constant::Real(1.0));
-        let (mut arguments, mut weights) = (params.iter(), weights.iter());
+        let called = builder.constant(Constant::Symbol(name.clone()));
+        let (mut arguments, mut weights) = (params.iter().zip(&inputs), weights.iter());
+        let results: Vec<NodeId> = graph.outputs.iter().map(|output| output.node).collect();
+        let mut copier = Copier::new(graph, RegionId(0), &results, Arms::Keep);
         let mut given: Vec<NodeId> = Vec::with_capacity(graph.ports.len());
         for port in &graph.ports {
-            let (kind, args, ty) = match port.kind {
-                // a network computes in reals, whatever numbers it is called with
+            given.push(match port.kind {
                 PortKind::Input => {
-                    let argument = arguments.next().copied().into_iter();
-                    let args = argument.chain([one]).collect();
-                    (NodeKind::Op(Op::Mul), args, Type::General)
+                    let (argument, input) = arguments.next().unzip();
+                    let input = input.cloned().unwrap_or_default();
+                    let input = builder.constant(Constant::Symbol(input));
+                    let args = argument.copied().into_iter().chain([called, input]);
+                    // a network computes in reals, whatever numbers it is called with
+                    let kind = NodeKind::Op(Op::NetworkInput);
+                    builder.push(kind, args.collect(), Type::REAL)
                 }
                 PortKind::Parameter { .. } => {
                     let port = weights.next().map_or(0, |port| *port as u32);
-                    (NodeKind::Port(port), vec![], Type::REAL)
-                }
-            };
-            given.push(builder.push(kind, args, ty));
-        }
-        let mut map: Vec<NodeId> = Vec::with_capacity(graph.nodes.len());
-        for node in &graph.nodes {
-            map.push(match &node.kind {
-                NodeKind::Port(port) => given[*port as usize],
-                NodeKind::Constant(constant) => builder.constant(constant.clone()),
-                kind => {
-                    let args = node.args.iter().map(|arg| map[arg.index()]).collect();
-                    builder.push(kind.clone(), args, Type::General)
+                    builder.push(NodeKind::Port(port), vec![], Type::REAL)
                 }
             });
         }
-        let outputs = graph.outputs.iter().map(|output| map[output.node.index()]);
-        let outputs: Vec<NodeId> = outputs.collect();
+        for (node, place) in graph.nodes.iter().zip(0..) {
+            if let NodeKind::Port(port) = node.kind {
+                copier.set(NodeId(place), given[port as usize]);
+            }
+        }
+        copier.nodes(builder, RegionId(0));
+        let outputs: Vec<NodeId> = results.iter().map(|node| copier.get(*node)).collect();
         let value = match outputs[..] {
             [one] => one,
             _ => builder.push(NodeKind::Op(Op::List), outputs, Type::General),

@@ -291,6 +291,49 @@ fn without_a_window_added_rows_are_data() {
     assert!(all.report().unwrap().observations == 400);
 }
 
+/// Rows that were added and not run are part of the data hash and of the checkpoint, which tells where the next run begins.
+#[test]
+fn rows_that_wait_are_part_of_the_fit() {
+    let _turn = turn();
+    let data = oscillator(&mut Random(5), 200);
+    let mut weighted = data.clone();
+    weighted.weights = (0..200).map(|i| 1.0 + f64::from(i) / 100.0).collect();
+    for data in [data, weighted] {
+        let mut all = whole(OSCILLATOR, &part(&data, 0, 120), &[]);
+        let before = all.data_hash();
+        add(&mut all, part(&data, 120, 150));
+        add(&mut all, part(&data, 150, 200));
+        assert_ne!(all.data_hash(), before);
+        let mut other = whole(OSCILLATOR, &data, &[]);
+        assert_eq!(all.data_hash(), other.data_hash());
+        // nothing but rows that wait
+        let mut waiting = fitter(OSCILLATOR, &[]);
+        add(&mut waiting, part(&data, 0, 70));
+        add(&mut waiting, part(&data, 70, 200));
+        assert_eq!(waiting.data_hash(), other.data_hash());
+        let text = all.checkpoint().unwrap();
+        let mut fewer = whole(OSCILLATOR, &part(&data, 0, 120), &[]);
+        let message = fewer.resume(&text).unwrap_err().message;
+        assert!(message.contains("other data"), "{message}");
+        other.resume(&text).unwrap();
+        assert_eq!(other.checkpoint().unwrap(), text);
+        waiting.resume(&text).unwrap();
+        for fitter in [&mut all, &mut other, &mut waiting] {
+            run(fitter).unwrap();
+        }
+        let bits = |fitter: &Fitter| -> Vec<u64> {
+            params(fitter).iter().map(|value| value.to_bits()).collect()
+        };
+        assert_eq!(bits(&other), bits(&all));
+        assert_eq!(bits(&waiting), bits(&all));
+        let iterations = |fitter: &Fitter| fitter.report().unwrap().outcome.iterations;
+        assert_eq!(iterations(&other), iterations(&all));
+        assert_eq!(iterations(&waiting), iterations(&all));
+        let cut = text.replace("begin ", "begin 3ff0000000000000 ");
+        assert!(fewer.resume(&cut).is_err() && other.resume(&cut).is_err());
+    }
+}
+
 #[test]
 fn what_a_stream_cannot_do_says_why() {
     let _turn = turn();

@@ -88,11 +88,66 @@ fn says(message: &str, part: &str) {
 
 #[test]
 fn what_cannot_be_read_is_refused_by_name() {
-    for operator in ["ArgMax", "Resize", "NonZero", "Hardmax"] {
+    for operator in ["NonZero", "Unique", "GridSample", "Bernoulli"] {
         says(
             &refused(node(operator, &["x"], &["y"]), vec![]),
             "is not one that can be read",
         );
+    }
+    let sized = |node: NodeProto| {
+        let all = vec![list("sizes", &[1, 2, 8])];
+        refused(node, all)
+    };
+    let resize = || node("Resize", &["x", "", "", "sizes"], &["y"]);
+    // a size for the samples
+    says(&sized(resize()), "the samples");
+    let resize = || ints(resize(), "axes", &[0, 1, 2]);
+    says(&sized(resize()), "the samples");
+    let resize = || {
+        ints(
+            node("Resize", &["x", "", "", "sizes"], &["y"]),
+            "axes",
+            &[1],
+        )
+    };
+    let size = |size: i64| vec![list("sizes", &[size])];
+    says(
+        &refused(int(resize(), "antialias", 1), size(3)),
+        "antialias",
+    );
+    says(
+        &refused(word(resize(), "mode", "blurred"), size(3)),
+        "\"blurred\"",
+    );
+    let cut = "tf_crop_and_resize";
+    says(
+        &refused(
+            word(resize(), "coordinate_transformation_mode", cut),
+            size(3),
+        ),
+        cut,
+    );
+    says(
+        &refused(word(resize(), "nearest_mode", "up"), size(3)),
+        "\"up\"",
+    );
+    for wrong in [0, -1, 1 << 40, i64::MAX, i64::MIN] {
+        refused(resize(), size(wrong));
+    }
+    says(&refused(node("Resize", &["x"], &["y"]), vec![]), "inputs");
+    says(
+        &refused(node("ArgMax", &["x"], &["y"]), vec![]),
+        "the samples",
+    );
+    refused(int(node("ArgMax", &["x"], &["y"]), "axis", 3), vec![]);
+    for wrong in [5, -1, i64::MAX] {
+        let top = node("TopK", &["x", "k"], &["y", "places"]);
+        says(&refused(top, vec![list("k", &[wrong])]), "0 to 4 elements");
+        let hot = node("OneHot", &["k", "d", "v"], &["y"]);
+        let depth = whole("d", if wrong == 5 { 0 } else { wrong });
+        refused(hot, vec![list("k", &[1]), depth, list("v", &[0, 1])]);
+        let blocks = int(node("DepthToSpace", &["x"], &["y"]), "blocksize", wrong);
+        refused(blocks, vec![]);
     }
     let shape = |name: &str, sizes: &[i64], of: &str| {
         let fill = node("ConstantOfShape", &[&format!("{name} shape")], &[of]);

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define VECTORS _Pragma("omp simd")
 
@@ -122,4 +123,24 @@ void heat(ptrdiff_t n, const double *restrict x, const double *p, double *restri
         }
     }
     dp[0] = dd;
+}
+
+/* A population: one set of parameters after the other, of `count` parameters each, over the same samples. */
+
+typedef void kernel(ptrdiff_t, const double *, const double *, double *, double *);
+
+void members(kernel *f, ptrdiff_t sets, ptrdiff_t count, ptrdiff_t n, const double *x, const double *p, double *y, double *dp) {
+    for (ptrdiff_t m = 0; m < sets; m++) f(n, x, p + m * count, y + m * n, dp + m * count);
+}
+
+typedef int32_t gradient(void *session, int64_t n, const double *x, int64_t, int64_t, const double *p, const double *, int64_t, int64_t,
+                         double *y, int64_t, int64_t, double *, int64_t, int64_t, double *dp, void **);
+
+/* The same through ncg_grad_f64; the first status that is not 0. */
+int32_t ncg_members(gradient *f, void *session, ptrdiff_t sets, ptrdiff_t count, int64_t n, const double *x, const double *p, double *y,
+                    double *dp) {
+    int32_t status = 0;
+    for (ptrdiff_t m = 0; m < sets && !status; m++)
+        status = f(session, n, x, 1, n, p + m * count, 0, 0, 0, y + m * n, 1, 1, 0, 0, 0, dp + m * count, 0);
+    return status;
 }

@@ -32,6 +32,8 @@ pub(super) struct Checkpoint {
     pub state: State,
     /// The rows of a stream and what is left of those that are gone, if the fit is one.
     pub stream: Option<Kept>,
+    /// The coordinates at which the next run begins, if rows came behind a run and all are kept.
+    pub begin: Option<Vec<f64>>,
 }
 
 /// A stream: all that cannot be given again.
@@ -123,6 +125,9 @@ impl Checkpoint {
         if let Some(kept) = &self.stream {
             kept.write(&mut lines);
         }
+        if let Some(begin) = &self.begin {
+            lines.reals("begin", begin);
+        }
         lines.0 + "end\n"
     }
 
@@ -207,6 +212,10 @@ impl Checkpoint {
                 true => Some(Kept::read(&fields)?),
                 false => None,
             },
+            begin: match fields.0.contains_key("begin") {
+                true => Some(fields.reals("begin")?),
+                false => None,
+            },
         })
     }
 
@@ -214,7 +223,8 @@ impl Checkpoint {
     pub fn fits(&self, n: usize) -> bool {
         let all = |lengths: &[usize]| lengths.iter().all(|length| *length == n);
         let some = |length: usize| length == 0 || length == n;
-        match &self.state {
+        let begins = self.begin.as_ref().is_none_or(|begin| begin.len() == n);
+        let state = match &self.state {
             State::New => true,
             State::LevMar(s) => {
                 all(&[s.start.len(), s.params.len()])
@@ -228,7 +238,8 @@ impl Checkpoint {
             State::Adam(s) => {
                 all(&[s.params.len(), s.mean.len(), s.square.len()]) && some(s.best.len())
             }
-        }
+        };
+        begins && state
     }
 }
 

@@ -83,11 +83,18 @@ impl Job<'_, '_> {
             None => &mut problem,
         };
         let mut problem = Mapped::new(problem, self.mapping, Space::Values);
+        let mut triangle = vec![0.0; triangle_len(n)];
+        if let Some(loss) = problem.reduced(&outcome.params, Some(&mut triangle))? {
+            if squares {
+                outcome.loss = loss;
+            }
+            outcome.triangle = Some(triangle);
+            return Ok(None);
+        }
         let blocks = (0..problem.block_count()).map(|block| problem.block_len(block));
         let most = blocks.max().unwrap_or(0);
         let (mut residuals, mut jacobian) = (vec![0.0; most], vec![0.0; most * n]);
         let mut work = vec![0.0; reduce_work_len(most, n)];
-        let mut triangle = vec![0.0; triangle_len(n)];
         let (mut loss, mut influence) = (0.0, Influence::default());
         for block in 0..problem.block_count() {
             let m = problem.block_len(block);

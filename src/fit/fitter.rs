@@ -21,7 +21,7 @@ use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::PortKind;
 use crate::options::Options;
-use crate::session::Session;
+use crate::session::{Session, Traffic};
 
 /// A session in the precision that was asked for.
 pub(super) enum AnySession {
@@ -51,7 +51,7 @@ pub struct Fitter {
     pub(super) model: Arc<Model>,
     options: Options,
     pub(super) plan: Plan,
-    session: AnySession,
+    pub(super) session: AnySession,
     free: Vec<Free>,
     pub(super) data: Option<Data>,
     /// Whether the data, or rows that were added, have weights.
@@ -107,6 +107,14 @@ impl Fitter {
         match &self.session {
             AnySession::F64(session) => session.describe(),
             AnySession::F32(session) => session.describe(),
+        }
+    }
+
+    /// How much work the data have been where the session computes, if they stay there.
+    pub fn traffic(&self) -> Traffic {
+        match &self.session {
+            AnySession::F64(session) => session.traffic(),
+            AnySession::F32(session) => session.traffic(),
         }
     }
 

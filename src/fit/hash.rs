@@ -21,7 +21,12 @@ impl Hash {
 
     /// Adds how many numbers there are, and their bits.
     pub fn numbers(&mut self, numbers: &[f64]) {
-        self.bytes(&(numbers.len() as u64).to_le_bytes());
+        self.numbers_from(numbers.len(), numbers.iter().copied());
+    }
+
+    /// The same of `count` numbers that do not lie side by side.
+    pub fn numbers_from(&mut self, count: usize, numbers: impl Iterator<Item = f64>) {
+        self.bytes(&(count as u64).to_le_bytes());
         for number in numbers {
             self.bytes(&number.to_bits().to_le_bytes());
         }

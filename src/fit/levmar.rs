@@ -136,7 +136,7 @@ pub fn minimize(
             "there are no residuals to fit",
         ));
     }
-    let mut w = Workspace::new(problem)?;
+    let mut w = Workspace::new(problem);
     let first_iteration = state.iterations;
     w.start(problem, &state.params, bounds)?;
     let start_loss = *state.start_loss.get_or_insert(w.loss);
@@ -302,7 +302,7 @@ pub fn lockstep(
         crowd.look_at(i);
         let mut member = Member {
             state: State::new(start),
-            workspace: Workspace::new(crowd)?,
+            workspace: Workspace::new(crowd),
             next: None,
             end: None,
         };

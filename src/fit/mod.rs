@@ -27,12 +27,14 @@ pub mod levmar;
 mod linalg;
 pub mod loss;
 pub mod mapping;
+mod measure;
 pub mod objective;
 mod plan;
 pub mod plot;
 pub mod problem;
 pub mod profile;
 pub mod quantile;
+mod reduced;
 pub mod report;
 mod resume;
 pub mod shared;
@@ -78,6 +80,12 @@ pub trait Residuals {
         residuals: &mut [f64],
         jacobian: Option<&mut [f64]>,
     ) -> Result<()>;
+
+    /// The sum of the squared residuals of all blocks at `p`; `triangle`, of [`triangle_len`] entries, becomes what [`reduce`] makes
+    /// of them and their Jacobian. `None` for a problem that does not reduce them itself, and has left `triangle` as it was.
+    fn reduced(&mut self, _p: &[f64], _triangle: Option<&mut [f64]>) -> Result<Option<f64>> {
+        Ok(None)
+    }
 
     /// What residual `row` of a block belongs to, for messages: a row of the data.
     fn place(&self, _block: usize, row: usize) -> String {

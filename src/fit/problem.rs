@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Residuals;
 use super::diagnose::first_bad_operation;
 use super::loss::{Kind, Loss, Whitening, deviance};
+use super::reduced::Reduced;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grad;
 use crate::graph::verify_numeric;
@@ -107,18 +108,18 @@ const MOST_SEATS: usize = 1 << 13;
 ///
 /// An evaluation is never cut short: half of one would look like another loss. A request to stop waits for its end.
 pub struct Problem<'a, T: Element> {
-    session: &'a mut Session<T>,
+    pub(super) session: &'a mut Session<T>,
     pub(super) loss: Loss,
     pub(super) whitening: Option<&'a Whitening>,
     /// What the rows are.
     pub rows: Rows,
     /// Inputs in the session's precision.
     x: Cow<'a, [T]>,
-    data: &'a Data,
+    pub(super) data: &'a Data,
     /// Numbers in the model's value.
-    outputs: usize,
+    pub(super) outputs: usize,
     /// Targets of a sample.
-    targets: usize,
+    pub(super) targets: usize,
     /// Samples of a block; the last of a section may have fewer.
     block_samples: usize,
     /// Samples of a section, each of which begins with a block of its own; the last may have fewer.
@@ -136,6 +137,8 @@ pub struct Problem<'a, T: Element> {
     jacobian: Vec<T>,
     /// Many sets of parameters, evaluated at once.
     seats: Option<Seats<T>>,
+    /// The same, where the session reduces what it evaluates.
+    pub(super) reduced: Option<Reduced>,
 }
 
 /// Values and Jacobian at many sets of parameters, one of which is looked at.
@@ -203,6 +206,7 @@ impl<'a, T: Element> Problem<'a, T> {
             p: fixed.iter().map(|p| T::of(*p)).collect(),
             jacobian: Vec::new(),
             seats: None,
+            reduced: None,
         })
     }
 }
@@ -216,6 +220,11 @@ impl<T: Element> Problem<'_, T> {
         let section = self.section_samples - within;
         let left = section.min(self.data.samples - first);
         (first, self.block_samples.min(left))
+    }
+
+    /// Whether all samples are one section.
+    pub(super) fn is_one_section(&self) -> bool {
+        self.section_samples >= self.data.samples
     }
 
     /// How many blocks a section has; the last may have fewer.
@@ -259,6 +268,9 @@ impl<T: Element> Problem<'_, T> {
     /// Whether many sets of parameters can be evaluated in one call, and how many of them keep memory small; `None` where it is
     /// not worth it.
     pub(super) fn seats(&self) -> Option<usize> {
+        if let Some(seats) = self.reduced_seats() {
+            return Some(seats);
+        }
         let entries = self.outputs * (self.p.len() + 1) * self.data.samples;
         let one_block = self.whitening.is_none() && self.data.samples <= self.block_samples;
         (one_block && self.session.model().is_numeric())
@@ -268,6 +280,9 @@ impl<T: Element> Problem<'_, T> {
     /// Evaluates the model and its Jacobian at all of these sets of its parameters; [`Problem::look_at`] says which one the next
     /// evaluations are of.
     pub(super) fn seat(&mut self, p: Vec<T>) -> Result<()> {
+        if self.reduced_seats().is_some() {
+            return self.seat_reduced(&p);
+        }
         let mut seats = match self.seats.take() {
             Some(seats) => seats,
             None => Seats {
@@ -296,6 +311,9 @@ impl<T: Element> Problem<'_, T> {
     pub(super) fn look_at(&mut self, member: usize) {
         if let Some(seats) = &mut self.seats {
             seats.member = member;
+        }
+        if let Some(reduced) = &mut self.reduced {
+            reduced.member = member;
         }
     }
 
@@ -483,6 +501,10 @@ impl<T: Element> Residuals for Problem<'_, T> {
             }
         }
         Ok(())
+    }
+
+    fn reduced(&mut self, p: &[f64], triangle: Option<&mut [f64]>) -> Result<Option<f64>> {
+        self.triangle_of(p, triangle)
     }
 
     fn place(&self, block: usize, row: usize) -> String {

@@ -15,17 +15,14 @@ use crate::error::{Error, ErrorKind, Result};
 type Saver = dyn FnMut(State, (u64, u64)) -> Result<()>;
 
 impl Fitter {
-    /// The hash of the data: inputs, targets, weights and covariance; of a stream that does not keep them all, of its rows.
+    /// The hash of the data: inputs, targets, weights and covariance, with rows that were added and not run yet; of a stream that
+    /// does not keep them all, of its rows.
     pub fn data_hash(&self) -> String {
         if let Some(hash) = self.window.hash {
             return hash.text();
         }
         let mut hash = Hash::default();
-        if let Some(data) = &self.data {
-            for numbers in [&data.x, &data.y, &data.weights] {
-                hash.numbers(numbers);
-            }
-        }
+        self.hash_rows(&mut hash);
         if let Some(whitening) = &self.whitening {
             hash.numbers(whitening.triangle());
         }
@@ -75,6 +72,10 @@ impl Fitter {
             seconds: self.seconds,
             state: self.state.clone(),
             stream: self.kept()?,
+            begin: match self.window.hash {
+                None => self.window.estimate.clone(),
+                Some(_) => None,
+            },
         })
     }
 
@@ -112,8 +113,9 @@ impl Fitter {
         if self.blocks.is_some() && checkpoint.restarted() {
             return other("a later strategy of its optimizer, which a shared fit does not use");
         }
-        if let Some(kept) = checkpoint.stream {
-            self.take_up(kept, moving)?;
+        match checkpoint.stream {
+            Some(kept) => self.take_up(kept, moving)?,
+            None => self.window.estimate = checkpoint.begin,
         }
         self.reset();
         self.iterations = checkpoint.iterations;

@@ -83,11 +83,7 @@ impl Fitter {
         }
         if window.is_some() && self.window.hash.is_none() {
             let mut hash = Hash::default();
-            if let Some(data) = &self.data {
-                for numbers in [&data.x, &data.y, &data.weights] {
-                    hash.numbers(numbers);
-                }
-            }
+            self.hash_rows(&mut hash);
             self.window.hash = Some(hash);
         }
         (self.weighted, self.noise) = (width.weights > 0, noise);
@@ -170,6 +166,35 @@ impl Fitter {
         self.state = State::New;
         self.found = None;
         self.profiles = None;
+    }
+
+    /// Adds all rows to a hash, those first that are data; it is that of data which hold them all.
+    pub(super) fn hash_rows(&self, hash: &mut Hash) {
+        let (none, pending) = (Data::default(), &self.window.pending);
+        let (Some(data), Ok(width)) = (
+            self.data
+                .as_ref()
+                .or((!pending.is_empty()).then_some(&none)),
+            self.width(self.weighted),
+        ) else {
+            return;
+        };
+        let mut first = 0;
+        for (settled, count) in [
+            (&data.x, width.inputs),
+            (&data.y, width.targets),
+            (&data.weights, width.weights),
+        ] {
+            let added = pending.len() / width.all().max(1);
+            let columns = (0..count).flat_map(|column| {
+                let rows = pending.chunks_exact(width.all());
+                let settled = settled.chunks_exact(data.samples.max(1)).nth(column);
+                let added = rows.map(move |row| row[first + column]);
+                settled.unwrap_or(&[]).iter().copied().chain(added)
+            });
+            hash.numbers_from(settled.len() + count * added, columns);
+            first += count;
+        }
     }
 
     /// Puts added rows into the data.

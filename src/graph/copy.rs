@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::live::Live;
 use super::schedule::schedule;
 use super::{Builder, Elem, Graph, Node, NodeId, NodeKind, Output, RegionId, Type};
+use crate::error::Span;
 use crate::ops::{Emit, OnnxForm, Op, linear_values};
 use crate::syntax::ast::Constant;
 
@@ -45,6 +46,8 @@ pub struct Copier<'a> {
     dropped: bool,
     /// Linear algebra on matrices of this side or less becomes scalar operations.
     written: usize,
+    /// The place that all copies come from, if it is not that of what they are copies of.
+    span: Option<Span>,
 }
 
 impl<'a> Copier<'a> {
@@ -95,7 +98,19 @@ impl<'a> Copier<'a> {
             },
             dropped: false,
             written: 0,
+            span: None,
         }
+    }
+
+    /// The same copy, all of whose nodes come from `span`.
+    pub fn from(mut self, span: Span) -> Copier<'a> {
+        self.span = Some(span);
+        self
+    }
+
+    /// Where the copy of a node comes from.
+    fn place(&self, id: NodeId) -> Span {
+        self.span.unwrap_or(self.source.node(id).span)
     }
 
     /// Says what a node of the source is in the copy.
@@ -143,7 +158,7 @@ impl<'a> Copier<'a> {
 
     fn node(&mut self, builder: &mut Builder, id: NodeId) {
         let node = self.source.node(id);
-        builder.span = node.span;
+        builder.span = self.place(id);
         match node.kind {
             NodeKind::If(then, otherwise) => {
                 let test = self.get(node.args[0]);
@@ -252,7 +267,7 @@ impl<'a> Copier<'a> {
             self.dropped = true;
             return values;
         }
-        builder.span = self.source.node(id).span;
+        builder.span = self.place(id);
         builder.branch(test, then, otherwise)
     }
 
@@ -351,7 +366,7 @@ impl<'a> Copier<'a> {
             self.values.insert(id, inits);
             return;
         }
-        builder.span = self.source.node(id).span;
+        builder.span = self.place(id);
         let values = builder.repeat(changing(&inits), head, next);
         self.map[id.index()] = values.first().map(|get| builder.graph().node(*get).args[0]);
         self.values.insert(id, merged(inits, values, &constant));
@@ -399,7 +414,7 @@ impl<'a> Copier<'a> {
         let results: Vec<NodeId> = results.iter().map(|node| self.get(*node)).collect();
         self.dropped |= results.iter().zip(&opened.carries).any(|(a, b)| a == b);
         let back = builder.close_region(results);
-        builder.span = self.source.node(id).span;
+        builder.span = self.place(id);
         let values = builder.reverse(opened.of, changing(&inits), back);
         self.values.insert(id, merged(inits, values, &constant));
     }

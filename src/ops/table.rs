@@ -179,6 +179,8 @@ table! {
     // the options, then their weights; what checks those: they, and how many there have to be
     SoftChoice "soft-choice" 3 MANY, Structural, NoForm, INTERNAL;
     SoftWeights "soft-weights" 2 Some(2), Structural, NoForm, INTERNAL;
+    // an argument of a network as a real; the names of the network and of its input
+    NetworkInput "network-input" 3 Some(3), Structural, NoForm, INTERNAL;
 
     // lists
     Cons "cons" 2 Some(2), Structural, NoForm, PUBLIC;

@@ -23,6 +23,11 @@ pub fn not_a_number(op: Op, what: &str) -> String {
     format!("\"{}\" is arithmetic: it cannot take {what}", op.name())
 }
 
+/// An argument of a network that is no number.
+pub fn network_argument(network: &str, input: &str, what: &str) -> String {
+    format!("the network \"{network}\" takes one number as its argument \"{input}\", not {what}")
+}
+
 /// Something else than an operation needs, such as a pair.
 pub fn needs(op: Op, wanted: &str, what: &str) -> String {
     format!("\"{}\" needs {wanted}, not {what}", op.name())

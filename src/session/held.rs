@@ -83,6 +83,7 @@ struct Parts<T> {
 impl<T: Element> Session<T> {
     /// Says that the inputs of calls with [`Rows`] are others from now on.
     pub(crate) fn release(&mut self) {
+        self.resident = None;
         for kept in &mut self.held.0 {
             if let Kept::Split(parts) = kept {
                 (parts.valid, parts.runs) = (false, 0);

@@ -3,6 +3,7 @@
 mod crowd;
 mod general;
 mod held;
+mod resident;
 mod table;
 
 use std::borrow::Cow;
@@ -19,6 +20,9 @@ use crate::options::Options;
 
 pub use crowd::Crowd;
 pub(crate) use held::Rows;
+pub use resident::Traffic;
+pub(crate) use resident::{Column, Parts};
+use resident::{Keeping, Resident};
 pub(crate) use table::apart;
 pub use table::{Columns, ColumnsMut, Strided, StridedMut};
 
@@ -73,7 +77,10 @@ impl Engine {
             Ok(loaded) => Ok(Engine::OnnxRuntime {
                 config,
                 version: loaded.version,
-                chunk: options.int("chunk") as usize,
+                chunk: match options.is_set("chunk") {
+                    true => options.int("chunk") as usize,
+                    false => ort::default_chunk(device),
+                },
                 limits: tagged::Limits::of(options),
             }),
             // a library or a device that was asked for by name is never replaced silently
@@ -150,7 +157,7 @@ enum Derivatives {
 }
 
 /// The element types that sessions come in.
-pub trait Element: Real {
+pub trait Element: Real + ort::Element {
     /// `"f64"` or `"f32"`.
     const NAME: &'static str;
     /// Numbers in this precision: the same memory where they have it already.
@@ -241,6 +248,10 @@ pub struct Session<T: Element> {
     jacobian: Option<Box<dyn Program<T>>>,
     /// What is computed once for inputs that stay the same.
     held: held::Held<T>,
+    keeping: Keeping,
+    /// The samples of a fit, if they stay where this computes.
+    resident: Option<Resident>,
+    traffic: Traffic,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -250,7 +261,7 @@ enum Place {
 }
 
 impl<T: Element> Session<T> {
-    /// Prepares a model. Options: `engine`, `device`, `threads`, `machine_code`, `onnxruntime`, `chunk`, `max_steps`; for the
+    /// Prepares a model. Options: `engine`, `device`, `threads`, `machine_code`, `onnxruntime`, `chunk`, `max_steps`, `resident`; for the
     /// tagged engine `max_depth` and `max_heap` too.
     pub fn new(model: Arc<Model>, options: &Options) -> Result<Session<T>> {
         let engine = Engine::choose(&model, options)?;
@@ -280,6 +291,9 @@ impl<T: Element> Session<T> {
             sweeps: [None, None, None],
             jacobian: None,
             held: held::Held::new(),
+            keeping: Keeping::named(options.str("resident")),
+            resident: None,
+            traffic: Traffic::default(),
         })
     }
 
@@ -506,6 +520,10 @@ impl<T: Real> Inputs<T> for Arguments<'_, T> {
             (None, Some(seed)) => seed.contiguous(port - self.places.len(), start, count),
             _ => None,
         }
+    }
+
+    fn constant(&self, port: usize) -> Option<T> {
+        (port >= self.places.len() && self.seed.is_none()).then_some(T::ONE)
     }
 
     fn first(&self, ports: &[usize], out: &mut [T]) {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::decide::{Decision, Decisions, Site, Start};
+use super::network::Numbers;
 use super::repeat::{Mode, Repeat};
 use super::slots::Slots;
 use super::tail::Tails;
@@ -35,6 +36,7 @@ pub fn run(prepared: &Prepared, ports: &[Port], given: &[Given], limits: Limits)
             graph,
             limits,
             tails: &prepared.tails,
+            networks: &prepared.networks,
             builder,
             heap,
             inputs,
@@ -187,10 +189,12 @@ pub struct Machine<'a> {
     pub graph: &'a Graph,
     pub limits: Limits,
     pub tails: &'a Tails,
+    /// For each function that is a network, what it computes.
+    pub networks: &'a [Option<Numbers>],
     pub builder: Builder,
     pub heap: Heap,
     /// The values of the graph's inputs.
-    inputs: Vec<Val>,
+    pub inputs: Vec<Val>,
     /// The lists of constants so far: each is built once.
     constants: HashMap<NodeId, Val>,
     /// Where in an activation the value of a node lies.
@@ -210,7 +214,7 @@ pub struct Machine<'a> {
     pub decided: Option<(Start, Decision)>,
     /// The open loops, innermost last.
     pub repeats: Vec<Repeat>,
-    steps: usize,
+    pub steps: usize,
     /// How many branches on data are open.
     pub branches: usize,
     /// Where the node stands that is being evaluated.
@@ -471,6 +475,10 @@ impl Machine<'_> {
 
     /// Calls a function on its captures and arguments.
     fn call(&mut self, id: NodeId, function: FunctionId, mut args: Vec<Val>) -> Result<()> {
+        let networks = self.networks;
+        if let Some(network) = &networks[function.0 as usize] {
+            return self.compute(id, function, network, &args);
+        }
         let row = &self.graph.functions[function.0 as usize];
         if row.rest {
             let fixed = row.captures.len() + row.params.len();

@@ -1,6 +1,7 @@
 //! General graph → numeric graph: an online partial evaluator (Jones, Gomard, Sestoft, "Partial evaluation", 1993) in which
 //! structure is concrete and numbers are symbolic. Closures, lists and symbols live only while it runs; what is left is
-//! arithmetic on the ports.
+//! arithmetic on the ports. Networks, which compute numbers from numbers alone, are copied as they are, with their branches and
+//! loops.
 //!
 //! It is a machine with a stack of its own: the depth of the program's recursion is bounded by a setting.
 
@@ -9,6 +10,7 @@ mod decide;
 mod finish;
 mod join;
 mod machine;
+mod network;
 mod peel;
 mod repeat;
 mod shape;
@@ -24,6 +26,7 @@ use crate::error::Result;
 use crate::graph::{FunctionId, Graph, Port, simplify, write_out_choices};
 use crate::ops::{Op, SoftChoice};
 use crate::syntax::ast::Constant;
+use network::Numbers;
 use slots::Slots;
 use tail::Tails;
 
@@ -68,12 +71,18 @@ pub struct Prepared {
     graph: Graph,
     tails: Tails,
     slots: Slots,
+    /// For each function that is a network, what it computes.
+    networks: Vec<Option<Numbers>>,
 }
 
 impl Prepared {
     /// Prepares `graph`.
     pub fn new(graph: Graph) -> Prepared {
+        let functions = 0..graph.functions.len() as u32;
         Prepared {
+            networks: functions
+                .map(|function| Numbers::of(&graph, FunctionId(function)))
+                .collect(),
             slots: Slots::of(&graph),
             tails: Tails::of(&graph),
             graph,

@@ -172,9 +172,19 @@ impl Machine<'_> {
             )),
             Op::IsEq | Op::IsEqv => self.same(&args[0], &args[1])?,
             Op::IsEqual => self.equal(&args[0], &args[1])?,
+            Op::NetworkInput => self.network_input(args)?,
             Op::Error => return Err(fail(wording::error(args, |value| self.raised(value)))),
             _ => return self.array_primitive(op, args),
         })
+    }
+
+    /// An argument of a network as a real, whatever number it is.
+    fn network_input(&mut self, args: &[Val]) -> Result<Val> {
+        let name = |value: &Val| match value {
+            Val::Constant(Constant::Symbol(name)) => name.clone(),
+            _ => Arc::from(""),
+        };
+        self.network_argument(&name(&args[1]), &name(&args[2]), &args[0])
     }
 
     /// A value as `error` writes it.

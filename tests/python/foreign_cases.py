@@ -69,8 +69,8 @@ def by_runtime(model, x):
     return session.run(None, {"x": x})
 
 
-def case(name, nodes, shape, constants=None, outputs=("y",), opset=21, free=True, computed=None):
-    """A model of these nodes; `computed` are other nodes that give the same."""
+def case(name, nodes, shape, constants=None, outputs=("y",), opset=21, free=True, computed=None, exact=True):
+    """A model of these nodes; `computed` are other nodes that give the same. Without `exact` the runtime counts alone."""
     constants = constants or {}
     rows = 3 if free else 1
     x = numbers(*([rows, *shape] if free else shape))
@@ -88,6 +88,8 @@ def case(name, nodes, shape, constants=None, outputs=("y",), opset=21, free=True
             return
         tolerance = 1e-4
         try:
+            if not exact:
+                raise ValueError("the reference has other weights in single precision")
             exact = ReferenceEvaluator(build(computed or nodes, False)).run(None, {"x": x})
             if all(a.shape == b.shape and np.allclose(a, b, 1e-3, 1e-3) for a, b in zip(exact, found)):
                 found, tolerance = exact, 1e-11
@@ -270,6 +272,91 @@ def moving():
             case("ScatterND", [scatter], [2, 4], {"i": np.array(rows), "u": updates}, free=False)
 
 
+def real(name, of="y"):
+    return node("Cast", [name], [of], to=TensorProto.DOUBLE)
+
+
+def choosing():
+    # whole numbers, so that some are equal
+    rounded = node("Round", ["x"], ["r"])
+    for axis, keep, last in [(1, 1, 0), (2, 0, 0), (-1, 1, 1), (1, 0, 1), (2, 1, 0)]:
+        for operator in ["ArgMax", "ArgMin"]:
+            place = node(operator, ["r"], ["i"], axis=axis, keepdims=keep, select_last_index=last)
+            case(operator, [rounded, place, real("i")], [4, 5])
+    # of the place of the largest: compared, as an index from the front and from the end, and of another row
+    place = node("ArgMax", ["x"], ["i"], axis=1, keepdims=0)
+    kept = node("ArgMax", ["x"], ["i"], axis=1, keepdims=1)
+    equal = node("Equal", ["i", "two"], ["same"])
+    case("ArgMax", [place, equal, real("same")], [5], {"two": np.array(2)})
+    for back in [0, 5]:
+        less = node("Sub", ["i", "back"], ["at"])
+        constants = {"back": np.array(back), "w": numbers(5, 2)}
+        case("Gather", [place, less, node("Gather", ["w", "at"])], [5], constants)
+        case("Gather", [place, less, node("Gather", ["w", "at"], axis=0), node("Sin", ["y"], ["z"])], [5], constants, ["z"])
+        across = [node("Transpose", ["w"], ["wt"]), node("Gather", ["wt", "at"], axis=1)]
+        turned = node("Transpose", ["y"], ["z"])
+        case("Gather", [place, less, *across, turned], [5], constants, ["z"])
+        case("GatherElements", [kept, less, node("GatherElements", ["x", "at"], axis=1)], [5], constants)
+    rows = node("ArgMin", ["x"], ["i"], axis=2, keepdims=1)
+    case("GatherElements", [rows, node("GatherElements", ["x", "i"], axis=2)], [4, 5])
+    for axis in [1, 2, -1]:
+        for largest in [0, 1]:
+            k = {"k": np.array([rng.randint(1, 4)])}
+            top = node("TopK", ["r", "k"], ["y", "i"], axis=axis, largest=largest)
+            case("TopK", [rounded, top, real("i", "z")], [4, 5], k, ["y", "z"])
+        case("Hardmax", [rounded, node("Hardmax", ["r"], axis=axis)], [4, 5])
+        if axis < 2:
+            ordered = [place, node("OneHot", ["i", "depth", "values"], axis=axis)]
+            case("OneHot", ordered, [5], {"depth": np.array(5), "values": numbers(2)})
+    fixed = {"at": np.array([[0, -1], [3, 7]]), "depth": np.array(4), "values": np.array([0.0, 1.0])}
+    case("OneHot", [node("OneHot", ["at", "depth", "values"], ["o"]), node("Mul", ["x", "o"])], [2, 2, 4], fixed)
+    for side in [1, 2]:
+        case("SpaceToDepth", [node("SpaceToDepth", ["x"], blocksize=side)], [2, 4, 6])
+        for mode in [None, "DCR", "CRD"]:
+            case("DepthToSpace", [node("DepthToSpace", ["x"], blocksize=side, mode=mode)], [8, 2, 5])
+    case("Shrink", [node("Shrink", ["x"], lambd=0.75, bias=0.25)], [4, 2])
+    case("Shrink", [node("Shrink", ["x"])], [4])
+    for positive in [0, 1]:
+        for negative in [0, 1]:
+            infinite = node("IsInf", ["d"], ["t"], detect_positive=positive, detect_negative=negative)
+            case("IsInf", [rounded, node("Div", ["x", "z"], ["d"]), infinite, real("t")], [4], {"z": np.array([0.0, 1.0, 0.0, 0.0])})
+    for side in [1, 2, 4]:
+        case("Det", [node("Det", ["x"])], [2, side, side])
+
+
+def resizing():
+    for round in range(60):
+        mode = ["nearest", "linear", "cubic", "nearest"][round % 4]
+        coordinates = rng.choice(["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"])
+        common = dict(mode=mode, coordinate_transformation_mode=rng.choice([None, coordinates, coordinates]))
+        if mode == "nearest":
+            common["nearest_mode"] = rng.choice([None, "round_prefer_floor", "round_prefer_ceil", "floor", "ceil"])
+        if mode == "cubic":
+            common["cubic_coeff_a"] = rng.choice([None, -0.5])
+            common["exclude_outside"] = rng.choice([None, 1])
+        shape = [2, rng.randint(1, 6), rng.randint(2, 6)]
+        factors = [[f for f in [0.5, 0.6, 1, 1.3, 1.5, 2, 2.5, 3] if f * size >= 1] for size in shape[1:]]
+        scales = np.array([rng.choice(possible) for possible in factors], np.float32)
+        if round % 3 == 0:
+            whole = {"s": np.concatenate([np.ones(2, np.float32), scales])}
+            case("Resize", [node("Resize", ["x", "", "s"], **common)], shape, whole, opset=19, exact=False)
+        elif round % 3 == 1:
+            sizes = {"s": np.array([rng.randint(1, 9), rng.randint(1, 9)])}
+            resize = node("Resize", ["x", "", "", "s"], axes=[2, 3], **common)
+            case("Resize", [resize], shape, sizes, opset=19, exact=False)
+        else:
+            # as PyTorch has it: the sizes of the input, with those wanted behind them
+            start = [node("Shape", ["x"], ["all"]), node("Slice", ["all", "a", "b"], ["some"])]
+            start.append(node("Concat", ["some", "s"], ["sizes"], axis=0))
+            sizes = {"s": np.array([rng.randint(1, 9), rng.randint(1, 9)]), "a": np.array([0]), "b": np.array([2])}
+            version = 13 if coordinates != "half_pixel_symmetric" else 19
+            case("Resize", [*start, node("Resize", ["x", "", "", "sizes"], **common)], shape, sizes, opset=version, exact=False)
+    for mode in ["nearest", "linear"]:
+        scales = {"s": np.array([1, 1, 1.5, 2], np.float32), "roi": np.array([], np.float32)}
+        case("Resize", [node("Resize", ["x", "s"], mode=mode)], [2, 4, 3], scales, opset=10, exact=False)
+        case("Resize", [node("Resize", ["x", "roi", "s"], mode=mode)], [2, 4, 3], scales, opset=11, exact=False)
+
+
 def normal():
     for shape in [[4, 5], [4, 2, 2]]:
         constants = {"s": numbers(4), "b": numbers(4)}
@@ -332,7 +419,7 @@ def control():
         case("Loop", [*before, loop] if "count" in inputs else [loop], [2], constants, ["y", "rows"][: 2 if kind == 0 else 1], free=False)
 
 
-for part in [windows, recurrent, moving, normal, control]:
+for part in [windows, recurrent, moving, choosing, resizing, normal, control]:
     part()
 (folder / "cases.json").write_text(json.dumps(cases))
 exact = sum(case["tolerance"] < 1e-10 for case in cases)

@@ -1,11 +1,14 @@
 //! Primitives on the structure of values: pairs and lists, predicates, equality.
 
+use std::sync::Arc;
+
 use super::machine::{Machine, fail};
 use super::tape::{Question, same, whole};
 use super::value::Value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::real::Real;
 use crate::ops::{Op, Role, wording};
+use crate::syntax::ast::Constant;
 
 impl<T: Real> Machine<T> {
     /// The value of `op`, which takes as many arguments, on `args`.
@@ -74,9 +77,31 @@ impl<T: Real> Machine<T> {
             (Op::IsProcedure, [a]) => is(matches!(a, Value::Closure(..) | Value::Primitive(_))),
             (Op::IsEq | Op::IsEqv, [a, b]) => is(self.same(*a, *b)?),
             (Op::IsEqual, [a, b]) => is(self.equal(*a, *b)?),
+            (Op::NetworkInput, [value, network, input]) => {
+                self.network_input(*value, *network, *input)
+            }
             (Op::Error, args) => Err(fail(wording::error(args, |value| self.raised(value)))),
             _ => self.array_primitive(op, args),
         }
+    }
+
+    /// An argument of a network as a real, whatever number it is.
+    fn network_input(
+        &mut self,
+        value: Value<T>,
+        network: Value<T>,
+        input: Value<T>,
+    ) -> Result<Value<T>> {
+        if value.is_numeric() {
+            return self.numbers.program(Op::Mul, &[value, Value::real(T::ONE)]);
+        }
+        let name = |value| match self.code.atom(&self.heap, &value) {
+            Some(Constant::Symbol(name)) => name,
+            _ => Arc::from(""),
+        };
+        let what = self.describe(&value);
+        let message = wording::network_argument(&name(network), &name(input), &what);
+        Err(fail(message))
     }
 
     /// A value as `error` writes it.

@@ -43,10 +43,38 @@ impl<'a> Evaluator<'a> {
             _ => false,
         };
         let kind = match operator {
-            "IsNaN" => Kind::Truth,
+            "IsNaN" | "IsInf" => Kind::Truth,
             _ => Kind::Number,
         };
+        let (lambda, bias) = match operator {
+            "Shrink" => (
+                attributes.real("lambd", 0.5)?,
+                attributes.real("bias", 0.0)?,
+            ),
+            _ => (0.0, 0.0),
+        };
+        let signs = match operator {
+            "IsInf" => [
+                attributes
+                    .flag("detect_positive", true)?
+                    .then_some(f64::INFINITY),
+                attributes
+                    .flag("detect_negative", true)?
+                    .then_some(f64::NEG_INFINITY),
+            ],
+            _ => [None; 2],
+        };
         Ok(vec![self.map(kind, &x, |this, x| match operator {
+            "IsInf" => {
+                let mut any = this.element(0.0, Kind::Truth);
+                for infinity in signs.into_iter().flatten() {
+                    let infinity = this.real(infinity);
+                    let same = this.op(Op::Equal, &[x, infinity])?;
+                    any = this.op(Op::Or, &[any, same])?;
+                }
+                Ok(any)
+            }
+            "Shrink" => this.shrink(x, lambda, bias),
             "LeakyRelu" => {
                 let slope = this.real(alpha);
                 this.leaky(x, slope)
@@ -111,6 +139,19 @@ impl<'a> Evaluator<'a> {
         let below = self.op(Op::Less, &[x, zero])?;
         let scaled = self.mul(slope, x)?;
         self.op(Op::Select, &[below, scaled, x])
+    }
+
+    /// Nearer to 0 by the bias, and 0 near it.
+    fn shrink(&mut self, x: NodeId, lambda: f64, bias: f64) -> Outcome<NodeId> {
+        let (zero, bias) = (self.real(0.0), self.real(bias));
+        let (low, high) = (self.real(-lambda), self.real(lambda));
+        let (below, above) = (
+            self.op(Op::Less, &[x, low])?,
+            self.op(Op::Greater, &[x, high])?,
+        );
+        let (more, less) = (self.add(x, bias)?, self.sub(x, bias)?);
+        let inner = self.op(Op::Select, &[above, less, zero])?;
+        self.op(Op::Select, &[below, more, inner])
     }
 
     /// `x` above 0, `alpha (exp(x / width) - 1)` below.

@@ -1,5 +1,5 @@
-//! Operators that read and write elements at indices, and those that repeat, add up and count them. Indices are known when the
-//! file is read.
+//! Operators that read and write elements at indices, and those that repeat, add up and count them. What is written is written
+//! at indices that are known when the file is read.
 
 use super::Kind;
 use super::evaluator::{Call, Evaluator, wrong_type};
@@ -159,8 +159,61 @@ impl<'a> Evaluator<'a> {
         Ok(vec![x.pick(&places, shape, x.samples)])
     }
 
-    /// The places of `data` that indices of this shape along one axis speak of.
-    fn along(&mut self, data: &Tensor, indices: &Tensor, axis: usize) -> Outcome<Vec<usize>> {
+    /// `DepthToSpace` and `SpaceToDepth`: blocks of channels become squares of the plane, or those become blocks.
+    pub(super) fn blocks(&mut self, call: &mut Call<'a>) -> Outputs {
+        call.arity(1..=1)?;
+        let x = call.input(0)?;
+        let side = call.attributes.int_or("blocksize", 0)?;
+        let mode = call.attributes.word("mode")?.unwrap_or("DCR");
+        let [batch, channels, height, width] = x.shape[..] else {
+            return Err(bad("takes tensors of four dimensions"));
+        };
+        for axis in 1..4 {
+            x.refuse_samples(axis)?;
+        }
+        let unfit = || bad(format!("has blocks of {side}, which do not fit its input"));
+        let side = usize::try_from(side)
+            .ok()
+            .filter(|side| (1..1 << 12).contains(side));
+        let side = side.ok_or_else(unfit)?;
+        let fits = |size: usize, by: usize| match size % by {
+            0 => Ok(size / by),
+            _ => Err(unfit()),
+        };
+        let (apart, order, shape) = match (call.operator(), mode) {
+            ("SpaceToDepth", _) => {
+                let (h, w) = (fits(height, side)?, fits(width, side)?);
+                let apart = vec![batch, channels, h, side, w, side];
+                (
+                    apart,
+                    [0, 3, 5, 1, 2, 4],
+                    vec![batch, channels * side * side, h, w],
+                )
+            }
+            (_, "DCR" | "CRD") => {
+                let own = fits(channels, side * side)?;
+                let shape = vec![batch, own, height * side, width * side];
+                match mode {
+                    "DCR" => (
+                        vec![batch, side, side, own, height, width],
+                        [0, 3, 4, 1, 5, 2],
+                        shape,
+                    ),
+                    _ => (
+                        vec![batch, own, side, side, height, width],
+                        [0, 1, 4, 2, 5, 3],
+                        shape,
+                    ),
+                }
+            }
+            (_, other) => return Err(bad(format!("is of the unknown mode {other:?}"))),
+        };
+        let moved = self.permuted(&x.reshaped(apart, x.samples), &order)?;
+        Ok(vec![moved.reshaped(shape, x.samples)])
+    }
+
+    /// Refuses indices along one axis that do not fit the data.
+    fn fit(&self, data: &Tensor, indices: &Tensor, axis: usize) -> Outcome<()> {
         if indices.rank() != data.rank() {
             return Err(bad("has indices of another number of dimensions"));
         }
@@ -170,12 +223,17 @@ impl<'a> Evaluator<'a> {
                 "reads or writes at indices that are not as many as the samples",
             ));
         }
-        let size = data.shape[axis];
         for other in 0..data.rank() {
             if other != axis && indices.shape[other] > data.shape[other] {
                 return Err(bad("has more indices than elements"));
             }
         }
+        Ok(())
+    }
+
+    /// The places of `data` that indices of this shape along one axis speak of.
+    fn along(&mut self, data: &Tensor, indices: &Tensor, axis: usize) -> Outcome<Vec<usize>> {
+        let size = data.shape[axis];
         self.charge(indices.elements.len())?;
         let (own, outer) = (strides(&data.shape), strides(&indices.shape));
         let rows = self.ints(indices)?.into_iter().enumerate();
@@ -195,6 +253,14 @@ impl<'a> Evaluator<'a> {
         call.arity(2..=2)?;
         let (x, indices) = (call.input(0)?, call.input(1)?);
         let axis = x.axis(call.attributes.int_or("axis", 0)?)?;
+        self.fit(&x, &indices, axis)?;
+        if indices
+            .elements
+            .iter()
+            .any(|index| self.int(*index).is_none())
+        {
+            return self.elements_picked(&x, &indices, axis);
+        }
         let places = self.along(&x, &indices, axis)?;
         Ok(vec![x.pick(&places, indices.shape.clone(), x.samples)])
     }
@@ -203,6 +269,7 @@ impl<'a> Evaluator<'a> {
         call.arity(3..=3)?;
         let (x, indices, updates) = (call.input(0)?, call.input(1)?, call.input(2)?);
         let axis = x.axis(call.attributes.int_or("axis", 0)?)?;
+        self.fit(&x, &indices, axis)?;
         let places = self.along(&x, &indices, axis)?;
         if updates.shape != indices.shape || updates.samples != x.samples {
             return Err(bad("has another number of updates than of indices"));

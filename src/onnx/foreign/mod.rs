@@ -7,6 +7,7 @@
 
 mod activation;
 mod attributes;
+mod choice;
 mod constants;
 mod control;
 mod einsum;
@@ -19,6 +20,7 @@ mod products;
 mod recurrent;
 mod reduce;
 mod registry;
+mod resize;
 mod scan;
 mod shaping;
 mod tensor;
@@ -195,7 +197,8 @@ fn free(initial: f64) -> PortKind {
     }
 }
 
-/// The initializers that are used other than as the statistics of a normalisation.
+/// The initializers that are used other than as the statistics of a normalisation, the scales of a change of size, or the two
+/// values of a code.
 fn used_names(file: &GraphProto) -> HashSet<&str> {
     let mut used: HashSet<&str> = file.output.iter().map(|info| info.name()).collect();
     let mut open = vec![file];
@@ -203,6 +206,7 @@ fn used_names(file: &GraphProto) -> HashSet<&str> {
         for node in &graph.node {
             let taken = match node.op_type() {
                 "BatchNormalization" => 3,
+                "Resize" | "OneHot" => 1,
                 _ => node.input.len(),
             };
             used.extend(node.input.iter().take(taken).map(String::as_str));

@@ -4,6 +4,8 @@ use super::Kind;
 use super::evaluator::{Call, Evaluator};
 use super::fault::{Outcome, bad};
 use super::tensor::{Tensor, broadcast, count, spread};
+use crate::ops::Op;
+use crate::ops::linear::MAX_SIDE;
 
 type Outputs = Outcome<Vec<Tensor>>;
 
@@ -12,6 +14,30 @@ impl<'a> Evaluator<'a> {
         call.arity(2..=2)?;
         let (a, b) = (call.numbers(0)?, call.numbers(1)?);
         Ok(vec![self.product(&a, &b)?])
+    }
+
+    pub(super) fn determinant(&mut self, call: &mut Call<'a>) -> Outputs {
+        call.arity(1..=1)?;
+        let x = call.numbers(0)?;
+        let [.., rows, columns] = x.shape[..] else {
+            return Err(bad("takes matrices"));
+        };
+        if rows != columns || !(1..=MAX_SIDE).contains(&rows) {
+            return Err(bad(format!(
+                "takes square matrices of at most {MAX_SIDE} rows, not {rows} by {columns}"
+            )));
+        }
+        x.refuse_samples(x.rank() - 2)?;
+        x.refuse_samples(x.rank() - 1)?;
+        self.charge(x.elements.len())?;
+        let matrices = x.elements.chunks(rows * rows);
+        let elements = matrices.map(|items| self.op(Op::DetOf, items));
+        Ok(vec![Tensor {
+            kind: Kind::Number,
+            elements: elements.collect::<Outcome<_>>()?,
+            shape: x.shape[..x.rank() - 2].to_vec(),
+            samples: x.samples,
+        }])
     }
 
     /// Of tensors of one dimension the product is that with a row before and a column behind.

@@ -134,7 +134,8 @@ impl<'a> Evaluator<'a> {
         Ok((outer, groups.collect()))
     }
 
-    fn reduced(
+    /// The tensor of what `of` gives for the elements that differ in these axes alone, which it no longer has.
+    pub(super) fn reduced(
         &mut self,
         x: &Tensor,
         axes: &[usize],

@@ -32,10 +32,11 @@ operators! {
     cast: "Cast";
     cast_like: "CastLike";
     activation: "LeakyRelu" "Elu" "Celu" "Selu" "ThresholdedRelu" "HardSigmoid" "HardSwish" "Softsign" "Mish" "Swish"
-        "Gelu" "IsNaN" "Asinh" "Acosh" "Atanh";
+        "Gelu" "Shrink" "IsNaN" "IsInf" "Asinh" "Acosh" "Atanh";
     parametric_relu: "PRelu";
     matmul: "MatMul";
     gemm: "Gemm";
+    determinant: "Det";
     reduction: "ReduceSum" "ReduceMean" "ReduceProd" "ReduceMax" "ReduceMin" "ReduceL1" "ReduceL2" "ReduceSumSquare"
         "ReduceLogSum" "ReduceLogSumExp";
     softmax: "Softmax" "LogSoftmax";
@@ -76,6 +77,12 @@ operators! {
     gather_nd: "GatherND";
     scatter_elements: "ScatterElements";
     scatter_nd: "ScatterND";
+    blocks: "DepthToSpace" "SpaceToDepth";
+    place_of_most: "ArgMax" "ArgMin";
+    hard_max: "Hardmax";
+    one_hot: "OneHot";
+    top: "TopK";
+    resize: "Resize";
 }
 
 /// What reads the operator of this name.

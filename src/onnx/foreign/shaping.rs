@@ -457,8 +457,12 @@ impl<'a> Evaluator<'a> {
         if indices.kind != Kind::Integer {
             return Err(wrong_type());
         }
-        if indices.samples.is_some() {
-            return Err(unsupported("is given indices that hang on data"));
+        if indices
+            .elements
+            .iter()
+            .any(|index| self.int(*index).is_none())
+        {
+            return self.gather_picked(&x, &indices, axis);
         }
         let size = x.shape[axis];
         let mut rows = Vec::with_capacity(indices.elements.len());

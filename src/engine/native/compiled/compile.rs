@@ -177,8 +177,8 @@ impl<'p, T: Real> Compiler<'p, T> {
         let mut pieces = Vec::new();
         let mut at = 0;
         while at < steps.len() {
-            let called =
-                |step: &Step| matches!(step.code, step::Code::Unary(_) | step::Code::Binary(_));
+            use step::Code::{Binary, Pair, Unary};
+            let called = |step: &Step| matches!(step.code, Unary(_) | Binary(_) | Pair(_));
             let kind = called(&steps[at]);
             let length = steps[at..].iter().take_while(|step| called(step) == kind);
             let end = at + length.count();
@@ -302,7 +302,8 @@ impl Reads {
             for slot in step.args {
                 self.read[slot as usize] |= self.written[slot as usize] != self.run;
             }
-            self.written[step.slot as usize] = self.run;
+            let mut step = *step;
+            step.results(&mut |slot| self.written[*slot as usize] = self.run);
         }
     }
 

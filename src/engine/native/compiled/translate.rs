@@ -46,7 +46,7 @@ pub enum Layout<'a> {
     /// One value a slot, from rbx on; outputs from r13 on; and the slots of sums.
     Single(&'a [Slot]),
     /// A block a slot, from rdi on; pointers to those of inputs from rsi on; the lanes of sums from rdx on; masks of the
-    /// samples that count at r8; blocks for outputs from r9 on; vectors of values that find no register from rbx on.
+    /// samples that count at r8; pointers to where outputs go from r9 on; vectors of values that find no register from rbx on.
     Blocks(Blocks<'a>),
 }
 
@@ -206,7 +206,7 @@ impl<'a> Translator<'a> {
                     // all its samples are the same
                     Place::Memory(General::Rdi, None, offset)
                 } else if input < blocks.inputs {
-                    self.assembler.load_r10(input as i32 * 8);
+                    self.assembler.load_r10(General::Rsi, input as i32 * 8);
                     Place::Memory(General::R10, Some(General::Rax), 0)
                 } else {
                     Place::Memory(General::Rdi, Some(General::Rax), offset)
@@ -431,8 +431,8 @@ impl<'a> Translator<'a> {
                     Layout::Blocks(blocks) => {
                         let outputs = blocks.outputs.iter();
                         let block = outputs.take_while(|output| **output != index).count();
-                        let offset = (block * blocks.stride) as i32;
-                        Place::Memory(General::R9, Some(General::Rax), offset)
+                        self.assembler.load_r10(General::R9, block as i32 * 8);
+                        Place::Memory(General::R10, Some(General::Rax), 0)
                     }
                 };
                 self.assembler.store(shape, from, to);

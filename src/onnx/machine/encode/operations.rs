@@ -150,6 +150,10 @@ impl Encoder<'_> {
                 self.emit(Code::Raise, &[], FALSE);
                 return Ok(FALSE);
             }
+            Op::NetworkInput => {
+                let one = self.constant(&Constant::Real(1.0));
+                return self.number(Op::Mul, &[args[0], one]);
+            }
             // there are none
             Op::IsVector => return Ok(FALSE),
             Op::IsInteger => return self.is_integer(args[0]),
