@@ -150,16 +150,7 @@ impl Job<'_, '_> {
         state: &mut State,
         initial: &[f64],
     ) -> Result<(Outcome, Vec<End>)> {
-        let numbers = self.plan.starts.saturating_mul(initial.len());
-        if numbers > starts::MOST_NUMBERS {
-            let message = format!(
-                "option \"starts\": {} starts of {} parameters are too many to hold; at most {} numbers are",
-                self.plan.starts,
-                initial.len(),
-                starts::MOST_NUMBERS
-            );
-            return Err(Error::new(ErrorKind::Limit, message));
-        }
+        starts::check(self.plan.starts, initial.len())?;
         let limits = starts::limits(initial, &self.mapping.bounds, &self.mapping.transforms);
         let all = latin_hypercube(initial, &limits, self.plan.starts, self.plan.seed);
         let all = all.into_iter().map(|p| self.mapping.coordinates(&p));

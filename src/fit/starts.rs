@@ -2,14 +2,16 @@
 
 use super::Bounds;
 use super::mapping::Transform;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Where a start ended: its loss and its parameters.
 pub type End = (f64, Vec<f64>);
 
 /// Iterations that each start is given before the best are chosen.
 pub const SHORT_RUN: u64 = 15;
-/// Most numbers in all starts: a few hundred megabytes with what is kept of their ends.
-pub const MOST_NUMBERS: usize = 4_000_000;
+/// Most starts, and most numbers in all of them: a few hundred megabytes with what is kept of their ends.
+const MOST_STARTS: usize = 1_000_000;
+const MOST_NUMBERS: usize = 1 << 24;
 /// Ends whose parameters differ relatively less than this are one.
 const SAME: f64 = 1e-4;
 
@@ -32,6 +34,21 @@ impl Random {
     fn below(&mut self, count: usize) -> usize {
         ((u128::from(self.bits()) * count as u128) >> 64) as usize
     }
+}
+
+/// Refuses more starts of so many parameters than are held.
+///
+/// # Errors
+/// `Limit`, with how many there may be.
+pub fn check(starts: usize, parameters: usize) -> Result<()> {
+    let most = MOST_STARTS.min(MOST_NUMBERS / parameters.max(1));
+    if starts <= most.max(1) {
+        return Ok(());
+    }
+    let message = format!(
+        "option \"starts\": {starts} starts are too many to hold; of {parameters} parameters at most {most} are"
+    );
+    Err(Error::new(ErrorKind::Limit, message))
 }
 
 /// Between what the starts lie: the bounds; for a parameter that is moved by its logarithm, a hundred times less and more than
