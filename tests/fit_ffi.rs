@@ -212,8 +212,8 @@ fn a_covariance_crosses_the_abi() {
     .unwrap();
     let unsaid = make(&[], &[]).unwrap();
     for into in [ncg_fit_set_data_f64, ncg_fit_add_data_f64] {
-        // SAFETY: tables of 16 samples.
         let give = |fit: &Fit| {
+            // SAFETY: tables of 16 samples.
             call(|err| unsafe {
                 let (x, y, w) = (x.as_ptr(), y.as_ptr(), w.as_ptr());
                 into(fit.fit, 16, x, 1, 1, y, 1, 1, w, 1, 1, err)

@@ -14,6 +14,9 @@ const WAVE: &str = "(parameter a 1 0.1 10) (parameter w 1 0.1 12) (* a (sin (* w
 const STEP: &str =
     "(parameter low 0) (parameter high 1) (parameter at 1 0 6) (if (< x at) low high)";
 
+/// A model, data and settings.
+type Case = (&'static str, Data, &'static [(&'static str, &'static str)]);
+
 /// A frequency has a minimum of its own for nearly every wave that the data hold.
 fn wave() -> Data {
     samples(64, 0.0, 6.0, |x| {
@@ -77,7 +80,7 @@ fn the_callback_hears_of_each_start_and_of_each_hop() {
 /// goes on from there.
 #[test]
 fn a_request_in_any_run_leaves_the_best_so_far() {
-    let cases: [(&str, Data, &[(&str, &str)]); 4] = [
+    let cases: [Case; 4] = [
         (WAVE, wave(), &[("starts", "20"), ("refine", "3")]),
         (WAVE, wave(), &[("starts", "20"), ("optimizer", "lbfgs")]),
         (WAVE, wave(), &[("hops", "6")]),
@@ -154,7 +157,7 @@ fn a_request_while_comparisons_are_smoothed_leaves_the_best_so_far() {
 /// The time limit is that of all runs together.
 #[test]
 fn the_time_limit_is_that_of_all_runs() {
-    let cases: [(&str, Data, &[(&str, &str)]); 4] = [
+    let cases: [Case; 4] = [
         (WAVE, wave(), &[("starts", "100000")]),
         (WAVE, wave(), &[("starts", "100000"), ("optimizer", "adam")]),
         (WAVE, wave(), &[("hops", "100000000")]),

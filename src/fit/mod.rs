@@ -36,6 +36,7 @@ pub mod profile;
 pub mod quantile;
 mod reduced;
 pub mod report;
+mod results;
 mod resume;
 pub mod shared;
 pub mod starts;
