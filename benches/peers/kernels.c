@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define VECTORS _Pragma("omp simd")
 
@@ -61,6 +62,24 @@ void lotka_volterra(ptrdiff_t n, const double *restrict x, const double *p, doub
         da += 2 * residual * ua, db += 2 * residual * ub, dc += 2 * residual * uc;
     }
     dp[0] = da, dp[1] = db, dp[2] = dc;
+}
+
+/* Calls one after the other: what it takes Python to make a call is not what is measured. */
+
+typedef void kernel(ptrdiff_t n, const double *restrict x, const double *p, double *restrict y, double *dp);
+
+void repeat_kernel(ptrdiff_t count, kernel *run, ptrdiff_t n, const double *x, const double *p, double *y, double *dp) {
+    while (count-- > 0) run(n, x, p, y, dp);
+}
+
+typedef int32_t gradient(void *session, int64_t samples, const double *x, int64_t x_sample, int64_t x_entry, const double *p,
+                         const double *seed, int64_t seed_sample, int64_t seed_entry, double *y, int64_t y_sample,
+                         int64_t y_entry, double *dx, int64_t dx_sample, int64_t dx_entry, double *dp, void **error);
+
+int repeat_gradient(ptrdiff_t count, gradient *run, void *session, int64_t n, const double *x, const double *p, double *y, double *dp) {
+    int status = 0;
+    while (count-- > 0) status |= run(session, n, x, 1, n, p, NULL, 0, 0, y, 1, 1, NULL, 0, 0, dp, NULL);
+    return status;
 }
 
 /* The vector functions want the samples innermost. */
