@@ -14,7 +14,7 @@ use super::starts::{self, End, latin_hypercube};
 use super::stream::Summary;
 use super::{
     Bounds, Monitor, Objective, Outcome, Progress, Residuals, Save, Settings, Stop, adam, lbfgs,
-    levmar, seconds_since,
+    levmar, seconds_since, whole,
 };
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -294,6 +294,17 @@ impl Job<'_, '_> {
             }
             return Ok(ends);
         }
+        let whole =
+            self.plan.optimizer == Optimizer::Adam && problem.fits_whole(self.mapping, settings)?;
+        if let (true, Some(seats)) = (whole, problem.seats_of_epochs()) {
+            for group in starts.chunks(seats) {
+                if monitor.cancelled() || settings.max_seconds <= seconds_since(began) {
+                    break;
+                }
+                ends.extend(problem.crowd_of_epochs(group, &bounds, settings)?);
+            }
+            return Ok(ends);
+        }
         drop(problem);
         for start in starts {
             let mut own = self.begin(start);
@@ -442,6 +453,9 @@ impl Job<'_, '_> {
                 let mut total = Total::new(&mut problem);
                 let mut total = Mapped::new(&mut total, mapping, Space::Coordinates);
                 lbfgs::minimize(&mut total, &bounds, &settings, monitor, state)
+            }
+            State::Adam(state) if problem.fits_whole(mapping, &settings)? => {
+                whole::minimize(&mut problem, mapping, &bounds, &settings, monitor, state)
             }
             State::Adam(state) => {
                 let mut total = Total::new(&mut problem);

@@ -41,6 +41,7 @@ pub mod starts;
 pub mod statistics;
 mod step;
 pub mod stream;
+mod whole;
 mod window;
 mod workspace;
 

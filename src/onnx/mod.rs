@@ -19,6 +19,8 @@ pub(crate) mod adam;
 
 mod whole_fit;
 
+mod epochs;
+
 mod reduced;
 
 mod operators;
@@ -31,7 +33,8 @@ mod document;
 
 pub mod machine;
 
-pub(crate) use export::export_form;
+pub(crate) use epochs::{STATES, export_epochs};
+pub(crate) use export::{export_form, export_members};
 pub(crate) use reduced::{Reduction, export_reduced};
 
 pub use decode::{DecodeLimits, decode, decode_within};

@@ -81,17 +81,13 @@ pub fn export_fit(
         gtol,
         xtol,
     };
-    let keep = match parameters {
-        Parameters::One => Keep::Nothing,
-        Parameters::Population => Keep::Ended,
-    };
     let body = Body::write(
         &step,
         graph,
         &wrt,
         &ports,
         &settings,
-        keep,
+        keep_of(parameters),
         max_steps,
         &mut Lines::new(&mut names, element),
     );
@@ -144,18 +140,26 @@ pub fn export_fit(
     Ok(model(main, String::new()).encode_to_vec())
 }
 
+/// What becomes of members that have ended.
+pub(super) fn keep_of(parameters: Parameters) -> Keep {
+    match parameters {
+        Parameters::One => Keep::Nothing,
+        Parameters::Population => Keep::Ended,
+    }
+}
+
 /// The body of the loop over epochs, and what does not change in it.
-struct Body {
-    graph: GraphProto,
+pub(super) struct Body {
+    pub graph: GraphProto,
     /// To be computed once, before the loop.
-    before: Vec<NodeProto>,
-    initializers: Vec<super::proto::TensorProto>,
+    pub before: Vec<NodeProto>,
+    pub initializers: Vec<super::proto::TensorProto>,
 }
 
 impl Body {
     /// One epoch on the graph `step`, which gives the loss and its gradient.
     #[allow(clippy::too_many_arguments)]
-    fn write(
+    pub fn write(
         step: &Graph,
         graph: &Graph,
         wrt: &[usize],

@@ -143,7 +143,7 @@ enum Derivatives {
 }
 
 /// The element types that sessions come in.
-pub trait Element: Real + ort::Element {
+pub trait Element: Real + ort::Element + Default {
     /// `"f64"` or `"f32"`.
     const NAME: &'static str;
     /// Numbers in this precision: the same memory where they have it already.
@@ -232,8 +232,11 @@ pub struct Session<T: Element> {
     /// The reverse sweep to inputs alone, to parameters alone, to both; made when first used.
     sweeps: [Option<Box<dyn Program<T>>>; 3],
     jacobian: Option<Box<dyn Program<T>>>,
+    /// Whether the samples of a fit stay where this computes.
     keeping: Keeping,
-    /// The samples of a fit, if they stay where this computes.
+    /// Whether fits by Adam are calls of many iterations.
+    whole: Keeping,
+    /// The samples of a fit that do.
     resident: Option<Resident>,
     traffic: Traffic,
 }
@@ -275,6 +278,7 @@ impl<T: Element> Session<T> {
             sweeps: [None, None, None],
             jacobian: None,
             keeping: Keeping::named(options.str("resident")),
+            whole: Keeping::named(options.str("whole_fit")),
             resident: None,
             traffic: Traffic::default(),
         })

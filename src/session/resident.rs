@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Most entries of residuals and Jacobian of a chunk: a quarter of a gigabyte of them, of which a reduction holds a few.
 const MOST_ENTRIES: usize = 1 << 25;
 
-/// Which sessions keep the samples of a fit: the option `resident`.
+/// Which sessions do something that pays on a GPU: the options `resident` and `whole_fit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keeping {
     /// Those on a GPU.
@@ -102,6 +102,16 @@ impl<T: Element> Session<T> {
         match &self.engine {
             Engine::OnnxRuntime { config, .. } => {
                 self.model.is_numeric() && self.keeping.holds(config.device)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether fits by Adam are calls of many iterations.
+    pub(crate) fn fits_whole(&self) -> bool {
+        match &self.engine {
+            Engine::OnnxRuntime { config, .. } => {
+                self.model.is_numeric() && self.whole.holds(config.device)
             }
             _ => false,
         }

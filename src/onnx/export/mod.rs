@@ -175,6 +175,40 @@ pub(crate) fn export_form(
     model(graph, String::new()).encode_to_vec()
 }
 
+/// The same for a population of parameter sets, and whether each output differs from sample to sample: those that do are
+/// `[M, N]`, the others `[M, 1]`. All ports are inputs.
+///
+/// # Errors
+/// `Unsupported` for a graph that is not numeric.
+pub(crate) fn export_members(
+    graph: &Graph,
+    element: Element,
+    max_steps: u64,
+) -> Result<(Vec<u8>, Vec<bool>)> {
+    let form = population_form(graph, element, max_steps)?;
+    let mut names = Names::default();
+    let ports = names.ports(&form);
+    let members: Vec<bool> = form.ports.iter().map(|port| port.is_parameter()).collect();
+    let written = write(
+        &form,
+        element,
+        &ports,
+        &members,
+        &mut names,
+        max_steps,
+        Target::Engine,
+    );
+    let axes = Axes::of(&form, &members);
+    let sampled = form.outputs.iter();
+    let sampled = sampled.map(|output| axes[output.node.index()].samples);
+    let listed: Vec<usize> = (0..ports.len()).collect();
+    let mut main = written.graph;
+    add_ports(&mut main, &form, element, &ports, &members, &listed);
+    without_initial(&mut main, &ports);
+    let bytes = model(main, String::new()).encode_to_vec();
+    Ok((bytes, sampled.collect()))
+}
+
 /// Takes the initial values of parameters away: they are inputs like others, which each run is given.
 pub(super) fn without_initial(graph: &mut GraphProto, ports: &[String]) {
     let ports: HashSet<&str> = ports.iter().map(String::as_str).collect();
