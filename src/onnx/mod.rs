@@ -9,6 +9,8 @@ mod decode;
 
 mod metadata;
 
+mod kinds;
+
 pub(crate) mod form;
 
 mod export;

@@ -56,6 +56,18 @@ pub fn export_fit(
     defaults: &FitDefaults,
     max_steps: u64,
 ) -> Result<Vec<u8>> {
+    let graph = fit_graph(graph, element, parameters, defaults, max_steps)?;
+    Ok(model(graph, String::new()).encode_to_vec())
+}
+
+/// The graph of such a file.
+pub(super) fn fit_graph(
+    graph: &Graph,
+    element: Element,
+    parameters: Parameters,
+    defaults: &FitDefaults,
+    max_steps: u64,
+) -> Result<GraphProto> {
     let wrt = graph.parameters();
     if wrt.is_empty() {
         let message = "a fit needs parameters, and the model has none: name inputs that are, as --parameter does";
@@ -137,7 +149,7 @@ pub fn export_fit(
     main.output.push(iterations);
     let rows: &[&str] = if axes.members { &["T", "M"] } else { &["T"] };
     main.output.push(value_info(&results.history, number, rows));
-    Ok(model(main, String::new()).encode_to_vec())
+    Ok(main)
 }
 
 /// What becomes of members that have ended.

@@ -122,6 +122,17 @@ pub fn export_population(
     element: Element,
     max_steps: u64,
 ) -> Result<Vec<u8>> {
+    let graph = population_graph(graph, shared, element, max_steps)?;
+    Ok(model(graph, String::new()).encode_to_vec())
+}
+
+/// The graph of such a file.
+pub(super) fn population_graph(
+    graph: &Graph,
+    shared: usize,
+    element: Element,
+    max_steps: u64,
+) -> Result<GraphProto> {
     if graph.parameters().is_empty() {
         let message = "a population has values of its own for parameters, and the model has none: name inputs that are parameters, as --parameter does";
         return Err(Error::new(ErrorKind::Unsupported, message));
@@ -145,7 +156,7 @@ pub fn export_population(
     let listed: Vec<usize> = (0..form.ports.len()).collect();
     let mut graph_proto = written.graph;
     add_ports(&mut graph_proto, &form, element, &ports, &members, &listed);
-    Ok(model(graph_proto, String::new()).encode_to_vec())
+    Ok(graph_proto)
 }
 
 /// The bytes of a model for an engine: `form` is in ONNX form, parameters have no initial values, and only the ports of
