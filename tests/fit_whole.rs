@@ -53,6 +53,9 @@ fn bits(fitter: &Fitter) -> Vec<u64> {
     numbers.map(|x| x.to_bits()).collect()
 }
 
+/// A program, data, and what is asked of the fit.
+type Case<'a> = (&'a str, Data, &'a [(&'a str, &'a str)]);
+
 #[test]
 fn whole_fits_end_where_others_do() {
     if !have_runtime("whole_fits_end_where_others_do") {
@@ -68,7 +71,7 @@ fn whole_fits_end_where_others_do() {
         x: vec![],
         ..samples(5, 0.0, 1.0, |_| 3.0)
     };
-    let cases: [(&str, Data, &[(&str, &str)]); 8] = [
+    let cases: [Case; 8] = [
         (DECAY, decay(60), &[]),
         (DECAY, weighted.clone(), &[]),
         (DECAY, decay(60), &[("fixed", "a")]),

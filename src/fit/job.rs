@@ -295,13 +295,13 @@ impl Job<'_, '_> {
             return Ok(ends);
         }
         let whole =
-            self.plan.optimizer == Optimizer::Adam && problem.fits_whole(self.mapping, settings)?;
+            self.plan.optimizer == Optimizer::Adam && problem.fits_whole(self.mapping, settings);
         if let (true, Some(seats)) = (whole, problem.seats_of_epochs()) {
             for group in starts.chunks(seats) {
                 if monitor.cancelled() || settings.max_seconds <= seconds_since(began) {
                     break;
                 }
-                ends.extend(problem.crowd_of_epochs(group, &bounds, settings)?);
+                ends.extend(problem.crowd_of_epochs(group, &bounds, settings, monitor)?);
             }
             return Ok(ends);
         }
@@ -454,7 +454,7 @@ impl Job<'_, '_> {
                 let mut total = Mapped::new(&mut total, mapping, Space::Coordinates);
                 lbfgs::minimize(&mut total, &bounds, &settings, monitor, state)
             }
-            State::Adam(state) if problem.fits_whole(mapping, &settings)? => {
+            State::Adam(state) if problem.fits_whole(mapping, &settings) => {
                 whole::minimize(&mut problem, mapping, &bounds, &settings, monitor, state)
             }
             State::Adam(state) => {
@@ -605,7 +605,7 @@ fn problem<'s, T: Element>(
     let fixed: Vec<f64> = parameters(model).iter().map(|p| p.initial).collect();
     let free = moving.iter().map(|free| free.index);
     let free: Vec<usize> = free.chain(tied.iter().copied()).collect();
-    Problem::new(session, data, (&fixed, &free), loss, whitening)
+    Problem::on_kept(session, data, (&fixed, &free), loss, whitening)
 }
 
 /// Sums over the residuals of a robust loss: how many, the squares of the influence, its slopes, and their squares.

@@ -159,6 +159,19 @@ impl<'a, T: Element> Problem<'a, T> {
         loss: Loss,
         whitening: Option<&'a Whitening>,
     ) -> Result<Problem<'a, T>> {
+        session.forget_samples();
+        Problem::on_kept(session, data, (fixed, free), loss, whitening)
+    }
+
+    /// The same for data of which the session may have kept a copy, unless they have changed since: whoever changes them makes
+    /// it [forget](Session::forget_samples) it.
+    pub(super) fn on_kept(
+        session: &'a mut Session<T>,
+        data: &'a Data,
+        (fixed, free): (&[f64], &[usize]),
+        loss: Loss,
+        whitening: Option<&'a Whitening>,
+    ) -> Result<Problem<'a, T>> {
         let (inputs, parameters, outputs) = session.counts();
         let targets = loss.kind.targets(outputs)?;
         if data.x.len() != inputs * data.samples || data.y.len() != targets * data.samples {

@@ -77,8 +77,18 @@ impl<T: Element> Problem<'_, T> {
             .map(Column::Plain)
             .chain(roots.map(Column::Roots))
             .collect();
-        let entries = self.outputs * (self.free.len() + 1);
-        self.session.keep_samples(data.samples, &columns, entries)
+        let chunk = self.session.kept_chunk(self.entries());
+        self.session.keep_samples(data.samples, &columns, chunk)
+    }
+
+    /// How many numbers a sample has in what is reduced.
+    fn entries(&self) -> usize {
+        self.outputs * (self.free.len() + 1)
+    }
+
+    /// Whether the session takes all samples at once.
+    pub(super) fn is_one_chunk(&self) -> bool {
+        self.data.samples <= self.session.kept_chunk(self.entries())
     }
 
     /// The model of a reduction, and which of its inputs are columns of the data.
@@ -241,8 +251,7 @@ impl<T: Element> Problem<'_, T> {
 
     /// How many members a population has in one call.
     pub(super) fn seats_of_epochs(&self) -> Option<usize> {
-        let entries = self.outputs * (self.free.len() + 1) * self.data.samples;
-        let seats = SEAT_ENTRIES / entries.max(1);
+        let seats = SEAT_ENTRIES / (self.entries() * self.data.samples).max(1);
         (seats > 1).then_some(seats)
     }
 

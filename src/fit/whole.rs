@@ -88,16 +88,13 @@ impl States {
 
 impl<T: Element> Problem<'_, T> {
     /// Whether fits by Adam with these settings can be calls of many iterations here.
-    pub(super) fn fits_whole(&mut self, mapping: &Mapping, settings: &Settings) -> Result<bool> {
+    pub(super) fn fits_whole(&self, mapping: &Mapping, settings: &Settings) -> bool {
         let plain = settings.schedule == Schedule::Constant && settings.max_evaluations.is_none();
         let simple = mapping.is_trivial() && mapping.summary.is_none();
         let whole = self.whitening.is_none() && self.is_one_section() && T::NAME == "f64";
-        if !(plain && simple && whole && self.session.fits_whole() && self.has_sums()) {
-            return Ok(false);
-        }
-        self.keep()?;
+        let asked = self.session.fits_whole() && self.has_sums();
         // an iteration sees all samples at once
-        Ok(self.session.kept_chunks() == 1)
+        plain && simple && whole && asked && self.is_one_chunk()
     }
 
     /// Does up to `epochs` iterations of all members.
@@ -194,6 +191,7 @@ impl<T: Element> Problem<'_, T> {
         starts: &[Vec<f64>],
         bounds: &Bounds,
         settings: &Settings,
+        monitor: &Monitor,
     ) -> Result<Vec<Result<Outcome>>> {
         let began = Instant::now();
         for start in starts {
@@ -203,12 +201,19 @@ impl<T: Element> Problem<'_, T> {
         let mut states = States::of(&all);
         let limit = settings.max_iterations.unwrap_or(MAX_ITERATIONS);
         // once more than there are steps: each iteration begins with the loss
-        self.epochs(&mut states, limit.saturating_add(1), bounds, settings)?;
+        let (mut left, mut slice) = (limit.saturating_add(1), 1);
+        while left > 0 && !monitor.cancelled() && states.active.contains(&true) {
+            let (called, trips) = (Instant::now(), slice.min(left));
+            self.epochs(&mut states, trips, bounds, settings)?;
+            left -= trips;
+            slice = next_slice(slice, seconds_since(called));
+        }
         let seconds = seconds_since(began);
         let ends = all.iter_mut().enumerate().map(|(member, state)| {
             let goes_on = states.put(member, state);
             if state.best.is_empty() {
-                return Err(adam::bad_start(f64::NAN, &[]));
+                let message = "the loss or its gradient is not finite at a start";
+                return Err(Error::new(ErrorKind::Numeric, message));
             }
             Ok(Outcome {
                 params: std::mem::take(&mut state.best),
@@ -217,6 +222,7 @@ impl<T: Element> Problem<'_, T> {
                 evaluations: state.iterations.min(limit) + 1,
                 seconds,
                 stop: match goes_on {
+                    true if left > 0 => Stop::Stopped,
                     true => Stop::MaxIterations,
                     false => Stop::Step,
                 },
@@ -226,6 +232,17 @@ impl<T: Element> Problem<'_, T> {
             })
         });
         Ok(ends.collect())
+    }
+}
+
+/// How many iterations the next call does, after one of so many took so many seconds.
+fn next_slice(slice: u64, seconds: f64) -> u64 {
+    if seconds < 0.5 * SECONDS {
+        (slice * 2).min(MOST)
+    } else if seconds > 2.0 * SECONDS {
+        (slice / 2).max(1)
+    } else {
+        slice
     }
 }
 
@@ -288,12 +305,7 @@ pub(super) fn minimize<T: Element>(
         let mut states = States::of(std::slice::from_ref(state));
         problem.epochs(&mut states, trips, bounds, settings)?;
         let goes_on = states.put(0, state);
-        let seconds = seconds_since(called);
-        if seconds < 0.5 * SECONDS {
-            slice = (slice * 2).min(MOST);
-        } else if seconds > 2.0 * SECONDS {
-            slice = (slice / 2).max(1);
-        }
+        slice = next_slice(slice, seconds_since(called));
         let stalled = settings.ftol > 0.0
             && state.iterations.is_multiple_of(PATIENCE)
             && state.window_loss - state.best_loss <= settings.ftol * state.best_loss.abs();
