@@ -43,6 +43,7 @@ pub mod statistics;
 mod step;
 pub mod stream;
 mod subject;
+mod whole;
 mod window;
 mod workspace;
 

@@ -243,7 +243,7 @@ contains
         call expect(error%code == NCG_ERR_ARGUMENT .and. error%line == -1, 'session of no model')
         call options%set('enigne', 'native', error)
         call expect(index(error%message, 'did you mean "engine"') > 0, 'option')
-        call model%load('no such file', error)
+        call model%load('no such file', error=error)
         call expect(error%code == NCG_ERR_IO, 'file')
         call model%compile(source, error=error)
         call expect(.not. error%failed(), 'success resets the error')
