@@ -81,7 +81,7 @@ fn a_fixed_parameter_stays() {
         sum(&shape, &data.y) / sum(&shape, &shape),
         1e-12,
     );
-    assert!(complaint(DECAY, decay(), &[("fixed", "a, r")]).contains("no parameter to fit"));
+    assert!(complaint(DECAY, decay(), &[("fixed", "a, r")]).contains("no parameter is left to fit"));
     let wrong = complaint(DECAY, decay(), &[("fixed", "rr")]);
     assert!(
         wrong.contains("\"fixed\"") && wrong.contains("did you mean"),

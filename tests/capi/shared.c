@@ -173,14 +173,13 @@ int main(int argc, char **argv)
     for (int i = 0; i < 3; i++)
         HOLDS(many[i].status == (i == 1 ? NCG_ERR_ARGUMENT : NCG_ERR_ENGINE));
     HOLDS(team.calls == 1);
-    /* one has more than its place, and its gather writes all of it: into room that is there */
-    for (int ranks = 2; ranks <= MOST; ranks++)
-        for (int greedy = 0; greedy < ranks; greedy++) {
-            run(many, &team, ranks, 0, 0, -1, greedy);
-            for (int i = 0; i < ranks; i++)
-                HOLDS(many[i].status == NCG_ERR_ARGUMENT);
-            HOLDS(team.calls == 1);
-        }
+    /* the last has more than its place, and its gather writes all of it: into room that is there */
+    for (int ranks = 2; ranks <= MOST; ranks++) {
+        run(many, &team, ranks, 0, 0, -1, ranks - 1);
+        for (int i = 0; i < ranks; i++)
+            HOLDS(many[i].status == NCG_ERR_ARGUMENT);
+        HOLDS(team.calls == 1);
+    }
     puts("ok");
     return 0;
 }

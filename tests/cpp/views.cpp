@@ -269,19 +269,19 @@ static void fits_call_closures(const ncg::model &model, const ncg::session &sess
         std::copy(own, own + n_own, all);
     };
     shared.share(3, 8, alone);
-    ncg::fit moved = std::move(shared);
-    EXPECT(moved.run() <= NCG_FIT_STEP && calls > 2);
-    EXPECT(std::fabs(moved.parameters()[1] - 0.5) < 1e-9);
-    moved.share(4, 8, alone);
+    ncg::fit meeting = std::move(shared);
+    EXPECT(meeting.run() <= NCG_FIT_STEP && calls > 2);
+    EXPECT(std::fabs(meeting.parameters()[1] - 0.5) < 1e-9);
+    meeting.share(4, 8, alone);
     bool thrown = false;
     try {
-        moved.run();
+        meeting.run();
     } catch (const std::length_error &) {
         thrown = true;
     }
     EXPECT(thrown);
-    EXPECT(failure([&] { moved.share(0, 8, alone); }).code() == NCG_ERR_ARGUMENT);
-    EXPECT(failure([&] { moved.share(3, 8, nullptr); }).code() == NCG_ERR_ARGUMENT);
+    EXPECT(failure([&] { meeting.share(0, 8, alone); }).code() == NCG_ERR_ARGUMENT);
+    EXPECT(failure([&] { meeting.share(3, 8, nullptr); }).code() == NCG_ERR_ARGUMENT);
 
     const std::vector<double> ones(20, 1.0);
     EXPECT(std::string(failure([&] { ncg::fit(model).set_data(ncg::rows(x, 2), y, ones); }).what()).find("\"noise\"") !=

@@ -294,7 +294,6 @@ contains
         call fit%create(model)
         call fit%set_data(x, y, spread(1d0, 1, 20), error=error)
         call expect(index(error%message, '"noise"') > 0, 'weights need a meaning')
-        call options%create()
         call options%set('noise', 'estimated')
         call fit%create(model, options)
         call fit%add_parameter('k', 1d0)
