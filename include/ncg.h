@@ -126,7 +126,8 @@ typedef struct ncg_options ncg_options;
 typedef struct ncg_session ncg_session;
 
 /* Called on the thread that called ncg_fit_run. Return non-zero to stop. Must return normally (no longjmp, no exception);
-   may call ncg_fit_cancel on its fit, and nothing else on it. */
+   may call on its fit ncg_fit_cancel, ncg_fit_stat for the number "start", and nothing else. A fit with many starts, hops or
+   smoothing is many runs: the callback hears of each, which counts its iterations from 0, and "start" says which it is. */
 typedef int32_t (*ncg_fit_callback)(void *user_data,
                                     int64_t iteration,
                                     double loss,
@@ -135,7 +136,8 @@ typedef int32_t (*ncg_fit_callback)(void *user_data,
 
 /* Called by a fit that several processes share, on the thread that called ncg_fit_run: own are n_own numbers of this process,
    equally many for each of its blocks; all receives those of all blocks in order, n_all numbers, the same on every process
-   (MPI_Allgatherv). Return 0, or anything else where that failed. Must return normally. */
+   (MPI_Allgatherv). Return 0, or anything else where that failed. Must return normally. In the first call of a run there is room
+   behind all for as many numbers again: a process with more blocks than its place is found there, and does no harm. */
 typedef int32_t (*ncg_fit_gather)(void *user_data,
                                   const double *own,
                                   int64_t n_own,
@@ -436,8 +438,10 @@ int32_t ncg_fit_add_parameter(ncg_fit *fit,
                               ncg_error **err);
 
 /* Copies the observations: inputs x, targets y (one for each output; one for each mean with the loss "gaussian", none with
-   "value"), and weights w (NULL means ones). A squared residual counts as often as its
-   weight says; the scale of the weights does not matter to the standard errors, unless the option "noise" is "known". */
+   "value"), and weights w (NULL means ones). A squared residual counts as often as its weight says. What weights are has to be
+   said by the option "noise": "known", one over known variances, which the standard errors rest on; or "estimated", relative to
+   each other: their scale does not matter, the residuals tell the noise. Without it they are refused; the losses "poisson" and
+   "gaussian" need none. */
 int32_t ncg_fit_set_data_f64(ncg_fit *fit,
                              int64_t n_samples,
                              const double *x,
@@ -519,7 +523,8 @@ void ncg_fit_cancel(const ncg_fit *fit);
 
 /* A number about the fit so far: "loss", "iterations", "evaluations", "seconds", "gradient_norm", "stop" (an NCG_FIT_*
    value), "parameters" (how many move), "rows" (how many samples there were), "summarised" (how many of them are kept as a
-   summary only). */
+   summary only), "start" (which run the callback was last told of: 0 begins at the initial values, then come the other starts,
+   then the hops). */
 int32_t ncg_fit_stat(const ncg_fit *fit,
                      const char *name,
                      double *value,

@@ -1,5 +1,6 @@
 //! The pipeline: source text to the graphs of a model, stage by stage.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use crate::anf::{self, Anf};
@@ -368,6 +369,7 @@ fn find_port(ports: &[Port], name: &str) -> std::result::Result<usize, String> {
 
 /// Makes the inputs that the option `params` names parameters: `k` or `k=1.5`, separated by commas.
 pub(crate) fn name_parameters(ports: &mut [Port], list: &str) -> Result<()> {
+    let mut given_values = BTreeSet::new();
     for item in list
         .split(',')
         .map(str::trim)
@@ -386,6 +388,10 @@ pub(crate) fn name_parameters(ports: &mut [Port], list: &str) -> Result<()> {
         let port = find_port(ports, name).map_err(|message| {
             Error::new(ErrorKind::Argument, format!("option \"params\": {message}"))
         })?;
+        if given.is_some() && !given_values.insert(port) {
+            let message = format!("option \"params\": \"{name}\" is given two values");
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         match (&mut ports[port].kind, given.flatten()) {
             (PortKind::Parameter { initial, .. }, Some(value)) => *initial = value,
             (PortKind::Parameter { .. }, None) => {}

@@ -198,7 +198,13 @@ pub static TABLE: &[Setting] = &[
         "chunk",
         "16384",
         1.0,
-        "Session: most samples that ONNX Runtime is given at once.",
+        "Session: most samples that ONNX Runtime is given at once; unless it is set, 1048576 on a GPU.",
+    ),
+    choice(
+        "resident",
+        "auto",
+        "Fit: whether ONNX Runtime keeps the data where it computes, where an evaluation is reduced to a few sums: auto on a GPU, on everywhere, off nowhere.",
+        &["auto", "on", "off"],
     ),
     int(
         "max_paths",
@@ -308,7 +314,7 @@ pub static TABLE: &[Setting] = &[
     choice(
         "noise",
         "estimated",
-        "Fit: estimated takes weights as relative and the noise from the residuals; known takes them as one over known variances.",
+        "Fit: estimated takes weights as relative and the noise from the residuals; known takes them as one over known variances. Weights need it to be said.",
         &["estimated", "known"],
     ),
     int(

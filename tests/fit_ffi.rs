@@ -1,6 +1,6 @@
 //! The C ABI of a fit, called as C calls it: options, covariance, report, checkpoint.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{null, null_mut};
 
 use ncg::ffi::error::{ncg_error, ncg_error_free, ncg_error_message};
@@ -210,6 +210,23 @@ fn a_covariance_crosses_the_abi() {
         )
     })
     .unwrap();
+    let unsaid = make(&[], &[]).unwrap();
+    for into in [ncg_fit_set_data_f64, ncg_fit_add_data_f64] {
+        // SAFETY: tables of 16 samples.
+        let give = |fit: &Fit| {
+            call(|err| unsafe {
+                let (x, y, w) = (x.as_ptr(), y.as_ptr(), w.as_ptr());
+                into(fit.fit, 16, x, 1, 1, y, 1, 1, w, 1, 1, err)
+            })
+        };
+        let refused = give(&unsaid).unwrap_err();
+        for word in ["\"noise\"", "\"known\"", "\"estimated\""] {
+            assert!(refused.contains(word), "{refused}");
+        }
+        for settings in [[("noise", "estimated")], [("loss", "poisson")]] {
+            give(&make(&settings, &[]).unwrap()).unwrap();
+        }
+    }
     run(&weighted).unwrap();
     for (a, b) in params(&fit).iter().zip(params(&weighted)) {
         assert!((a / b - 1.0).abs() < 1e-12);
@@ -250,6 +267,43 @@ fn a_fit_goes_on_from_a_file_with_the_same_bits() {
     let refused = call(|err| unsafe { ncg_fit_resume(other.fit, file.as_ptr(), err) });
     assert!(refused.unwrap_err().contains("other data"));
     std::fs::remove_file(path).unwrap();
+}
+
+/// Which run it hears of, the callback may ask while the fit runs.
+#[test]
+fn the_callback_of_many_starts_can_ask_which_it_hears_of() {
+    struct Seen {
+        fit: *mut ncg_fit,
+        starts: std::collections::BTreeSet<i64>,
+        refused: bool,
+    }
+    unsafe extern "C" fn watch(seen: *mut c_void, _: i64, _: f64, _: *const f64, _: i64) -> i32 {
+        // SAFETY: what the test gave, which nobody else uses meanwhile.
+        let seen = unsafe { &mut *seen.cast::<Seen>() };
+        let mut value = -1.0;
+        // SAFETY: a fit that lives, places for numbers.
+        let mut stat = |name: &std::ffi::CStr| unsafe {
+            ncg_fit_stat(seen.fit, name.as_ptr(), &mut value, null_mut())
+        };
+        seen.refused = stat(c"loss") != 0;
+        if stat(c"start") == 0 {
+            seen.starts.insert(value as i64);
+        }
+        0
+    }
+    let fit = make(&[], &[("starts", 9), ("hops", 2)]).unwrap();
+    feed(&fit).unwrap();
+    let mut seen = Seen {
+        fit: fit.fit,
+        starts: Default::default(),
+        refused: false,
+    };
+    let data = (&raw mut seen).cast::<c_void>();
+    // SAFETY: the callback and its data live until the run has ended.
+    call(|err| unsafe { ncg_fit_set_callback(fit.fit, Some(watch), data, 1, err) }).unwrap();
+    run(&fit).unwrap();
+    assert_eq!(seen.starts, (0..11).collect());
+    assert!(seen.refused, "nothing else is told while the fit runs");
 }
 
 /// Rows in a window, from C: the end is that of all rows at once, and the report says what is approximate.

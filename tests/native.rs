@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use ncg::compile::stages;
 use ncg::engine::native::{self, MachineCode, Settings};
-use ncg::engine::{Inputs, Outputs, Program};
+use ncg::engine::{Destination, Inputs, Outputs, Program};
 use ncg::grad::{jacobian, training, vjp};
 use ncg::graph::{Builder, Graph, Output, Port, PortKind, Value};
 use ncg::ops::kernel::Kernel;
@@ -163,7 +163,7 @@ fn columns(ports: usize, samples: usize) -> Table<f64> {
 type Closure = fn(&[f64]) -> f64;
 
 /// Models, and what they compute from the values of their ports.
-const MODELS: [(&str, Closure); 9] = [
+const MODELS: [(&str, Closure); 11] = [
     ("(parameter k 2) (/ (* k (* q1 q2)) (* r r))", |p| {
         p[0] * (p[1] * p[2]) / (p[3] * p[3])
     }),
@@ -189,6 +189,12 @@ const MODELS: [(&str, Closure); 9] = [
     }),
     ("(parameter a 1) (* (log (+ a x)) (tanh (/ x 8)))", |p| {
         (p[0] + p[1]).ln() * (p[1] / 8.0).tanh()
+    }),
+    ("(+ (sin x) (* y (cos x)))", |p| {
+        p[0].sin() + p[1] * p[0].cos()
+    }),
+    ("(+ (* (cosh x) (sinh x)) (* (sin (* x y)) (sin y)))", |p| {
+        p[0].cosh() * p[0].sinh() + (p[0] * p[1]).sin() * p[1].sin()
     }),
     ("x", |p| p[0]),
 ];
@@ -611,4 +617,121 @@ fn a_run_can_be_cancelled() {
         .run(10_000, &columns(1, 10_000), &mut results, Some(&cancel))
         .expect("runs");
     assert!(results.0[0].len() < 10_000);
+}
+
+/// Outputs that are written where they go, one element behind the start of memory that is otherwise not touched.
+struct InPlace {
+    columns: Vec<Vec<f64>>,
+    samples: usize,
+}
+
+const UNTOUCHED: f64 = -123.0;
+
+impl Outputs<f64> for InPlace {
+    fn scatter(&mut self, output: usize, start: usize, values: &[f64]) {
+        self.columns[output][1 + start..][..values.len()].copy_from_slice(values);
+    }
+
+    fn uniform(&mut self, output: usize, value: f64) {
+        self.columns[output][0] = value;
+    }
+
+    fn contiguous(&mut self, _: usize, _: usize, _: usize) -> Option<&mut [f64]> {
+        None
+    }
+
+    fn destination(&mut self, output: usize, samples: usize) -> Destination<f64> {
+        assert_eq!(samples, self.samples);
+        Destination::Memory {
+            first: self.columns[output][1..].as_mut_ptr(),
+            stride: 1,
+        }
+    }
+}
+
+/// A table whose last column is ones that are nowhere in memory.
+struct Ones<'a>(&'a Table<f64>);
+
+impl Inputs<f64> for Ones<'_> {
+    fn uniform(&self, port: usize) -> f64 {
+        self.0.uniform(port)
+    }
+
+    fn gather(&self, _: usize, _: usize, _: &mut [f64]) {
+        panic!("the others lie side by side");
+    }
+
+    fn contiguous(&self, port: usize, start: usize, count: usize) -> Option<&[f64]> {
+        let column = self.0.columns.get(port)?;
+        column.get(start..start + count)
+    }
+
+    fn constant(&self, port: usize) -> Option<f64> {
+        (port == self.0.columns.len()).then_some(1.0)
+    }
+}
+
+#[test]
+fn outputs_written_in_place_and_inputs_of_one_value_change_no_bit() {
+    for (source, _) in MODELS {
+        let graph = numeric(source);
+        let wrt: Vec<usize> = (0..graph.ports.len()).collect();
+        let graph = vjp(&graph, &wrt);
+        // what is shorter than a block is gathered
+        for samples in [128, 256, 1024, 1280, 2048] {
+            let mut table = columns(graph.ports.len() - 1, samples);
+            for port in graph.parameters() {
+                table.columns[port] = vec![table.columns[port][0]; samples];
+            }
+            let mut seeded = Table::new(table.columns.clone());
+            seeded.columns.push(vec![1.0; samples]);
+            for code in CODES {
+                let mut program = prepare::<f64>(&graph, code);
+                let wanted = run(&mut program, &seeded, samples);
+                let mut found = InPlace {
+                    columns: vec![vec![UNTOUCHED; samples + 2]; graph.outputs.len()],
+                    samples,
+                };
+                program
+                    .run(samples, &Ones(&table), &mut found, None)
+                    .expect("runs");
+                for (output, (found, wanted)) in found.columns.iter().zip(&wanted).enumerate() {
+                    let what = format!("{source}, output {output} of {samples} samples, {code:?}");
+                    match wanted[..] {
+                        [value] => same_bits(&found[..1], &[value], &what),
+                        _ => {
+                            same_bits(&found[1..=samples], wanted, &what);
+                            same_bits(&[found[0], found[samples + 1]], &[UNTOUCHED; 2], &what);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_samples_of_a_batch_are_written_in_place_and_nothing_behind_them() {
+    let graph = numeric("(* x (+ x 1))");
+    for samples in 2..300 {
+        let table = columns(1, samples);
+        for code in CODES {
+            let mut program = prepare::<f64>(&graph, code);
+            let wanted = run(&mut program, &table, samples);
+            let mut found = InPlace {
+                columns: vec![vec![UNTOUCHED; samples + 2]],
+                samples,
+            };
+            program
+                .run(samples, &table, &mut found, None)
+                .expect("runs");
+            let what = format!("{samples} samples, {code:?}");
+            same_bits(&found.columns[0][1..=samples], &wanted[0], &what);
+            same_bits(
+                &[found.columns[0][0], found.columns[0][samples + 1]],
+                &[UNTOUCHED; 2],
+                &what,
+            );
+        }
+    }
 }

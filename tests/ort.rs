@@ -3,9 +3,12 @@
 mod onnx_models;
 
 use ncg::ErrorKind;
-use ncg::engine::ort::{Device, ElementType, OrtConfig, OrtSession, TensorMut, TensorRef};
+use ncg::engine::ort::{
+    Binding, Device, DeviceTensor, ElementType, OrtConfig, OrtSession, TensorMut, TensorRef,
+};
 use ncg::onnx::proto::tensor_proto::DataType;
 use onnx_models::*;
+use std::sync::Arc;
 
 fn open(model: &[u8]) -> OrtSession {
     OrtSession::new(model, &OrtConfig::default()).unwrap()
@@ -622,4 +625,82 @@ fn leaves_the_floating_point_environment_alone() {
         assert_eq!((bits(&y), bits(&e)), (bits(&expected.0), bits(&expected.1)));
         assert!(e[0] == f64::INFINITY && e[1] > 0.0 && e[1].is_subnormal());
     }
+}
+
+/// Inputs that stay where the session computes give the bits that a run over the caller's memory gives, whatever the other
+/// inputs are and however often they change.
+#[test]
+fn bound_inputs_give_the_bits_of_a_run() {
+    if !have_runtime("bound_inputs_give_the_bits_of_a_run") {
+        return;
+    }
+    let config = OrtConfig::default();
+    let session = Arc::new(open(&line_and_exp(DataType::Double)));
+    for n in [1, 5, 1000] {
+        let x = samples(n);
+        let kept = Arc::new(DeviceTensor::new(&x, &config).unwrap());
+        let mut bindings = [0, 1].map(|_| Binding::new(session.clone()).unwrap());
+        for binding in &mut bindings {
+            binding.keep(0, &kept).unwrap();
+        }
+        drop(kept);
+        for p in [0.7, -1.5, f64::NAN, 0.0] {
+            let wanted = run_f64(&session, &x, p);
+            for binding in &mut bindings {
+                let dims = [n as i64];
+                let (mut y, mut e) = (vec![0.0; n], vec![0.0; n]);
+                let outputs = &mut [TensorMut::new(&dims, &mut y), TensorMut::new(&dims, &mut e)];
+                binding.run(&[TensorRef::new(&[], &[p])], outputs).unwrap();
+                let bits = |all: &[f64]| -> Vec<u64> { all.iter().map(|v| v.to_bits()).collect() };
+                assert_eq!((bits(&y), bits(&e)), (bits(&wanted.0), bits(&wanted.1)));
+            }
+        }
+    }
+    // single precision, and nothing that stays
+    let single = Arc::new(open(&line_and_exp(DataType::Float)));
+    let mut binding = Binding::new(single).unwrap();
+    for x in [vec![1.0f32, 2.0], vec![0.5; 3]] {
+        let dims = [x.len() as i64];
+        let (mut y, mut e) = (vec![0.0f32; x.len()], vec![0.0f32; x.len()]);
+        let outputs = &mut [TensorMut::new(&dims, &mut y), TensorMut::new(&dims, &mut e)];
+        let inputs = [TensorRef::new(&dims, &x), TensorRef::new(&[], &[2.0f32])];
+        binding.run(&inputs, outputs).unwrap();
+        assert_eq!(y[0], x[0] * 2.0 + e[0]);
+    }
+}
+
+#[test]
+fn bindings_name_what_does_not_fit() {
+    if !have_runtime("bindings_name_what_does_not_fit") {
+        return;
+    }
+    let config = OrtConfig::default();
+    let session = Arc::new(open(&line_and_exp(DataType::Double)));
+    let mut binding = Binding::new(session).unwrap();
+    let single = Arc::new(DeviceTensor::new(&[1.0f32], &config).unwrap());
+    let message = binding.keep(0, &single).unwrap_err().message;
+    assert!(message.contains("input \"x\" holds f32"), "{message}");
+    let kept = Arc::new(DeviceTensor::new(&[1.0, 2.0], &config).unwrap());
+    let message = binding.keep(7, &kept).unwrap_err().message;
+    assert!(message.contains("no input 7"), "{message}");
+    binding.keep(0, &kept).unwrap();
+    let (dims, mut y, mut e) = ([2], [0.0; 2], [0.0; 2]);
+    let outputs = &mut [TensorMut::new(&dims, &mut y), TensorMut::new(&dims, &mut e)];
+    let error = binding.run(&[], outputs).unwrap_err();
+    assert!(error.message.contains("wants 1 inputs"), "{error}");
+    let error = binding.run(&[TensorRef::new(&[], &[1.0])], &mut []);
+    assert!(error.unwrap_err().message.contains("2 outputs"));
+    // outputs of another size are an error of the runtime, and the next run is well
+    let (short, mut few) = ([1], [0.0]);
+    let outputs = &mut [
+        TensorMut::new(&short, &mut few),
+        TensorMut::new(&dims, &mut e),
+    ];
+    let error = binding.run(&[TensorRef::new(&[], &[1.0])], outputs);
+    assert_eq!(error.unwrap_err().kind, ErrorKind::Shape);
+    let outputs = &mut [TensorMut::new(&dims, &mut y), TensorMut::new(&dims, &mut e)];
+    binding
+        .run(&[TensorRef::new(&[], &[1.0])], outputs)
+        .unwrap();
+    assert_eq!(y[1], 2.0 + e[1]);
 }

@@ -1,12 +1,13 @@
-"""Whole fits: ncg through its C interface beside a Levenberg–Marquardt compiled by JAX, scipy with a Jacobian from JAX, and
-lmfit, in one run on one thread. First three fits of 1024 points, then nine problems of NIST from both their starts.
+"""Whole fits: ncg through its C interface beside a Levenberg–Marquardt compiled by JAX, scipy with a Jacobian from JAX, lmfit and
+Operon (in single precision), in one run on one thread; then 300 steps of Adam by ncg, JAX and PyTorch. First three fits of 1024 points,
+then nine problems of NIST from both their starts.
 
-    pip install jax numpy scipy lmfit
+    pip install jax numpy scipy lmfit pyoperon torch casadi numba
     cargo build --release
     taskset -c 0 python benches/peers/fits.py [target/release/libncg.so]
 
 Each time is the median over rounds of the process time of one fit, data given and nothing compiled; the rounds of the peers take
-turns. Digits are those of the worst parameter: of the fits against the values of ncg at tight tolerances, of NIST's problems
+turns. Digits in brackets are those of the worst parameter: of the fits against the values of ncg at tight tolerances, of NIST's problems
 against the certified values, at most 11.
 """
 
@@ -15,24 +16,34 @@ import math
 import sys
 from pathlib import Path
 
-from run import ROOT, Ncg, jax, np, times
+from peers import ROOT, Ncg, jax, np, torch
+from run import header, times
 
 import lmfit  # noqa: E402
+import pyoperon  # noqa: E402
 import scipy  # noqa: E402
 from scipy.optimize import least_squares  # noqa: E402
 
 POINTER, NUMBER = ctypes.c_void_p, ctypes.c_int64
+STEPS, RATE = 300, 0.05
 
 
 class Fit(Ncg):
-    """A fit of a program to columns of inputs and a target; calling it gives the parameters."""
+    """A fit of a program to columns of inputs and a target; calling it gives the parameters. `settings` are options and their
+    values."""
 
-    def __init__(self, library, source, engine, start, inputs, target):
+    def __init__(self, library, source, engine, start, inputs, target, **settings):
         super().__init__(library, source, engine)
         error, options, model, self.fit = (POINTER() for _ in range(4))
         failure = ctypes.byref(error)
         self.check(self.lib.ncg_options_new(ctypes.byref(options), failure), error)
-        self.check(self.lib.ncg_options_set_str(options, b"engine", engine.encode(), failure), error)
+        for name, value in {"engine": engine, **settings}.items():
+            if isinstance(value, str):
+                self.check(self.lib.ncg_options_set_str(options, name.encode(), value.encode(), failure), error)
+            elif isinstance(value, int):
+                self.check(self.lib.ncg_options_set_int(options, name.encode(), NUMBER(value), failure), error)
+            else:
+                self.check(self.lib.ncg_options_set_real(options, name.encode(), ctypes.c_double(value), failure), error)
         text = source.encode()
         self.check(self.lib.ncg_model_compile(text, NUMBER(len(text)), options, ctypes.byref(model), failure), error)
         self.check(self.lib.ncg_fit_new(model, options, ctypes.byref(self.fit), failure), error)
@@ -116,6 +127,69 @@ def lmfit_fit(predict, start, inputs, target):
     return fit
 
 
+def operon_fit(expression):
+    """Operon's Levenberg–Marquardt on an expression in postfix order, in single precision; its variables are the inputs X1, X2, ... and
+    its coefficients the numbers that are no integers, of which those of a start come in its order."""
+
+    def fit(predict, start, inputs, target):
+        data = np.asfortranarray(np.stack([*inputs, target], axis=1).astype(np.float32))
+        dataset = pyoperon.Dataset(data)
+        variables = [variable.Hash for variable in dataset.Variables]
+        names = {f"X{i}": variable for i, variable in enumerate(variables, 1)}
+        nodes = pyoperon.InfixParser.Parse(expression.format(*start.values()), names).Nodes
+        for node in nodes:
+            node.Optimize = node.IsConstant
+        tree = pyoperon.Tree(nodes)
+        tree.UpdateNodes()
+        problem = pyoperon.Problem(dataset)
+        problem.TrainingRange, problem.TestRange = pyoperon.Range(0, len(target)), pyoperon.Range(0, 1)
+        problem.Target, problem.InputHashes = dataset.Variables[len(inputs)], variables[:-1]
+        table = pyoperon.DispatchTable()
+        optimizer = pyoperon.LMOptimizer(table, problem, 50, len(target))
+        fitted, random = pyoperon.CoefficientOptimizer(optimizer), pyoperon.RandomGenerator(1)
+        # postfix order lists an expression's operands from the right
+        keep = (data, dataset, problem, table, optimizer)
+        return lambda _keep=keep: np.array(fitted(random, tree)[1].FinalParameters)[::-1]
+
+    return fit
+
+
+def jax_adam(predict, start, inputs, target):
+    """Steps of Adam on the mean squared error, compiled whole."""
+    np_ = jax.numpy
+    inputs, target, start = [np_.asarray(x) for x in inputs], np_.asarray(target), np_.asarray(list(start.values()))
+    slope = jax.grad(lambda p: np_.mean((predict(np_, p, *inputs) - target) ** 2))
+
+    @jax.jit
+    def fit(p):
+        def step(i, state):
+            p, mean, square = state
+            g = slope(p)
+            mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g * g
+            size = RATE * mean / (1 - 0.9 ** (i + 1.0))
+            return p - size / (np_.sqrt(square / (1 - 0.999 ** (i + 1.0))) + 1e-8), mean, square
+
+        return jax.lax.fori_loop(0, STEPS, step, (p, 0 * p, 0 * p))[0]
+
+    return lambda: np.asarray(jax.block_until_ready(fit(start)))
+
+
+def torch_adam(predict, start, inputs, target):
+    """The same with torch.optim, eager."""
+    inputs, target = [torch.tensor(x) for x in inputs], torch.tensor(target)
+
+    def fit():
+        p = [torch.tensor(value, requires_grad=True) for value in start.values()]
+        optimizer = torch.optim.Adam(p, lr=RATE)
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            ((predict(torch, p, *inputs) - target) ** 2).mean().backward()
+            optimizer.step()
+        return np.array([value.item() for value in p])
+
+    return fit
+
+
 def coulomb(np_, p, q1, q2, r):
     return p[0] * q1 * q2 / (r * r)
 
@@ -131,7 +205,15 @@ def lotka_volterra(np_, p, x, y):
 
 
 FITS = [
-    ("Coulomb", coulomb, "(/ (* k q1 q2) (square r))", {"q1": (1, 2), "q2": (1, 2), "r": (0.5, 2)}, {"k": 1.0}, [8.9]),
+    (
+        "Coulomb",
+        coulomb,
+        "(/ (* k q1 q2) (square r))",
+        {"q1": (1, 2), "q2": (1, 2), "r": (0.5, 2)},
+        {"k": 1.0},
+        [8.9],
+        "{} * X1 * X2 / (X3 * X3)",
+    ),
     (
         "damped oscillator",
         oscillator,
@@ -139,6 +221,7 @@ FITS = [
         {"t": (0, 5)},
         {"a": 1.0, "b": 0.5, "w": 2.0},
         [1.5, 0.3, 2.2],
+        "{} * exp((-{}) * X1) * cos({} * X1)",
     ),
     (
         "Lotka–Volterra, 20 steps",
@@ -149,6 +232,7 @@ FITS = [
         {"x0": (0.5, 1.5), "y0": (0.5, 1.5)},
         {"a": 1.0, "b": 0.5, "c": 0.4},
         [1.1, 0.4, 0.3],
+        None,
     ),
 ]
 
@@ -195,31 +279,47 @@ def cell(seconds, correct):
 
 
 def compare(label, fits, wanted):
-    """One row: time and digits of each fit."""
+    """One row: time and digits of each fit; None where there is none."""
     found = []
     for fit in fits:
         try:
-            found.append(digits(fit(), wanted))
+            found.append(digits(np.abs(fit()), np.abs(wanted)) if fit else None)
         except (RuntimeError, ValueError):
             found.append(None)
     timed = iter(times([fit for fit, correct in zip(fits, found) if correct is not None]))
-    cells = ["fails" if correct is None else cell(next(timed), correct) for correct in found]
+    cells = [
+        "–" if not fit else "fails" if correct is None else cell(next(timed), correct) for fit, correct in zip(fits, found)
+    ]
     print(f"| {label} | {' | '.join(cells)} |", flush=True)
+
+
+def problem(library, name, predict, program, ranges, start, truth, expression):
+    """The fits of a row, those of 300 steps of Adam, and what they should find."""
+    random = np.random.default_rng(7)
+    inputs = [low + (high - low) * random.random(1024) for low, high in ranges.values()]
+    target = predict(np, truth, *inputs) + 0.01 * random.standard_normal(1024)
+    source = "".join(f"(input {i}) " for i in ranges) + "".join(f"(parameter {n} {v!r}) " for n, v in start.items())
+    own = lambda engine, **settings: Fit(library, source + program, engine, start, inputs, target, **settings)
+    adam = {"optimizer": "adam", "learning_rate": RATE, "max_iterations": STEPS, "gtol": 0.0, "xtol": 0.0}
+    engines, given = ("native", "onnxruntime"), (predict, start, inputs, target)
+    fits = [*map(own, engines), *(make(*given) for make in (jax_levmar, scipy_fit, lmfit_fit))]
+    fits.append(operon_fit(expression)(*given) if expression else None)
+    steps = [*(own(engine, **adam) for engine in engines), *(make(*given) for make in (jax_adam, torch_adam))]
+    return name, fits, steps, fits[0]().copy()
 
 
 def main():
     library = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "target" / "release" / "libncg.so"
-    peers = f"JAX {jax.__version__} | scipy {scipy.__version__} + JAX | lmfit {lmfit.__version__}"
-    print(f"| 1024 points, µs (digits) | ncg native | ncg onnxruntime | {peers} |\n|---|---|---|---|---|---|")
-    for name, predict, program, ranges, start, truth in FITS:
-        random = np.random.default_rng(7)
-        inputs = [low + (high - low) * random.random(1024) for low, high in ranges.values()]
-        target = predict(np, truth, *inputs) + 0.01 * random.standard_normal(1024)
-        source = "".join(f"(input {i}) " for i in ranges) + "".join(f"(parameter {n} {v!r}) " for n, v in start.items())
-        own = [Fit(library, source + program, engine, start, inputs, target) for engine in ("native", "onnxruntime")]
-        others = [make(predict, start, inputs, target) for make in (jax_levmar, scipy_fit, lmfit_fit)]
-        compare(name, own + others, own[0]().copy())
-    print(f"\n| NIST, µs (digits) | ncg native | scipy {scipy.__version__} + JAX | lmfit {lmfit.__version__} |\n|---|---|---|---|")
+    own, jax_name = ["ncg native", "ncg onnxruntime"], f"JAX {jax.__version__}"
+    scipy_name, lmfit_name = f"scipy {scipy.__version__} + JAX", f"lmfit {lmfit.__version__}"
+    problems = [problem(library, *fit) for fit in FITS]
+    print(header("1024 points, µs (digits)", [*own, jax_name, scipy_name, lmfit_name, "Operon, f32"]))
+    for name, fits, _, wanted in problems:
+        compare(name, fits, wanted)
+    print("\n" + header(f"{STEPS} steps of Adam, µs (digits)", [*own, jax_name, f"PyTorch {torch.__version__.split('+')[0]}"]))
+    for name, _, steps, wanted in problems:
+        compare(name, steps, wanted)
+    print("\n" + header("NIST, µs (digits)", ["ncg native", scipy_name, lmfit_name]))
     for name, predict in NIST.items():
         starts, certified, x, y = nist(name)
         program = (ROOT / "examples" / "models" / f"{name.lower()}.scm").read_text()

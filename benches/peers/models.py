@@ -1,21 +1,31 @@
-"""The models of the comparison: as ncg programs whose value is the squared residual of a sample, as JAX functions, and by the names of
-their kernels in C."""
+"""The models of the comparison: as ncg programs whose value is the squared residual of a sample, as Python functions that serve every
+peer that works on arrays or expressions, and by the names of their kernels in C and numba.
 
+`m` is the namespace of the peer's functions (numpy, jax.numpy, ...); `p` the parameters; states are tuples."""
+
+import earth
 import numpy as np
 
 
 class Model:
-    """One row: a program, its inputs and parameters, and the same function for JAX and in C."""
+    """One row: a program, its inputs and parameters, and the same function for the peers. A model steps a state from `start` on;
+    `result` takes the prediction from the last. A formula is a model of no steps."""
 
-    def __init__(self, name, kernel, program, inputs, parameters, predict, batches):
-        self.name, self.program, self.predict, self.batches = name, program, predict, batches
-        self.kernel = kernel
+    def __init__(self, name, kernel, program, inputs, parameters, result, batches, start=None, step=None, steps=0, sets=1):
+        self.name, self.kernel, self.program = name, kernel, program
         self.inputs, self.parameters = inputs, parameters
+        self.start, self.step, self.steps, self.result = start, step, steps, result
+        self.batches, self.sets = batches, sets
 
     def data(self, samples):
         """Inputs by column and a target, the same for everybody."""
         random = np.random.default_rng(7)
         return [low + (high - low) * random.random(samples) for low, high in self.inputs.values()]
+
+    def members(self):
+        """The parameters, one row for each set of them."""
+        values = np.array(list(self.parameters.values()))
+        return values * np.random.default_rng(8).uniform(0.8, 1.2, (self.sets, len(values))) if self.sets > 1 else values[None]
 
     def source(self):
         """The program with its declarations; the inputs come in the order of the columns."""
@@ -23,51 +33,14 @@ class Model:
         parameters = "".join(f"(parameter {name} {value!r}) " for name, value in self.parameters.items())
         return inputs + parameters + self.program
 
-
-def coulomb(_, p, q1, q2, r):
-    return p[0] * q1 * q2 / (r * r)
-
-
-def oscillator(jax, p, t):
-    np_ = jax.numpy
-    return p[0] * np_.exp(-p[1] * t) * np_.cos(p[2] * t)
-
-
-def lotka_volterra(unroll):
-    def predict(jax, p, x0, y0):
-        def step(state, _):
-            x, y = state
-            return (x + 0.02 * (p[0] * x - p[1] * x * y), y + 0.02 * (p[2] * x * y - 0.9 * y)), None
-
-        return jax.lax.scan(step, (x0, y0), None, length=20, unroll=unroll)[0][0]
-
-    return predict
-
-
-def pendulum(unroll):
-    def predict(jax, p, angle, speed):
-        def step(state, _):
-            a, w = state
-            return (a + 0.01 * w, w - 0.01 * (p[0] * jax.numpy.sin(a) + p[1] * w)), None
-
-        return jax.lax.scan(step, (angle, speed), None, length=200, unroll=unroll)[0][0]
-
-    return predict
-
-
-def heat(unroll):
-    def predict(jax, p, hot):
-        np_ = jax.numpy
-        cells = np_.arange(64)
-        start = np_.where(cells[:, None] < 20, hot[None, :], 10.0)
-
-        def step(u, _):
-            inner = u[1:-1] + p[0] * ((u[:-2] - 2 * u[1:-1]) + u[2:])
-            return np_.concatenate([u[:1], inner, u[-1:]]), None
-
-        return jax.lax.scan(step, start, None, length=100, unroll=unroll)[0][30]
-
-    return predict
+    def predict(self, m, p, *inputs):
+        """The prediction, its steps written out."""
+        if not self.steps:
+            return self.result(m, p, *inputs)
+        state = self.start(m, *inputs)
+        for i in range(self.steps):
+            state = self.step(m, p, state, float(i), *inputs)
+        return self.result(state)
 
 
 HEAT = """
@@ -80,6 +53,29 @@ HEAT = """
 (square (- (loop ((i 0) (u start)) (if (= i 100) (ref u 30) (recur (+ i 1) (flow u)))) target))
 """
 
+OSCILLATOR = "(square (- (* a (exp (- (* b t))) (cos (* w t))) target))"
+
+
+def oscillator(m, p, t):
+    return p[0] * m.exp(-p[1] * t) * m.cos(p[2] * t)
+
+
+def predator_prey(m, p, state, i, *inputs):
+    x, y = state
+    return x + 0.02 * (p[0] * x - p[1] * x * y), y + 0.02 * (p[2] * x * y - 0.9 * y)
+
+
+def swing(m, p, state, i, *inputs):
+    a, w = state
+    return a + 0.01 * w, w - 0.01 * (p[0] * m.sin(a) + p[1] * w)
+
+
+def conduct(m, p, state, i, *inputs):
+    u = state[0]
+    inner = u[1:-1] + p[0] * ((u[:-2] - 2 * u[1:-1]) + u[2:])
+    return (m.concatenate([u[:1], inner, u[-1:]]),)
+
+
 MODELS = [
     Model(
         "Coulomb",
@@ -87,16 +83,16 @@ MODELS = [
         "(square (- (/ (* k q1 q2) (square r)) target))",
         {"q1": (1, 2), "q2": (1, 2), "r": (0.5, 2), "target": (0, 1)},
         {"k": 8.9},
-        [coulomb],
+        lambda m, p, q1, q2, r: p[0] * q1 * q2 / (r * r),
         [1024, 65536],
     ),
     Model(
         "damped oscillator",
         "oscillator",
-        "(square (- (* a (exp (- (* b t))) (cos (* w t))) target))",
+        OSCILLATOR,
         {"t": (0, 5), "target": (0, 1)},
         {"a": 1.5, "b": 0.3, "w": 2.2},
-        [oscillator],
+        oscillator,
         [1024, 65536],
     ),
     Model(
@@ -108,8 +104,11 @@ MODELS = [
              target))""",
         {"x0": (0.5, 1.5), "y0": (0.5, 1.5), "target": (0, 1)},
         {"a": 1.1, "b": 0.4, "c": 0.3},
-        [lotka_volterra(1), lotka_volterra(20)],
+        lambda state: state[0],
         [1024, 65536],
+        start=lambda m, x, y: (x, y),
+        step=predator_prey,
+        steps=20,
     ),
     Model(
         "damped pendulum, 200 steps",
@@ -120,8 +119,11 @@ MODELS = [
              target))""",
         {"angle": (0.1, 1), "speed": (-0.5, 0.5), "target": (0, 1)},
         {"g": 9.8, "drag": 0.2},
-        [pendulum(1), pendulum(10)],
+        lambda state: state[0],
         [1024],
+        start=lambda m, angle, speed: (angle, speed),
+        step=swing,
+        steps=200,
     ),
     Model(
         "heat equation, 64 cells × 100 steps",
@@ -129,7 +131,32 @@ MODELS = [
         HEAT,
         {"hot": (20, 80), "target": (0, 1)},
         {"d": 0.2},
-        [heat(1), heat(10)],
+        lambda state: state[0][30],
         [64],
+        start=lambda m, hot: (m.concatenate([m.rows(20, hot), m.rows(44, 0 * hot + 10.0)]),),
+        step=conduct,
+        steps=100,
+    ),
+    Model(
+        f"Earth system, {earth.nodes()} nodes × 100 steps",
+        "earth",
+        earth.PROGRAM,
+        {"scale": (0.5, 1.5), "warm": (0.2, 1.2), "target": (1, 4)},
+        earth.PARAMETERS,
+        lambda state: state[0],
+        [1024],
+        start=earth.start,
+        step=earth.step,
+        steps=100,
+    ),
+    Model(
+        "population of 200, oscillator",
+        "oscillator",
+        OSCILLATOR,
+        {"t": (0, 5), "target": (0, 1)},
+        {"a": 1.5, "b": 0.3, "w": 2.2},
+        oscillator,
+        [64],
+        sets=200,
     ),
 ]

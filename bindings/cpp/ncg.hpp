@@ -698,6 +698,10 @@ struct progress {
 /* A fitting problem: one thread at a time, cancel() excepted. */
 class fit {
 public:
+    /* Brings the numbers of all processes together: the n_own numbers of this one, into the n_all numbers of all. */
+    using gather_function =
+        std::function<void(const double *own, std::int64_t n_own, double *all, std::int64_t n_all)>;
+
     explicit fit(const model &source) : fit(source, nullptr) {}
     fit(const model &source, const options &settings) : fit(source, &settings) {}
 
@@ -711,7 +715,7 @@ public:
         });
         return *this;
     }
-    /* Copies the observations; without weights all count the same. */
+    /* Copies the observations; without weights all count the same. What weights are, the option "noise" must say. */
     fit &set_data(table<const double> x, table<const double> y, table<const double> w = {})
     {
         return give(ncg_fit_set_data_f64, x, y, w);
@@ -731,6 +735,19 @@ public:
         detail::check([&](ncg_error **failure) {
             return ncg_fit_set_covariance_f64(get(), covariance.samples(), covariance.data(), failure);
         });
+        return *this;
+    }
+    /* Shares the fit among processes: the observations of all are one table, cut into so many blocks of so many samples, and each
+       process sets the data of whole blocks. The function brings the numbers of all processes together, those of all blocks in
+       order (MPI_Allgatherv); an exception in it fails the fit everywhere, and comes out of run(). */
+    fit &share(std::int64_t blocks, std::int64_t samples, gather_function gather)
+    {
+        auto next = std::make_unique<meeting>();
+        next->gather = std::move(gather);
+        detail::check([&](ncg_error **failure) {
+            return ncg_fit_share(get(), blocks, samples, next->gather ? met : nullptr, next.get(), failure);
+        });
+        meeting_ = std::move(next);
         return *this;
     }
     /* Writes the state of the fit to a file. */
@@ -760,9 +777,14 @@ public:
     std::int32_t run()
     {
         std::int32_t stop = NCG_FIT_NOT_RUN;
-        detail::check([&](ncg_error **failure) { return ncg_fit_run(get(), &stop, failure); });
-        if (hook_ && hook_->thrown)
-            std::rethrow_exception(std::exchange(hook_->thrown, nullptr));
+        /* what a function of the caller has thrown says more than that it failed */
+        try {
+            detail::check([&](ncg_error **failure) { return ncg_fit_run(get(), &stop, failure); });
+        } catch (const error &) {
+            rethrow();
+            throw;
+        }
+        rethrow();
         return stop;
     }
     /* Asks a running fit to stop: from another thread, a signal handler or the callback. */
@@ -833,6 +855,32 @@ private:
         std::exception_ptr thrown;
     };
 
+    /* The same for what brings the numbers of processes together. */
+    struct meeting {
+        gather_function gather;
+        std::exception_ptr thrown;
+    };
+
+    void rethrow()
+    {
+        if (hook_ && hook_->thrown)
+            std::rethrow_exception(std::exchange(hook_->thrown, nullptr));
+        if (meeting_ && meeting_->thrown)
+            std::rethrow_exception(std::exchange(meeting_->thrown, nullptr));
+    }
+    static std::int32_t met(void *user_data, const double *own, std::int64_t n_own, double *all,
+                            std::int64_t n_all) noexcept
+    {
+        meeting &place = *static_cast<meeting *>(user_data);
+        try {
+            place.gather(own, n_own, all, n_all);
+            return 0;
+        } catch (...) {
+            place.thrown = std::current_exception();
+            return 1;
+        }
+    }
+
     fit(const model &source, const options *settings)
         : handle_(detail::made<ncg_fit>([&](ncg_fit **out, ncg_error **failure) {
               return ncg_fit_new(source.get(), detail::or_null(settings), out, failure);
@@ -853,8 +901,9 @@ private:
     }
     std::size_t moving() const { return static_cast<std::size_t>(stat("parameters")); }
 
-    /* after the hook, so that the fit is freed before what it calls */
+    /* the fit stands last, so that it is freed before what it calls */
     std::unique_ptr<hook> hook_;
+    std::unique_ptr<meeting> meeting_;
     detail::owned<ncg_fit, ncg_fit_free> handle_;
     std::int64_t inputs_, outputs_;
 };

@@ -56,8 +56,12 @@ pub fn run(fitter: &mut Fitter, quiet: bool) -> Result<Stop> {
     let mut show = |progress: &Progress| {
         if last.is_none_or(|last| last.elapsed() >= PAUSE) {
             last = Some(Instant::now());
+            let start = match progress.start {
+                0 => String::new(),
+                start => format!("start {start}  "),
+            };
             bar.set_message(format!(
-                "iteration {}  loss {:.6e}  gradient {:.1e}  {:.1} s  (Ctrl-C stops)",
+                "{start}iteration {}  loss {:.6e}  gradient {:.1e}  {:.1} s  (Ctrl-C stops)",
                 progress.iteration, progress.loss, progress.gradient_norm, progress.seconds
             ));
         }
@@ -65,9 +69,8 @@ pub fn run(fitter: &mut Fitter, quiet: bool) -> Result<Stop> {
     };
     let mut monitor = Monitor {
         callback: Some(&mut show),
-        cancel: None,
         every: 1,
-        save: None,
+        ..Monitor::default()
     };
     let result = fitter.run(&mut monitor, &STOP);
     bar.finish_and_clear();

@@ -22,6 +22,11 @@ pub trait Inputs<T: Real>: Sync {
     /// The values of an input for `count` samples from `start` on, if they lie side by side in memory.
     fn contiguous(&self, port: usize, start: usize, count: usize) -> Option<&[T]>;
 
+    /// The value of an input that is known to be the same for all samples.
+    fn constant(&self, _port: usize) -> Option<T> {
+        None
+    }
+
     /// Copies the values of all inputs, whose ports are `ports`, for the first sample: one call where there is only one.
     fn first(&self, ports: &[usize], out: &mut [T]) {
         for (port, out) in ports.iter().zip(out) {
@@ -57,8 +62,8 @@ pub trait Outputs<T: Real> {
     /// The memory for `count` values of an output from `start` on, if they lie side by side.
     fn contiguous(&mut self, output: usize, start: usize, count: usize) -> Option<&mut [T]>;
 
-    /// Where the values of an output go, for several threads that write those of different ones of so many samples. What is
-    /// said holds as long as this is borrowed.
+    /// Where the values of an output go, for what writes them there itself, of so many samples, in any order and in several
+    /// threads. What is said holds as long as this is borrowed.
     fn destination(&mut self, _output: usize, _samples: usize) -> Destination<T> {
         Destination::Unknown
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::{c_char, c_void};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::argument::{
     bad, copy_numbers, copy_text, count, free, handle, optional_handle, out, out_handle, text,
@@ -53,7 +53,8 @@ const _: () = assert!(
 );
 
 /// Called on the thread that called ncg_fit_run. Return non-zero to stop. Must return normally (no longjmp, no exception);
-/// may call ncg_fit_cancel on its fit, and nothing else on it.
+/// may call on its fit ncg_fit_cancel, ncg_fit_stat for the number "start", and nothing else. A fit with many starts, hops or
+/// smoothing is many runs: the callback hears of each, which counts its iterations from 0, and "start" says which it is.
 pub type ncg_fit_callback = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -66,7 +67,8 @@ pub type ncg_fit_callback = Option<
 
 /// Called by a fit that several processes share, on the thread that called ncg_fit_run: own are n_own numbers of this process,
 /// equally many for each of its blocks; all receives those of all blocks in order, n_all numbers, the same on every process
-/// (MPI_Allgatherv). Return 0, or anything else where that failed. Must return normally.
+/// (MPI_Allgatherv). Return 0, or anything else where that failed. Must return normally. In the first call of a run there is room
+/// behind all for as many numbers again: a process with more blocks than its place is found there, and does no harm.
 pub type ncg_fit_gather = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
@@ -83,6 +85,8 @@ pub struct ncg_fit(Handle<Body>);
 /// What is behind a fit.
 pub struct Body {
     cancel: AtomicBool,
+    /// The start that the callback was last told of.
+    start: AtomicU64,
     state: Lock<State>,
 }
 
@@ -121,6 +125,7 @@ pub unsafe extern "C" fn ncg_fit_new(
         };
         out.put(ncg_fit::give(Body {
             cancel: AtomicBool::new(false),
+            start: AtomicU64::new(0),
             state: Lock::new(state),
         }));
         Ok(())
@@ -188,8 +193,10 @@ pub unsafe extern "C" fn ncg_fit_add_parameter(
 }
 
 /// Copies the observations: inputs x, targets y (one for each output; one for each mean with the loss "gaussian", none with
-/// "value"), and weights w (NULL means ones). A squared residual counts as often as its
-/// weight says; the scale of the weights does not matter to the standard errors, unless the option "noise" is "known".
+/// "value"), and weights w (NULL means ones). A squared residual counts as often as its weight says. What weights are has to be
+/// said by the option "noise": "known", one over known variances, which the standard errors rest on; or "estimated", relative to
+/// each other: their scale does not matter, the residuals tell the noise. Without it they are refused; the losses "poisson" and
+/// "gaussian" need none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_set_data_f64(
     fit: *mut ncg_fit,
@@ -284,6 +291,11 @@ unsafe fn observations(state: &State, samples: usize, tables: [Table; 3]) -> Res
         )
     };
     let weights = (weighted > 0).then_some(&weights as &dyn Columns<f64>);
+    if weights.is_some() && !state.fitter.knows_weights() {
+        return Err(bad(
+            "argument \"w\": the option \"noise\" must say what the weights are: \"known\", one over known variances, so that errors are absolute; or \"estimated\", relative to each other, so that the residuals tell the noise",
+        ));
+    }
     Data::copy(samples, (&x, &inputs), (&y, &outputs), weights)
 }
 
@@ -433,13 +445,14 @@ pub unsafe extern "C" fn ncg_fit_run(
             callback: None,
             cancel: Some(&fit.cancel),
             every: state.every,
-            save: None,
+            ..Monitor::default()
         };
         let callback = state.callback;
         if let Some(callback) = &callback {
             call = |progress: &Progress| {
                 let iteration = i64::try_from(progress.iteration).unwrap_or(i64::MAX);
                 let (params, n) = (progress.params.as_ptr(), progress.params.len() as i64);
+                fit.start.store(progress.start as u64, Ordering::Relaxed);
                 let mut caller = caller.borrow_mut();
                 // SAFETY: the caller's function with the caller's pointer; the parameters live until it returns.
                 caller.call(|| unsafe { callback(user_data, iteration, progress.loss, params, n) })
@@ -448,14 +461,29 @@ pub unsafe extern "C" fn ncg_fit_run(
             monitor.callback = Some(&mut call);
         }
         let gather = state.gather;
+        let mut first = true;
         let mut bring = |own: &[f64], all: &mut [f64]| {
+            // The first numbers tell who has more blocks than its place. No process brings more numbers than all are, so with
+            // as much room again none is written elsewhere; behind them the fit ends or every process has its place.
+            let mut room = match std::mem::take(&mut first) {
+                true => vec![f64::NAN; 2 * all.len()],
+                false => Vec::new(),
+            };
             let (n_own, n_all) = (own.len() as i64, all.len() as i64);
-            let (own, all) = (own.as_ptr(), all.as_mut_ptr());
-            gather.is_some_and(|gather| {
+            let into = match room.is_empty() {
+                true => all.as_mut_ptr(),
+                false => room.as_mut_ptr(),
+            };
+            let own = own.as_ptr();
+            let brought = gather.is_some_and(|gather| {
                 let mut caller = caller.borrow_mut();
                 // SAFETY: the caller's function with the caller's pointer; the numbers live until it returns.
-                caller.call(|| unsafe { gather(gather_data, own, n_own, all, n_all) }) == 0
-            })
+                caller.call(|| unsafe { gather(gather_data, own, n_own, into, n_all) }) == 0
+            });
+            for (all, room) in all.iter_mut().zip(&room) {
+                *all = *room;
+            }
+            brought
         };
         let result = state
             .fitter
@@ -483,7 +511,8 @@ pub unsafe extern "C" fn ncg_fit_cancel(fit: *const ncg_fit) {
 
 /// A number about the fit so far: "loss", "iterations", "evaluations", "seconds", "gradient_norm", "stop" (an NCG_FIT_*
 /// value), "parameters" (how many move), "rows" (how many samples there were), "summarised" (how many of them are kept as a
-/// summary only).
+/// summary only), "start" (which run the callback was last told of: 0 begins at the initial values, then come the other starts,
+/// then the hops).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_fit_stat(
     fit: *const ncg_fit,
@@ -491,9 +520,16 @@ pub unsafe extern "C" fn ncg_fit_stat(
     value: *mut f64,
     err: *mut *mut ncg_error,
 ) -> i32 {
-    let stat = |state: &State| {
+    let stat = || {
         // SAFETY: passed on.
-        let (name, value) = unsafe { (text(name, "name")?, out(value, "value")?) };
+        let (fit, name, value): (&Body, _, _) =
+            unsafe { (handle(fit)?, text(name, "name")?, out(value, "value")?) };
+        if name == "start" {
+            // the callback may ask while the fit runs
+            value.put(fit.start.load(Ordering::Relaxed) as f64);
+            return Ok(());
+        }
+        let state = &*fit.state.read("fit")?;
         let fitter = &state.fitter;
         value.put(match name {
             "loss" => fitter.outcome()?.loss,
@@ -507,14 +543,14 @@ pub unsafe extern "C" fn ncg_fit_stat(
             "summarised" => fitter.summarised() as f64,
             _ => {
                 return Err(bad(format!(
-                    "a fit has no number \"{name}\": it is one of loss, iterations, evaluations, seconds, gradient_norm, stop, parameters, rows, summarised"
+                    "a fit has no number \"{name}\": it is one of loss, iterations, evaluations, seconds, gradient_norm, stop, parameters, rows, summarised, start"
                 )));
             }
         });
         Ok(())
     };
     // SAFETY: passed on.
-    unsafe { read(fit, err, stat) }
+    unsafe { guard::status(err, |_| stat()) }
 }
 
 /// The best values so far, in the order the parameters were added (that of the model where none was). capacity counts

@@ -124,6 +124,7 @@ pub fn minimize(
             gradient_norm: norm,
             seconds: seconds_since(began),
             params: &state.params,
+            start: monitor.start,
         };
         if norm <= settings.gtol || (norm == 0.0 && loss <= state.best_loss) {
             break Stop::Gradient;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::job::{Job, State};
+use super::subject::Subject;
 use super::{Monitor, Stop};
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,7 +29,8 @@ fn at(model: &Model, temperature: f64) -> Model {
     model
 }
 
-/// Fits the smoothed model at falling temperatures, each from the end of the one before, and returns the values at each end.
+/// Fits the smoothed model at falling temperatures, each from the end of the one before, and returns the values at each end;
+/// and whether it was asked to stop.
 ///
 /// # Errors
 /// `Argument` where no comparison hangs on a parameter, `Unsupported` for a model that is not numeric.
@@ -37,9 +39,10 @@ pub(super) fn anneal(
     options: &Options,
     first: f64,
     monitor: &mut Monitor,
-) -> Result<Vec<Vec<f64>>> {
-    job.model.check_numeric("smoothing")?;
+) -> Result<(Vec<Vec<f64>>, bool)> {
+    job.subject.model.check_numeric("smoothing")?;
     if job
+        .subject
         .model
         .graph
         .ports
@@ -51,7 +54,7 @@ pub(super) fn anneal(
         );
         return Err(Error::new(ErrorKind::Argument, message));
     }
-    let Some(graph) = smooth(&job.model.graph, first)? else {
+    let Some(graph) = smooth(&job.subject.model.graph, first)? else {
         let message = "smoothing: no comparison that decides between values hangs on a parameter";
         return Err(Error::new(ErrorKind::Argument, message));
     };
@@ -63,19 +66,20 @@ pub(super) fn anneal(
         fit: None,
     };
     let mut session = Session::<f64>::new(Arc::new(smoothed.clone()), options)?;
-    let mut moving = job.moving.to_vec();
+    let mut moving = job.subject.moving.to_vec();
     let mut ends: Vec<Vec<f64>> = Vec::new();
+    let mut stopped = false;
     for step in 0..STEPS {
         let model = at(&smoothed, first * COOLING.powi(step));
         let mut stage = Job {
-            model: &model,
+            subject: Subject {
+                model: &model,
+                moving: &moving,
+                ..job.subject
+            },
             plan: job.plan,
-            loss: job.loss,
-            data: job.data,
-            whitening: job.whitening,
-            moving: &moving,
+            began: job.began,
             mapping: &mut *job.mapping,
-            tied: job.tied,
             sharing: None,
         };
         // only the first fit begins at many starts
@@ -84,7 +88,7 @@ pub(super) fn anneal(
             0 => State::New,
             _ => stage.begin(&stage.mapping.coordinates(&start)),
         };
-        let found = match stage.run(&mut session, monitor, &mut state) {
+        let found = match stage.run(&mut session, &mut monitor.lend(), &mut state) {
             Ok(found) => found,
             // a step too far: what the warmer fits found still counts
             Err(error) if error.kind == ErrorKind::Numeric && step > 0 => break,
@@ -95,8 +99,9 @@ pub(super) fn anneal(
         }
         ends.push(found.outcome.params);
         if matches!(found.outcome.stop, Stop::Stopped | Stop::MaxTime) {
+            stopped = found.outcome.stop == Stop::Stopped;
             break;
         }
     }
-    Ok(ends)
+    Ok((ends, stopped))
 }

@@ -14,13 +14,14 @@ use super::report::{Context, Report, Stream, Tied};
 use super::shared::{Blocks, Gather, Sharing};
 use super::statistics::{Noise, Statistics, statistics};
 use super::stream::Moments;
+use super::subject::Subject;
 use super::window::Window;
-use super::{Monitor, Outcome, Save, Stop};
+use super::{Monitor, Outcome, Save, Settings, Stop, seconds_since};
 use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::PortKind;
 use crate::options::Options;
-use crate::session::Session;
+use crate::session::{Session, Traffic};
 
 /// A session in the precision that was asked for.
 pub(super) enum AnySession {
@@ -35,6 +36,14 @@ impl AnySession {
             _ => AnySession::F64(Session::new(model.clone(), options)?),
         })
     }
+
+    /// Says that the data are others.
+    fn release(&mut self) {
+        match self {
+            AnySession::F64(session) => session.release(),
+            AnySession::F32(session) => session.release(),
+        }
+    }
 }
 
 /// A fitting problem. Parameters that are not added keep their initial values; if none is added, all of them move.
@@ -42,7 +51,7 @@ pub struct Fitter {
     pub(super) model: Arc<Model>,
     options: Options,
     pub(super) plan: Plan,
-    session: AnySession,
+    pub(super) session: AnySession,
     free: Vec<Free>,
     pub(super) data: Option<Data>,
     /// Whether the data, or rows that were added, have weights.
@@ -101,11 +110,27 @@ impl Fitter {
         }
     }
 
+    /// How much work the data have been where the session computes, if they stay there.
+    pub fn traffic(&self) -> Traffic {
+        match &self.session {
+            AnySession::F64(session) => session.traffic(),
+            AnySession::F32(session) => session.traffic(),
+        }
+    }
+
     /// The name of the engine alone.
     pub fn engine(&self) -> &'static str {
         match &self.session {
             AnySession::F64(session) => session.engine(),
             AnySession::F32(session) => session.engine(),
+        }
+    }
+
+    /// What hangs on the data alone and is computed once for them, as [`Session::held`] says.
+    pub fn computed_once(&self) -> [(usize, u64); 2] {
+        match &self.session {
+            AnySession::F64(session) => session.held(),
+            AnySession::F32(session) => session.held(),
         }
     }
 
@@ -168,6 +193,12 @@ impl Fitter {
         Ok(())
     }
 
+    /// Whether what weights mean has been said, or does not matter: to least squares and robust losses the option `noise` says it,
+    /// to likelihoods they are counts.
+    pub fn knows_weights(&self) -> bool {
+        self.plan.kind.is_likelihood() || self.options.is_set("noise")
+    }
+
     /// How the residuals are measured: what the option `noise` says, until [`Fitter::set_data`] says otherwise.
     pub fn noise(&self) -> Noise {
         self.noise
@@ -177,12 +208,18 @@ impl Fitter {
     pub fn set_data(&mut self, data: Data, noise: Noise) -> Result<()> {
         self.check_data(&data)?;
         self.weighted = !data.weights.is_empty();
-        self.data = Some(data);
+        self.put(data);
         self.noise = noise;
         self.whitening = None;
         self.window = Window::default();
         self.reset();
         Ok(())
+    }
+
+    /// Takes the place of the observations that are kept.
+    pub(super) fn put(&mut self, data: Data) {
+        self.data = Some(data);
+        self.session.release();
     }
 
     /// The observations that are kept; of a stream with a window, those of the last run.
@@ -358,13 +395,15 @@ impl Fitter {
             let all = sharing.observations(own)?;
             self.blocks = Some((sharing.blocks, all));
         }
+        let began = Instant::now();
         let stop = self.advance(monitor, cancel, sharing)?;
         if self.plan.profile && stop.converged() {
             let monitor = Monitor {
                 cancel: Some(cancel),
                 ..Monitor::default()
             };
-            self.profiles = Some(self.profile(&monitor)?);
+            let left = self.plan.settings.max_seconds - seconds_since(began);
+            self.profiles = Some(self.profile(left.max(0.0), &monitor)?);
         }
         Ok(stop)
     }
@@ -374,9 +413,9 @@ impl Fitter {
         self.settle()?;
         self.saver(Instant::now())?;
         self.with_job(None, |job, _| {
-            let start: Vec<f64> = job.moving.iter().map(|free| free.initial).collect();
+            let start: Vec<f64> = job.subject.moving.iter().map(|free| free.initial).collect();
             job.mapping.bounds.check(&start)?;
-            Ok((job.data.y.len(), job.data.samples))
+            Ok((job.subject.data.y.len(), job.subject.data.samples))
         })
     }
 
@@ -409,6 +448,7 @@ impl Fitter {
             },
             cancel: Some(cancel),
             every: monitor.every,
+            start: 0,
             save: saver.as_mut().map(|write| Save {
                 every: self.plan.checkpoint_seconds,
                 last: began,
@@ -450,6 +490,11 @@ impl Fitter {
         work: impl FnOnce(&mut Job, &mut AnySession) -> Result<R>,
     ) -> Result<R> {
         let moving = self.moving()?;
+        let (mut mapping, tied) = self.plan.mapping(&self.model, &moving, self.noise)?;
+        if moving.is_empty() && !self.model.graph.parameters().is_empty() {
+            let message = "no parameter is left to fit: all of the model are fixed or tied";
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
         if moving.is_empty() {
             let message = "the model has no parameter to fit: declare one with (parameter NAME INIT), or name it in the option \"params\" (of the command: --parameter NAME=INIT)";
             return Err(Error::new(ErrorKind::Argument, message));
@@ -457,31 +502,28 @@ impl Fitter {
         let Some(data) = &self.data else {
             return Err(Error::new(ErrorKind::Argument, "the fit has no data yet"));
         };
-        let (mut mapping, tied) = self.plan.mapping(&self.model, &moving, self.noise)?;
         mapping.summary = self.window.summary.clone();
         let mut job = Job {
-            model: &self.model,
+            subject: Subject {
+                model: &self.model,
+                loss: self.plan.loss(self.noise)?,
+                data,
+                whitening: self.whitening.as_ref(),
+                moving: &moving,
+                tied: &tied,
+            },
             plan: &self.plan,
-            loss: self.plan.loss(self.noise)?,
-            data,
-            whitening: self.whitening.as_ref(),
-            moving: &moving,
+            began: Instant::now(),
             mapping: &mut mapping,
-            tied: &tied,
             sharing,
         };
         work(&mut job, &mut self.session)
     }
 
-    /// The intervals of the profile likelihood of a fit that has converged.
-    fn profile(&mut self, monitor: &Monitor) -> Result<Vec<Interval>> {
-        if !self.plan.kind.is_sum_of_squares() {
-            let message = format!(
-                "profile=true goes with losses that are sums of squares, not with {}",
-                self.plan.kind.name()
-            );
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        }
+    /// The intervals of the profile likelihood of a fit that has converged, found within so many seconds. Every loss has them: it is
+    /// a sum of squares, scaled as the errors are, or minus twice a log likelihood; that of `value` is taken for minus a log
+    /// likelihood.
+    fn profile(&mut self, seconds: f64, monitor: &Monitor) -> Result<Vec<Interval>> {
         let report = self.report()?;
         let none = vec![[None, None]; report.names.len()];
         let Some(statistics) = &report.statistics else {
@@ -490,12 +532,19 @@ impl Fitter {
         let (Some(quantile), Some(variance)) = (report.quantile(), statistics.variance) else {
             return Ok(none);
         };
-        // near its minimum a robust loss is as steep as squares times the mean slope of the influence
-        let slope = self.found()?.robust.map_or(1.0, |(_, slope)| slope);
-        let with = (quantile, variance * slope);
+        let unit = match self.plan.kind {
+            Kind::Value => 0.5,
+            // near its minimum a robust loss is as steep as squares times the mean slope of the influence
+            _ => self.found()?.robust.map_or(1.0, |(_, slope)| slope),
+        };
+        let with = (quantile, variance * unit);
+        let settings = Settings {
+            max_seconds: seconds,
+            ..self.plan.settings.clone()
+        };
         self.with_job(None, |job, session| match session {
-            AnySession::F64(session) => job.profile(session, &report, with, monitor),
-            AnySession::F32(session) => job.profile(session, &report, with, monitor),
+            AnySession::F64(session) => job.profile(session, &report, with, &settings, monitor),
+            AnySession::F32(session) => job.profile(session, &report, with, &settings, monitor),
         })
     }
 
@@ -537,6 +586,10 @@ impl Fitter {
         }
         if kind.is_robust() {
             statistics.rescale(found.robust.map(|(variance, _)| variance));
+        }
+        if kind == Kind::Value {
+            let note = "errors and intervals take the loss for minus a log likelihood";
+            statistics.notes.push(note.into());
         }
         Some(statistics)
     }

@@ -1,26 +1,23 @@
-//! One run of an optimiser on a session, and what the statistics need of its end.
+//! One run of an optimiser on a session: from one start, from many, or from the end of another.
 
 use super::anneal::anneal;
-use super::linalg::{dot, reduce_onto, reduce_work_len, triangle_len};
-use super::loss::{Loss, Whitening};
+pub(super) use super::findings::Found;
 use super::mapping::{Mapped, Mapping, Space};
 use super::objective::Total;
-use super::plan::{Free, Optimizer, Plan, bounds, parameters};
-use super::problem::{Data, Problem, Rows};
-use super::profile::{self, Interval};
-use super::report::Report;
+use super::plan::{Optimizer, Plan};
 use super::shared::{Shared, Sharing};
 use super::starts::{self, End, latin_hypercube};
-use super::stream::Summary;
+use super::subject::Subject;
 use super::{
-    Bounds, Monitor, Objective, Outcome, Progress, Residuals, Save, Settings, Stop, adam, lbfgs,
-    levmar, seconds_since,
+    Monitor, Outcome, Progress, Residuals, Save, Settings, Stop, adam, lbfgs, levmar, seconds_since,
 };
-use crate::compile::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::session::{Element, Session};
 use std::time::Instant;
+
+/// What ends all runs of a fit with the one that it ends.
+const ENDS_ALL: [Stop; 3] = [Stop::Stopped, Stop::Target, Stop::MaxTime];
 
 /// How far the optimiser has come; running again goes on from here.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,32 +28,13 @@ pub(super) enum State {
     Adam(adam::State),
 }
 
-/// What a run found.
-#[derive(Clone, Debug)]
-pub(super) struct Found {
-    /// With values, not coordinates, as its parameters.
-    pub outcome: Outcome,
-    /// The variance of a residual under a robust loss, if it can be estimated, and the mean slope of its influence.
-    pub robust: Option<(f64, f64)>,
-    /// Values of the tied parameters.
-    pub tied: Vec<f64>,
-    /// Their derivatives by the free ones, a row each.
-    pub slopes: Vec<f64>,
-    /// Where the starts ended that were followed, if there were several: loss and values.
-    pub ends: Vec<End>,
-}
-
 /// What one run needs beside the session.
 pub(super) struct Job<'a, 's> {
-    pub model: &'a Model,
+    pub subject: Subject<'a>,
     pub plan: &'a Plan,
-    pub loss: Loss,
-    pub data: &'a Data,
-    pub whitening: Option<&'a Whitening>,
-    pub moving: &'a [Free],
+    /// When the run began, of which this may be a part: `max_seconds` counts from here.
+    pub began: Instant,
     pub mapping: &'a mut Mapping,
-    /// Indices of the tied parameters.
-    pub tied: &'a [usize],
     /// The other processes that fit the same, if there are any.
     pub sharing: Option<Sharing<'s>>,
 }
@@ -69,7 +47,12 @@ impl Job<'_, '_> {
         monitor: &mut Monitor,
         state: &mut State,
     ) -> Result<Found> {
-        let start: Vec<f64> = self.moving.iter().map(|free| free.initial).collect();
+        let start: Vec<f64> = self
+            .subject
+            .moving
+            .iter()
+            .map(|free| free.initial)
+            .collect();
         self.mapping.bounds.check(&start)?;
         let new = *state == State::New;
         if new && (self.plan.starts > 1 || self.plan.hops > 0) {
@@ -82,7 +65,7 @@ impl Job<'_, '_> {
             if *state == State::New {
                 *state = self.begin(&self.mapping.coordinates(&start));
             }
-            let outcome = self.minimize(session, monitor, state, &self.plan.settings)?;
+            let outcome = self.minimize(session, monitor, state, &left(self.plan, self.began))?;
             (outcome, Vec::new())
         };
         if self.plan.hops > 0 && new {
@@ -93,32 +76,20 @@ impl Job<'_, '_> {
 
     /// What a fit has found in `state`, as if it had been stopped there just now; the state itself stays as it is.
     pub fn look<T: Element>(&mut self, session: &mut Session<T>, state: &State) -> Result<Found> {
+        let outcome = self.halt(session, &mut state.clone())?;
+        self.found(session, outcome, Vec::new())
+    }
+
+    /// The end of a run that is stopped in `state`.
+    fn halt<T: Element>(&mut self, session: &mut Session<T>, state: &mut State) -> Result<Outcome> {
         let settings = Settings {
             max_iterations: Some(0),
             ..self.plan.settings.clone()
         };
-        let state = &mut state.clone();
-        let mut outcome = self.minimize(session, &mut Monitor::default(), state, &settings)?;
-        outcome.stop = Stop::Stopped;
-        self.found(session, outcome, Vec::new())
-    }
-
-    /// What is known of the end of a run.
-    fn found<T: Element>(
-        &mut self,
-        session: &mut Session<T>,
-        mut outcome: Outcome,
-        ends: Vec<End>,
-    ) -> Result<Found> {
-        outcome.params = self.mapping.values(&outcome.params);
-        let (tied, slopes) = self.mapping.tied(&outcome.params)?;
-        let robust = self.describe(session, &mut outcome)?;
-        Ok(Found {
-            outcome,
-            robust,
-            tied,
-            slopes,
-            ends,
+        let outcome = self.minimize(session, &mut Monitor::default(), state, &settings)?;
+        Ok(Outcome {
+            stop: Stop::Stopped,
+            ..outcome
         })
     }
 
@@ -134,25 +105,16 @@ impl Job<'_, '_> {
         let Some(first) = self.plan.smoothing.filter(|_| *state == State::New) else {
             return self.run(session, monitor, state);
         };
-        let ends = anneal(
-            self,
-            options,
-            first,
-            &mut Monitor {
-                cancel: monitor.cancel,
-                ..Monitor::default()
-            },
-        )?;
+        let watch = &mut Monitor {
+            save: None,
+            ..monitor.lend()
+        };
+        let (ends, stopped) = anneal(self, options, first, watch)?;
         let mut best = (f64::INFINITY, None);
         for end in ends {
             let coordinates = self.mapping.coordinates(&end);
             let own = &mut self.begin(&coordinates);
-            let look = Settings {
-                max_iterations: Some(0),
-                ..self.plan.settings.clone()
-            };
-            let quiet = &mut Monitor::default();
-            let loss = match self.minimize(session, quiet, own, &look) {
+            let loss = match self.halt(session, own) {
                 Ok(outcome) => outcome.loss,
                 Err(error) if error.kind == ErrorKind::Numeric => continue,
                 Err(error) => return Err(error),
@@ -164,6 +126,9 @@ impl Job<'_, '_> {
         }
         if let (_, Some(coordinates)) = best {
             *state = self.begin(&coordinates);
+            if stopped {
+                return self.look(session, state);
+            }
         }
         self.run(session, monitor, state)
     }
@@ -185,53 +150,68 @@ impl Job<'_, '_> {
         state: &mut State,
         initial: &[f64],
     ) -> Result<(Outcome, Vec<End>)> {
-        let began = Instant::now();
-        let whole = &self.plan.settings;
-        let left = |whole: &Settings| (whole.max_seconds - seconds_since(began)).max(0.0);
+        let numbers = self.plan.starts.saturating_mul(initial.len());
+        if numbers > starts::MOST_NUMBERS {
+            let message = format!(
+                "option \"starts\": {} starts of {} parameters are too many to hold; at most {} numbers are",
+                self.plan.starts,
+                initial.len(),
+                starts::MOST_NUMBERS
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
         let limits = starts::limits(initial, &self.mapping.bounds, &self.mapping.transforms);
         let all = latin_hypercube(initial, &limits, self.plan.starts, self.plan.seed);
-        let short = Settings {
-            max_iterations: Some(starts::SHORT_RUN),
-            max_seconds: left(whole),
-            restarts: 0,
-            ..whole.clone()
-        };
-        let all: Vec<Vec<f64>> = all.iter().map(|p| self.mapping.coordinates(p)).collect();
+        let all = all.into_iter().map(|p| self.mapping.coordinates(&p));
+        let all: Vec<Vec<f64>> = all.collect();
         let (mut iterations, mut evaluations) = (0, 0);
-        let (mut ends, mut failure) = (Vec::new(), None);
-        for end in self.short_runs(session, monitor, &all, &short)? {
+        let (mut ends, mut numbers, mut failure) = (Vec::new(), Vec::new(), None);
+        let mut stopped = false;
+        for (number, end) in self
+            .short_runs(session, monitor.lend(), &all)?
+            .into_iter()
+            .enumerate()
+        {
             match end {
                 Ok(end) => {
                     iterations += end.iterations;
                     evaluations += end.evaluations;
+                    stopped |= end.stop == Stop::Stopped;
                     ends.push((end.loss, end.params));
+                    numbers.push(number);
                 }
                 Err(error) => {
                     failure.get_or_insert(error);
                 }
             }
         }
-        let chosen = starts::best(ends, self.plan.refine);
-        let mut found: Vec<(Outcome, State)> = Vec::new();
-        for (_, coordinates) in chosen {
-            let settings = Settings {
-                max_seconds: left(whole),
-                ..whole.clone()
+        let chosen = starts::chosen(&ends, if stopped { 1 } else { self.plan.refine });
+        let (mut found, mut cut) = (Vec::<(Outcome, State)>::new(), None);
+        for place in chosen {
+            let mut own = self.begin(&ends[place].1);
+            monitor.start = numbers[place];
+            let end = match stopped {
+                true => self.halt(session, &mut own)?,
+                false => self.minimize(
+                    session,
+                    &mut monitor.lend(),
+                    &mut own,
+                    &left(self.plan, self.began),
+                )?,
             };
-            let mut own = self.begin(&coordinates);
-            let end = self.minimize(session, monitor, &mut own, &settings)?;
             iterations += end.iterations;
             evaluations += end.evaluations;
-            let last = matches!(end.stop, Stop::Stopped | Stop::Target | Stop::MaxTime);
+            // the fit ends where one of its runs is ended, though another may have found the best
+            cut = Some(end.stop).filter(|stop| ENDS_ALL.contains(stop));
             found.push((end, own));
-            if last {
+            if cut.is_some() {
                 break;
             }
         }
         let ends = found
             .iter()
             .map(|(end, _)| (end.loss, self.mapping.values(&end.params)));
-        let ends = starts::best(ends.collect(), usize::MAX);
+        let ends = starts::distinct(ends.collect());
         let best = found
             .into_iter()
             .min_by(|a, b| a.0.loss.total_cmp(&b.0.loss));
@@ -243,7 +223,8 @@ impl Job<'_, '_> {
         let outcome = Outcome {
             iterations,
             evaluations,
-            seconds: seconds_since(began),
+            seconds: seconds_since(self.began),
+            stop: cut.unwrap_or(outcome.stop),
             ..outcome
         };
         Ok((outcome, ends))
@@ -253,39 +234,39 @@ impl Job<'_, '_> {
     fn short_runs<T: Element>(
         &mut self,
         session: &mut Session<T>,
-        monitor: &Monitor,
+        mut monitor: Monitor,
         starts: &[Vec<f64>],
-        settings: &Settings,
     ) -> Result<Vec<Result<Outcome>>> {
-        let began = Instant::now();
         let ends_all = |end: &Result<Outcome>| {
-            let stop = end.as_ref().map(|end| end.stop);
-            matches!(stop, Ok(Stop::Stopped | Stop::Target | Stop::MaxTime))
+            let end = end.as_ref();
+            end.is_ok_and(|end| ENDS_ALL.contains(&end.stop))
         };
-        let quiet = || Monitor {
-            cancel: monitor.cancel,
-            ..Monitor::default()
-        };
-        let left = || Settings {
-            max_seconds: (settings.max_seconds - seconds_since(began)).max(0.0),
-            ..settings.clone()
+        let (plan, began) = (self.plan, self.began);
+        let short = || Settings {
+            max_iterations: Some(starts::SHORT_RUN),
+            restarts: 0,
+            ..left(plan, began)
         };
         let mut ends = Vec::new();
         let bounds = self.mapping.coordinate_bounds();
-        let mut problem = problem(
-            self.model,
-            self.loss,
-            self.data,
-            self.whitening,
-            self.moving,
-            self.tied,
-            session,
-        )?;
+        let mut problem = self.subject.problem(session)?;
         let seats = problem.seats();
-        if let (Optimizer::LevMar, Some(seats)) = (self.plan.optimizer, seats) {
+        if let (Optimizer::LevMar, Some(seats)) = (plan.optimizer, seats) {
+            let transforms = self.mapping.transforms_alone();
+            let mut tell = monitor
+                .callback
+                .take()
+                .map(|told| in_values(told, transforms));
             let mut problem = Mapped::new(&mut problem, self.mapping, Space::Coordinates);
             for group in starts.chunks(seats) {
-                let found = levmar::lockstep(&mut problem, group, &bounds, &left(), &mut quiet())?;
+                let watch = &mut Monitor {
+                    callback: tell.as_mut().map(|tell| tell as _),
+                    cancel: monitor.cancel,
+                    every: monitor.every,
+                    start: ends.len(),
+                    save: None,
+                };
+                let found = levmar::lockstep(&mut problem, group, &bounds, &short(), watch)?;
                 let last = found.iter().any(ends_all);
                 ends.extend(found);
                 if last {
@@ -297,7 +278,8 @@ impl Job<'_, '_> {
         drop(problem);
         for start in starts {
             let mut own = self.begin(start);
-            let end = match self.minimize(session, &mut quiet(), &mut own, &left()) {
+            monitor.start = ends.len();
+            let end = match self.minimize(session, &mut monitor.lend(), &mut own, &short()) {
                 Err(error) if error.kind != ErrorKind::Numeric => return Err(error),
                 end => end,
             };
@@ -319,25 +301,28 @@ impl Job<'_, '_> {
         state: &mut State,
         first: Outcome,
     ) -> Result<Outcome> {
-        let began = Instant::now();
         let bounds = self.mapping.coordinate_bounds();
         let mut random = starts::Random(self.plan.seed);
         let mut reach = 0.25;
         let mut best = first;
-        let whole = &self.plan.settings;
-        let (spent, mut iterations, mut evaluations) =
-            (best.seconds, best.iterations, best.evaluations);
-        for _ in 0..self.plan.hops {
-            if matches!(best.stop, Stop::Stopped | Stop::Target | Stop::MaxTime) {
+        let (mut iterations, mut evaluations) = (best.iterations, best.evaluations);
+        for number in 0..self.plan.hops {
+            if ENDS_ALL.contains(&best.stop) {
                 break;
             }
+            let settings = left(self.plan, self.began);
+            // where no step finds a value, none of them says so
+            if monitor.cancelled() || settings.max_seconds == 0.0 {
+                best.stop = match monitor.cancelled() {
+                    true => Stop::Stopped,
+                    false => Stop::MaxTime,
+                };
+                break;
+            }
+            monitor.start = self.plan.starts.max(1) + number;
             let start = starts::hop(&best.params, &bounds, reach, &mut random);
-            let settings = Settings {
-                max_seconds: (whole.max_seconds - spent - seconds_since(began)).max(0.0),
-                ..whole.clone()
-            };
             let mut own = self.begin(&start);
-            let end = match self.minimize(session, monitor, &mut own, &settings) {
+            let end = match self.minimize(session, &mut monitor.lend(), &mut own, &settings) {
                 Ok(end) => end,
                 Err(error) if error.kind == ErrorKind::Numeric => {
                     reach = (reach * 0.8).max(1e-3);
@@ -366,7 +351,7 @@ impl Job<'_, '_> {
         Ok(Outcome {
             iterations,
             evaluations,
-            seconds: spent + seconds_since(began),
+            seconds: seconds_since(self.began),
             ..best
         })
     }
@@ -384,44 +369,20 @@ impl Job<'_, '_> {
             // triangles of two places have no difference residual by residual, which the other strategies ask for
             settings.restarts = 0;
         }
-        let mut problem = problem(
-            self.model,
-            self.loss,
-            self.data,
-            self.whitening,
-            self.moving,
-            self.tied,
-            session,
-        )?;
-        // a callback is told values, and the mapping is lent to the problem meanwhile
-        let transforms = Mapping {
-            transforms: self.mapping.transforms.clone(),
-            bounds: self.mapping.bounds.clone(),
-            ties: Vec::new(),
-            priors: Vec::new(),
-            prior_weight: 1.0,
-            summary: None,
-        };
-        let told = monitor.callback.take();
-        let mut tell = told.map(|callback| {
-            move |progress: &Progress| {
-                let params = transforms.values(progress.params);
-                callback(&Progress {
-                    params: &params,
-                    ..*progress
-                })
-            }
-        });
+        let mut problem = self.subject.problem(session)?;
+        // the mapping is lent to the problem meanwhile
+        let transforms = self.mapping.transforms_alone();
+        let told = monitor.callback.as_deref_mut();
+        let mut tell = told.map(|told| in_values(told, transforms));
         let monitor = &mut Monitor {
-            callback: tell
-                .as_mut()
-                .map(|tell| tell as &mut dyn FnMut(&Progress) -> bool),
+            callback: tell.as_mut().map(|tell| tell as _),
             // what one process is asked, all do at the same iteration
             cancel: match &self.sharing {
                 Some(sharing) => Some(sharing.agreed),
                 None => monitor.cancel,
             },
             every: monitor.every,
+            start: monitor.start,
             save: monitor.save.as_mut().map(Save::lend),
         };
         let mapping = &mut *self.mapping;
@@ -451,210 +412,27 @@ impl Job<'_, '_> {
             State::New => Err(Error::new(ErrorKind::Argument, "the fit has no state")),
         }
     }
+}
 
-    /// Leaves in the outcome the triangle that the statistics read, by the values of the parameters; the variance of a residual
-    /// under a robust loss and the mean slope of its influence.
-    fn describe<T: Element>(
-        &mut self,
-        session: &mut Session<T>,
-        outcome: &mut Outcome,
-    ) -> Result<Option<(f64, f64)>> {
-        let kind = self.loss.kind;
-        let squares = self.loss == Loss::default();
-        if squares && outcome.triangle.is_some() && self.mapping.is_trivial() {
-            return Ok(None);
-        }
-        let n = self.moving.len();
-        let mut problem = problem(
-            self.model,
-            self.loss,
-            self.data,
-            self.whitening,
-            self.moving,
-            self.tied,
-            session,
-        )?;
-        if kind == super::loss::Kind::Value {
-            let mut total = Total::new(&mut problem);
-            let mut total = Mapped::new(&mut total, self.mapping, Space::Values);
-            let bounds = bounds(self.moving);
-            outcome.triangle = curvature(&mut total, &outcome.params, &bounds)?;
-            return Ok(None);
-        }
-        problem.rows = Rows::Information;
-        let observed = problem.block_count();
-        let mut shared;
-        let problem: &mut dyn Residuals = match &mut self.sharing {
-            Some(sharing) => {
-                shared = Shared::new(&mut problem, sharing);
-                &mut shared
-            }
-            None => &mut problem,
-        };
-        let mut problem = Mapped::new(problem, self.mapping, Space::Values);
-        let blocks = (0..problem.block_count()).map(|block| problem.block_len(block));
-        let most = blocks.max().unwrap_or(0);
-        let (mut residuals, mut jacobian) = (vec![0.0; most], vec![0.0; most * n]);
-        let mut work = vec![0.0; reduce_work_len(most, n)];
-        let mut triangle = vec![0.0; triangle_len(n)];
-        let (mut loss, mut influence) = (0.0, Influence::default());
-        for block in 0..problem.block_count() {
-            let m = problem.block_len(block);
-            let (r, j) = (&mut residuals[..m], &mut jacobian[..m * n]);
-            problem.evaluate(block, &outcome.params, r, Some(&mut *j))?;
-            loss += dot(r, r);
-            if block < observed {
-                influence.add(&self.loss, r);
-            }
-            reduce_onto(j, r, n, &mut triangle, &mut work);
-        }
-        if squares {
-            outcome.loss = loss;
-        }
-        outcome.triangle = Some(triangle);
-        let moved = outcome.held.iter().filter(|held| !**held).count();
-        Ok(kind
-            .is_robust()
-            .then(|| influence.variance(moved))
-            .flatten())
-    }
-
-    /// Adds the data to a summary, linearised at the values `p`.
-    pub fn fold<T: Element>(
-        &mut self,
-        session: &mut Session<T>,
-        summary: &mut Summary,
-        p: &[f64],
-    ) -> Result<()> {
-        self.mapping.priors.clear();
-        self.mapping.summary = None;
-        let mut problem = problem(
-            self.model,
-            self.loss,
-            self.data,
-            self.whitening,
-            self.moving,
-            self.tied,
-            session,
-        )?;
-        let mut problem = Mapped::new(&mut problem, self.mapping, Space::Values);
-        summary.fold(&mut problem, p, self.data)
-    }
-
-    /// The intervals of the profile likelihood, in the values of the parameters.
-    pub fn profile<T: Element>(
-        &mut self,
-        session: &mut Session<T>,
-        report: &Report,
-        (quantile, variance): (f64, f64),
-        monitor: &Monitor,
-    ) -> Result<Vec<Interval>> {
-        let mut problem = problem(
-            self.model,
-            self.loss,
-            self.data,
-            self.whitening,
-            self.moving,
-            self.tied,
-            session,
-        )?;
-        let mut problem = Mapped::new(&mut problem, self.mapping, Space::Values);
-        profile::intervals(
-            &mut problem,
-            &report.outcome,
-            &report.bounds,
-            &report.std_errors(),
-            (quantile, variance),
-            &self.plan.settings,
-            monitor,
-        )
+/// The settings, with the time that is left of a run that began then.
+fn left(plan: &Plan, began: Instant) -> Settings {
+    let whole = &plan.settings;
+    Settings {
+        max_seconds: (whole.max_seconds - seconds_since(began)).max(0.0),
+        ..whole.clone()
     }
 }
 
-/// The residuals of the model on the data, by the free parameters and then the tied ones.
-fn problem<'s, T: Element>(
-    model: &Model,
-    loss: Loss,
-    data: &'s Data,
-    whitening: Option<&'s Whitening>,
-    moving: &[Free],
-    tied: &[usize],
-    session: &'s mut Session<T>,
-) -> Result<Problem<'s, T>> {
-    let fixed: Vec<f64> = parameters(model).iter().map(|p| p.initial).collect();
-    let free = moving.iter().map(|free| free.index);
-    let free: Vec<usize> = free.chain(tied.iter().copied()).collect();
-    Problem::new(session, data, (&fixed, &free), loss, whitening)
-}
-
-/// Sums over the residuals of a robust loss: how many, the squares of the influence, its slopes, and their squares.
-#[derive(Default)]
-struct Influence {
-    count: f64,
-    squares: f64,
-    slopes: f64,
-    squared_slopes: f64,
-}
-
-impl Influence {
-    fn add(&mut self, loss: &Loss, residuals: &[f64]) {
-        for residual in residuals {
-            let (psi, slope) = loss.influence(*residual);
-            self.count += 1.0;
-            self.squares += psi * psi;
-            self.slopes += slope;
-            self.squared_slopes += slope * slope;
-        }
+/// A callback that is told values where the optimiser moves coordinates.
+fn in_values<'c>(
+    told: &'c mut (dyn FnMut(&Progress) -> bool + 'c),
+    transforms: Mapping,
+) -> impl FnMut(&Progress) -> bool + 'c {
+    move |progress: &Progress| {
+        let params = transforms.values(progress.params);
+        told(&Progress {
+            params: &params,
+            ..*progress
+        })
     }
-
-    /// The variance by which the inverse of `J'J` gives the covariance of a robust fit (Huber 1981, 7.6): `K²` times the mean square
-    /// of the influence over the squared mean of its slope; and that mean.
-    fn variance(&self, parameters: usize) -> Option<(f64, f64)> {
-        let left = self.count - parameters as f64;
-        if left <= 0.0 {
-            return None;
-        }
-        let mean = self.slopes / self.count;
-        let spread = self.squared_slopes / self.count - mean * mean;
-        let correction = 1.0 + parameters as f64 / self.count * spread / (mean * mean);
-        let variance = correction * correction * self.squares / left / (mean * mean);
-        (mean > 0.0).then_some((variance, mean))
-    }
-}
-
-/// The triangle of the second derivatives of a loss that is minus a log likelihood, from central differences of its gradient;
-/// `None` where they are not those of a minimum.
-fn curvature(
-    objective: &mut dyn Objective,
-    at: &[f64],
-    bounds: &Bounds,
-) -> Result<Option<Vec<f64>>> {
-    let n = at.len();
-    let mut hessian = vec![0.0; n * n];
-    for i in 0..n {
-        let size = if at[i] == 0.0 { 1.0 } else { at[i].abs() };
-        let step = f64::EPSILON.cbrt() * size;
-        let mut side = |value: f64| -> Result<(f64, Vec<f64>)> {
-            let (mut p, mut gradient) = (at.to_vec(), vec![0.0; n]);
-            p[i] = value.clamp(bounds.lower[i], bounds.upper[i]);
-            objective.evaluate(&p, &mut gradient)?;
-            Ok((p[i], gradient))
-        };
-        let ((above, up), (below, down)) = (side(at[i] + step)?, side(at[i] - step)?);
-        for j in 0..n {
-            let value = 0.5 * (up[j] - down[j]) / (above - below);
-            hessian[i * n + j] += value;
-            hessian[j * n + i] += value;
-        }
-    }
-    let Ok(factor) = Whitening::new(&hessian, n) else {
-        return Ok(None);
-    };
-    let mut triangle = vec![0.0; triangle_len(n)];
-    for j in 0..n {
-        for i in 0..=j {
-            triangle[j * (n + 1) + i] = factor.lower(j, i);
-        }
-    }
-    Ok(Some(triangle))
 }

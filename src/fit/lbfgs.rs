@@ -97,6 +97,7 @@ pub fn minimize(
             gradient_norm: size,
             seconds: seconds_since(began),
             params: &at.params,
+            start: monitor.start,
         };
         if size <= settings.gtol {
             break Stop::Gradient;

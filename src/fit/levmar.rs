@@ -136,7 +136,7 @@ pub fn minimize(
             "there are no residuals to fit",
         ));
     }
-    let mut w = Workspace::new(problem)?;
+    let mut w = Workspace::new(problem);
     let first_iteration = state.iterations;
     w.start(problem, &state.params, bounds)?;
     let start_loss = *state.start_loss.get_or_insert(w.loss);
@@ -234,6 +234,7 @@ fn propose(
         gradient_norm: w.sine(),
         seconds: seconds_since(began),
         params: &state.params,
+        start: monitor.start,
     };
     if w.loss == 0.0 || w.removable <= settings.gtol * w.loss.sqrt() {
         return Ok(Next::Stop(Stop::Gradient));
@@ -279,7 +280,7 @@ struct Member {
 }
 
 /// Minimises from many starts at once, one strategy each: all trial points of an iteration are evaluated in one call, and each fit
-/// takes the steps that it takes alone. A request to stop, the time limit and a target that one has reached end them all.
+/// takes the steps that it takes alone. The callback is told of each: the first is the start that the monitor names. A request to stop, the time limit and a target that one has reached end them all.
 ///
 /// The outcomes are in the order of the starts; the error of a start at which the problem is not finite is its own.
 pub fn lockstep(
@@ -301,7 +302,7 @@ pub fn lockstep(
         crowd.look_at(i);
         let mut member = Member {
             state: State::new(start),
-            workspace: Workspace::new(crowd)?,
+            workspace: Workspace::new(crowd),
             next: None,
             end: None,
         };
@@ -312,9 +313,11 @@ pub fn lockstep(
         }
         members.push(member);
     }
-    let mut last = None;
+    let (mut last, first) = (None, monitor.start);
     while last.is_none() {
-        for member in members.iter_mut().filter(|member| member.end.is_none()) {
+        let going = members.iter_mut().enumerate();
+        for (i, member) in going.filter(|(_, member)| member.end.is_none()) {
+            monitor.start = first + i;
             let (state, w) = (&mut member.state, &mut member.workspace);
             match propose(crowd, bounds, settings, monitor, state, w, (began, 0))? {
                 Next::Try(forecast) => member.next = Some(forecast),

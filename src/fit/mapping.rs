@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::linalg::dot;
+use super::linalg::{add_rows, dot, triangle_len};
 use super::problem::Problem;
 use super::stream::Summary;
 use super::{Bounds, Objective, Residuals, levmar};
@@ -109,7 +109,7 @@ impl Tie {
             Some(Ok(place)) => Ok(Read::Free(place)),
             Some(Err(value)) => Ok(Read::Fixed(value)),
             None => Err(about(format!(
-                "\"{}\" is no parameter that moves or is fixed",
+                "\"{}\" is no parameter that moves or is fixed; a tie does not follow another",
                 port.name
             ))),
         };
@@ -202,6 +202,18 @@ impl Mapping {
             if let Some(summary) = &self.summary {
                 left.copy_from_slice(summary.column(i));
             }
+        }
+    }
+
+    /// The transforms without what else there is.
+    pub(super) fn transforms_alone(&self) -> Mapping {
+        Mapping {
+            transforms: self.transforms.clone(),
+            bounds: self.bounds.clone(),
+            ties: Vec::new(),
+            priors: Vec::new(),
+            prior_weight: 1.0,
+            summary: None,
         }
     }
 
@@ -401,6 +413,52 @@ impl<P: Residuals + ?Sized> Residuals for Mapped<'_, P> {
             }
         }
         Ok(())
+    }
+
+    fn reduced(&mut self, p: &[f64], triangle: Option<&mut [f64]>) -> Result<Option<f64>> {
+        self.settle(p)?;
+        let (n, known) = (p.len(), self.mapping.known_len());
+        let mut residuals = vec![0.0; known];
+        let Some(triangle) = triangle else {
+            let loss = self.inner.reduced(&self.values, None)?;
+            self.mapping.known(&self.values[..n], &mut residuals, None);
+            return Ok(loss.map(|loss| loss + dot(&residuals, &residuals)));
+        };
+        let all = self.values.len();
+        let moved = self.slopes.iter().any(|slope| *slope != 1.0);
+        if all == n && !moved && known == 0 {
+            return self.inner.reduced(&self.values, Some(triangle));
+        }
+        self.buffer.resize(triangle_len(all), 0.0);
+        let inner = Some(&mut self.buffer[..triangle_len(all)]);
+        let Some(loss) = self.inner.reduced(&self.values, inner)? else {
+            return Ok(None);
+        };
+        // its columns stand for those of the Jacobian, whose product with the slopes they have too
+        let rows = all + 1;
+        let mut columns = vec![0.0; rows * n];
+        for (i, column) in columns.chunks_exact_mut(rows).enumerate() {
+            column.copy_from_slice(&self.buffer[i * rows..(i + 1) * rows]);
+            for t in 0..all - n {
+                let slope = self.tied[t * n + i];
+                let through = &self.buffer[(n + t) * rows..(n + t + 1) * rows];
+                let pairs = column.iter_mut().zip(through);
+                pairs.for_each(|(d, x)| *d += slope * x);
+            }
+            column.iter_mut().for_each(|d| *d *= self.slopes[i]);
+        }
+        triangle.fill(0.0);
+        let last = &self.buffer[all * rows..(all + 1) * rows];
+        add_rows(&columns, last, n, triangle);
+        let mut jacobian = vec![0.0; known * n];
+        let values = &self.values[..n];
+        self.mapping
+            .known(values, &mut residuals, Some(&mut jacobian));
+        for (column, slope) in jacobian.chunks_exact_mut(known.max(1)).zip(&self.slopes) {
+            column.iter_mut().for_each(|d| *d *= slope);
+        }
+        add_rows(&jacobian, &residuals, n, triangle);
+        Ok(Some(loss + dot(&residuals, &residuals)))
     }
 
     fn place(&self, block: usize, row: usize) -> String {

@@ -18,6 +18,7 @@ pub mod adam;
 mod anneal;
 mod checkpoint;
 pub mod diagnose;
+mod findings;
 pub mod fitter;
 pub mod hash;
 mod job;
@@ -26,12 +27,14 @@ pub mod levmar;
 mod linalg;
 pub mod loss;
 pub mod mapping;
+mod measure;
 pub mod objective;
 mod plan;
 pub mod plot;
 pub mod problem;
 pub mod profile;
 pub mod quantile;
+mod reduced;
 pub mod report;
 mod resume;
 pub mod shared;
@@ -39,6 +42,7 @@ pub mod starts;
 pub mod statistics;
 mod step;
 pub mod stream;
+mod subject;
 mod window;
 mod workspace;
 
@@ -76,6 +80,12 @@ pub trait Residuals {
         residuals: &mut [f64],
         jacobian: Option<&mut [f64]>,
     ) -> Result<()>;
+
+    /// The sum of the squared residuals of all blocks at `p`; `triangle`, of [`triangle_len`] entries, becomes what [`reduce`] makes
+    /// of them and their Jacobian. `None` for a problem that does not reduce them itself, and has left `triangle` as it was.
+    fn reduced(&mut self, _p: &[f64], _triangle: Option<&mut [f64]>) -> Result<Option<f64>> {
+        Ok(None)
+    }
 
     /// What residual `row` of a block belongs to, for messages: a row of the data.
     fn place(&self, _block: usize, row: usize) -> String {
@@ -307,6 +317,8 @@ pub struct Progress<'a> {
     pub seconds: f64,
     /// The current parameters: the best so far in a run of one strategy.
     pub params: &'a [f64],
+    /// Which start the run belongs to: 0 begins at the initial values, those behind it are the other starts and then the hops.
+    pub start: usize,
 }
 
 /// The caller's view of a running fit: a callback, a cancel flag, or neither.
@@ -318,6 +330,8 @@ pub struct Monitor<'a> {
     pub cancel: Option<&'a AtomicBool>,
     /// How many iterations pass between two calls; 0 counts as 1.
     pub every: u64,
+    /// The start that the callback is told of.
+    pub start: usize,
     /// Writes the state of the optimiser on the way; only a [`fitter::Fitter`] makes one.
     pub save: Option<Save<'a>>,
 }
@@ -342,6 +356,20 @@ impl Save<'_> {
 }
 
 impl Monitor<'_> {
+    /// The same for a shorter time.
+    fn lend(&mut self) -> Monitor<'_> {
+        Monitor {
+            callback: match &mut self.callback {
+                Some(callback) => Some(&mut **callback),
+                None => None,
+            },
+            cancel: self.cancel,
+            every: self.every,
+            start: self.start,
+            save: self.save.as_mut().map(Save::lend),
+        }
+    }
+
     /// Checks flag, limits and callback, in this order; says why to stop, if so.
     fn check(
         &mut self,

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use super::Residuals;
 use super::diagnose::first_bad_operation;
 use super::loss::{Kind, Loss, Whitening, deviance};
+use super::reduced::Reduced;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grad;
 use crate::graph::verify_numeric;
-use crate::session::{Columns, ColumnsMut, Crowd, Element, Gradient, Session, Strided, StridedMut};
+use crate::session::{Columns, Crowd, Element, Rows as Samples, Session, Strided, StridedMut};
 
 /// Observations, one column after the other: the samples of an input, a target or a weight lie side by side.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -99,24 +100,26 @@ const BLOCK_ENTRIES: usize = 1 << 16;
 
 /// Most values and derivatives of sets of parameters that are evaluated at once: 16 megabytes of them.
 const SEAT_ENTRIES: usize = 1 << 21;
+/// Most sets of parameters that are evaluated at once: each has a fit of its own, with memory of its own.
+const MOST_SEATS: usize = 1 << 13;
 
 /// The least-squares problem of a session's model on data. Samples come in blocks; residual `o * n + s` of a block belongs to
 /// output `o` of its sample `s`, where `n` is how many samples the block has.
 ///
 /// An evaluation is never cut short: half of one would look like another loss. A request to stop waits for its end.
 pub struct Problem<'a, T: Element> {
-    session: &'a mut Session<T>,
+    pub(super) session: &'a mut Session<T>,
     pub(super) loss: Loss,
     pub(super) whitening: Option<&'a Whitening>,
     /// What the rows are.
     pub rows: Rows,
     /// Inputs in the session's precision.
     x: Cow<'a, [T]>,
-    data: &'a Data,
+    pub(super) data: &'a Data,
     /// Numbers in the model's value.
-    outputs: usize,
+    pub(super) outputs: usize,
     /// Targets of a sample.
-    targets: usize,
+    pub(super) targets: usize,
     /// Samples of a block; the last of a section may have fewer.
     block_samples: usize,
     /// Samples of a section, each of which begins with a block of its own; the last may have fewer.
@@ -134,6 +137,8 @@ pub struct Problem<'a, T: Element> {
     jacobian: Vec<T>,
     /// Many sets of parameters, evaluated at once.
     seats: Option<Seats<T>>,
+    /// The same, where the session reduces what it evaluates.
+    pub(super) reduced: Option<Reduced>,
 }
 
 /// Values and Jacobian at many sets of parameters, one of which is looked at.
@@ -150,6 +155,19 @@ impl<'a, T: Element> Problem<'a, T> {
     /// `fixed` holds the value of every parameter of the model, `free` says which of them move. `whitening` is of as many
     /// observations as there are targets.
     pub fn new(
+        session: &'a mut Session<T>,
+        data: &'a Data,
+        parameters: (&[f64], &[usize]),
+        loss: Loss,
+        whitening: Option<&'a Whitening>,
+    ) -> Result<Problem<'a, T>> {
+        session.release();
+        Problem::again(session, data, parameters, loss, whitening)
+    }
+
+    /// As [`Problem::new`], where the last problem of this session had the same data: what hangs on the inputs alone is not
+    /// computed anew.
+    pub(super) fn again(
         session: &'a mut Session<T>,
         data: &'a Data,
         (fixed, free): (&[f64], &[usize]),
@@ -188,6 +206,7 @@ impl<'a, T: Element> Problem<'a, T> {
             p: fixed.iter().map(|p| T::of(*p)).collect(),
             jacobian: Vec::new(),
             seats: None,
+            reduced: None,
         })
     }
 }
@@ -201,6 +220,11 @@ impl<T: Element> Problem<'_, T> {
         let section = self.section_samples - within;
         let left = section.min(self.data.samples - first);
         (first, self.block_samples.min(left))
+    }
+
+    /// Whether all samples are one section.
+    pub(super) fn is_one_section(&self) -> bool {
+        self.section_samples >= self.data.samples
     }
 
     /// How many blocks a section has; the last may have fewer.
@@ -244,15 +268,21 @@ impl<T: Element> Problem<'_, T> {
     /// Whether many sets of parameters can be evaluated in one call, and how many of them keep memory small; `None` where it is
     /// not worth it.
     pub(super) fn seats(&self) -> Option<usize> {
+        if let Some(seats) = self.reduced_seats() {
+            return Some(seats);
+        }
         let entries = self.outputs * (self.p.len() + 1) * self.data.samples;
         let one_block = self.whitening.is_none() && self.data.samples <= self.block_samples;
         (one_block && self.session.model().is_numeric())
-            .then(|| (SEAT_ENTRIES / entries.max(1)).max(1))
+            .then(|| (SEAT_ENTRIES / entries.max(1)).clamp(1, MOST_SEATS))
     }
 
     /// Evaluates the model and its Jacobian at all of these sets of its parameters; [`Problem::look_at`] says which one the next
     /// evaluations are of.
     pub(super) fn seat(&mut self, p: Vec<T>) -> Result<()> {
+        if self.reduced_seats().is_some() {
+            return self.seat_reduced(&p);
+        }
         let mut seats = match self.seats.take() {
             Some(seats) => seats,
             None => Seats {
@@ -270,7 +300,7 @@ impl<T: Element> Problem<'_, T> {
         let rows = self.outputs * samples * seats.members;
         seats.values.resize(rows, T::ZERO);
         seats.jacobian.resize(rows * self.p.len(), T::ZERO);
-        let x = inputs(&self.x, 0, samples);
+        let x = some_of(&self.x, samples, (0, samples)).table();
         let (y, j) = (&mut seats.values, &mut seats.jacobian);
         seats.crowd.jacobian(samples, &x, &seats.p, y, j, None)?;
         self.seats = Some(seats);
@@ -281,6 +311,9 @@ impl<T: Element> Problem<'_, T> {
     pub(super) fn look_at(&mut self, member: usize) {
         if let Some(seats) = &mut self.seats {
             seats.member = member;
+        }
+        if let Some(reduced) = &mut self.reduced {
+            reduced.member = member;
         }
     }
 
@@ -312,9 +345,9 @@ impl<T: Element> Problem<'_, T> {
         }
         let (first, count) = self.samples(block);
         let mut values = std::mem::take(&mut self.values);
-        let x = inputs(&self.x, first, self.data.samples);
+        let rows = some_of(&self.x, self.data.samples, (first, count));
         let mut y = StridedMut::columns(&mut values, count);
-        let done = self.session.eval(count, &x, Some(&self.p), &mut y, None);
+        let done = self.session.eval_rows(rows, &self.p, &mut y);
         self.values = values;
         done
     }
@@ -323,14 +356,8 @@ impl<T: Element> Problem<'_, T> {
     pub(super) fn sweep(&mut self, block: usize, seeds: &[T], sums: &mut [T]) -> Result<()> {
         let (first, count) = self.samples(block);
         let seeds = Strided::columns(seeds, count);
-        let x = inputs(&self.x, first, self.data.samples);
-        let into = Gradient {
-            y: None,
-            dx: None,
-            dp: Some(sums),
-        };
-        self.session
-            .gradient(count, &x, Some(&self.p), Some(&seeds), into, None)
+        let rows = some_of(&self.x, self.data.samples, (first, count));
+        self.session.gradient_rows(rows, &self.p, &seeds, sums)
     }
 
     /// Values and Jacobian of the model on a block.
@@ -345,12 +372,10 @@ impl<T: Element> Problem<'_, T> {
             .try_reserve_exact(entries.saturating_sub(self.jacobian.len()))
             .map_err(|_| Error::new(ErrorKind::Memory, "no memory for the Jacobian of the fit"))?;
         self.jacobian.resize(entries, T::ZERO);
-        let x = inputs(&self.x, first, self.data.samples);
+        let rows = some_of(&self.x, self.data.samples, (first, count));
         let mut y = StridedMut::columns(&mut self.values, count);
         let mut j = StridedMut::columns(&mut self.jacobian, count);
-        let y = Some(&mut y as &mut dyn ColumnsMut<T>);
-        self.session
-            .jacobian(count, &x, Some(&self.p), y, &mut j, None)
+        self.session.jacobian_rows(rows, &self.p, &mut y, &mut j)
     }
 
     /// Makes residuals of the model's values, and for each what its derivatives are multiplied by once they are weighted and
@@ -419,10 +444,14 @@ impl<T: Element> Problem<'_, T> {
     }
 }
 
-/// The inputs from sample `first` of `samples` on.
-fn inputs<T: Element>(x: &[T], first: usize, samples: usize) -> Strided<'_, T> {
-    // a model without inputs has nothing there
-    Strided::columns(x.get(first..).unwrap_or(&[]), samples)
+/// Some of all samples of the inputs: the first of them, and how many.
+fn some_of<T: Element>(x: &[T], samples: usize, (first, count): (usize, usize)) -> Samples<'_, T> {
+    Samples {
+        x,
+        samples,
+        first,
+        count,
+    }
 }
 
 impl<T: Element> Residuals for Problem<'_, T> {
@@ -472,6 +501,10 @@ impl<T: Element> Residuals for Problem<'_, T> {
             }
         }
         Ok(())
+    }
+
+    fn reduced(&mut self, p: &[f64], triangle: Option<&mut [f64]>) -> Result<Option<f64>> {
+        self.triangle_of(p, triangle)
     }
 
     fn place(&self, block: usize, row: usize) -> String {

@@ -3,46 +3,68 @@
 //! The signed root of the loss above its least, `tau`, is a straight line in the parameter for a linear model (Bates and Watts
 //! 1988, 6.1.2); so a few secant steps find where it reaches the quantile, and what they cost is a fit of the others each.
 
-use super::{Bounds, Monitor, Outcome, Residuals, Settings, levmar};
+use super::{Bounds, Monitor, Outcome, Settings, seconds_since};
 use crate::Result;
+use std::time::Instant;
 
 /// Most fits of the others for one end of an interval.
 const MAX_FITS: usize = 40;
 /// How well `tau` meets the quantile, relative.
 const TOLERANCE: f64 = 1e-7;
 
-/// The interval of one parameter: an end is `None` where a bound or nothing at all ends it.
+/// The interval of one parameter: an end is `None` where a bound or nothing at all ends it, and where the search for it was cut
+/// short.
 pub type Interval = [Option<f64>; 2];
 
-/// The profile intervals of all parameters of a finished fit.
+/// Minimises the loss from a start within bounds.
+pub type Fit<'a> = dyn FnMut(&[f64], &Bounds, &Settings, &mut Monitor) -> Result<Outcome> + 'a;
+
+/// What is known of a finished fit.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// Its end.
+    pub outcome: &'a Outcome,
+    /// The bounds of the parameters.
+    pub bounds: &'a Bounds,
+    /// The standard errors, which say where to look first; a parameter without one, or held at a bound, has no interval.
+    pub errors: &'a [Option<f64>],
+}
+
+/// The profile intervals of all parameters of a finished fit, whose loss `fit` minimises.
 ///
-/// The loss may grow by the squared quantile times `variance`, that of a residual. `errors` are the standard
-/// errors, which say where to look first; a parameter without one, or held at a bound, has no interval.
+/// The loss may grow by the squared quantile times `variance`: that of a residual for least squares, one for minus twice a log
+/// likelihood, a half for minus a log likelihood. Of the settings the tolerances and `max_seconds`, of all fits together, hold.
 pub fn intervals(
-    problem: &mut dyn Residuals,
-    outcome: &Outcome,
-    bounds: &Bounds,
-    errors: &[Option<f64>],
+    fit: &mut Fit,
+    known: Known,
     (quantile, variance): (f64, f64),
     settings: &Settings,
     monitor: &Monitor,
 ) -> Result<Vec<Interval>> {
-    let mut found = Vec::with_capacity(errors.len());
-    for (index, error) in errors.iter().enumerate() {
+    let began = Instant::now();
+    let settings = Settings {
+        max_iterations: None,
+        max_evaluations: None,
+        target: f64::NEG_INFINITY,
+        ..settings.clone()
+    };
+    let mut found = Vec::with_capacity(known.errors.len());
+    for (index, error) in known.errors.iter().enumerate() {
         let mut interval = [None, None];
         if let Some(error) = error.filter(|error| *error > 0.0) {
             for (end, sign) in interval.iter_mut().zip([-1.0, 1.0]) {
                 let mut search = Search {
-                    problem: &mut *problem,
-                    bounds,
-                    settings,
+                    fit: &mut *fit,
+                    bounds: known.bounds,
+                    settings: &settings,
+                    began,
                     index,
-                    others: outcome.params.clone(),
-                    least: outcome.loss,
+                    others: known.outcome.params.clone(),
+                    least: known.outcome.loss,
                     variance,
                     monitor,
                 };
-                *end = search.end(outcome.params[index], sign * error, quantile)?;
+                *end = search.end(known.outcome.params[index], sign * error, quantile)?;
             }
         }
         found.push(interval);
@@ -50,10 +72,11 @@ pub fn intervals(
     Ok(found)
 }
 
-struct Search<'a, 'b> {
-    problem: &'a mut dyn Residuals,
+struct Search<'a, 'b, 'f> {
+    fit: &'a mut Fit<'f>,
     bounds: &'a Bounds,
     settings: &'a Settings,
+    began: Instant,
     index: usize,
     /// The best parameters for the last value that was tried: the next fit begins there.
     others: Vec<f64>,
@@ -62,7 +85,7 @@ struct Search<'a, 'b> {
     monitor: &'a Monitor<'b>,
 }
 
-impl Search<'_, '_> {
+impl Search<'_, '_, '_> {
     /// Where `tau` is `quantile`, looked for from `best` in the direction of `error`.
     fn end(&mut self, best: f64, error: f64, quantile: f64) -> Result<Option<f64>> {
         let limit = match error < 0.0 {
@@ -120,7 +143,7 @@ impl Search<'_, '_> {
     }
 
     /// The root of the loss above its least with the parameter at `value`; infinite where the model has no value there, `None`
-    /// when the fit was asked to stop.
+    /// where the fit of the others did not come to its end.
     fn tau(&mut self, value: f64) -> Result<Option<f64>> {
         let mut bounds = self.bounds.clone();
         (bounds.lower[self.index], bounds.upper[self.index]) = (value, value);
@@ -130,15 +153,18 @@ impl Search<'_, '_> {
             cancel: self.monitor.cancel,
             ..Monitor::default()
         };
-        let fit = levmar::fit(self.problem, &start, &bounds, self.settings, &mut monitor);
-        let fit = match fit {
+        let settings = Settings {
+            max_seconds: (self.settings.max_seconds - seconds_since(self.began)).max(0.0),
+            ..self.settings.clone()
+        };
+        let fit = match (self.fit)(&start, &bounds, &settings, &mut monitor) {
             Ok(fit) => fit,
             Err(error) if error.kind == crate::ErrorKind::Numeric => {
                 return Ok(Some(f64::INFINITY));
             }
             Err(error) => return Err(error),
         };
-        if monitor.cancelled() {
+        if !fit.stop.converged() {
             return Ok(None);
         }
         self.others = fit.params;

@@ -8,6 +8,8 @@ pub type End = (f64, Vec<f64>);
 
 /// Iterations that each start is given before the best are chosen.
 pub const SHORT_RUN: u64 = 15;
+/// Most numbers in all starts: a few hundred megabytes with what is kept of their ends.
+pub const MOST_NUMBERS: usize = 4_000_000;
 /// Ends whose parameters differ relatively less than this are one.
 const SAME: f64 = 1e-4;
 
@@ -104,22 +106,33 @@ pub(super) fn hop(from: &[f64], bounds: &Bounds, reach: f64, random: &mut Random
     places.collect()
 }
 
-/// The best `most` ends that differ, the lowest loss first.
-pub fn best(mut ends: Vec<End>, most: usize) -> Vec<End> {
-    ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut kept: Vec<End> = Vec::new();
-    for (loss, params) in ends {
-        let same = |other: &End| {
-            let pairs = other.1.iter().zip(&params);
-            pairs.fold(true, |same, (a, b)| {
-                same && (a - b).abs() <= SAME * a.abs().max(b.abs())
-            })
+/// Where the best `most` ends that differ stand, the lowest loss first.
+pub fn chosen(ends: &[End], most: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..ends.len()).collect();
+    order.sort_by(|a, b| ends[*a].0.total_cmp(&ends[*b].0));
+    let mut kept: Vec<usize> = Vec::new();
+    for place in order {
+        if kept.len() == most {
+            break;
+        }
+        let same = |other: &usize| {
+            let mut pairs = ends[*other].1.iter().zip(&ends[place].1);
+            pairs.all(|(a, b)| (a - b).abs() <= SAME * a.abs().max(b.abs()))
         };
-        if kept.len() < most && !kept.iter().any(same) {
-            kept.push((loss, params));
+        if !kept.iter().any(same) {
+            kept.push(place);
         }
     }
     kept
+}
+
+/// The ends that differ, the lowest loss first.
+pub fn distinct(ends: Vec<End>) -> Vec<End> {
+    let places = chosen(&ends, usize::MAX);
+    places
+        .into_iter()
+        .map(|place| ends[place].clone())
+        .collect()
 }
 
 #[cfg(test)]
@@ -156,7 +169,8 @@ mod tests {
             (1.0, vec![5.0 + 1e-9]),
             (3.0, vec![9.0]),
         ];
-        let kept: Vec<f64> = best(ends, 2).into_iter().map(|end| end.1[0]).collect();
-        assert_eq!(kept, [5.0, 1.0]);
+        assert_eq!(chosen(&ends, 2), [1, 0]);
+        let kept: Vec<f64> = distinct(ends).iter().map(|end| end.1[0]).collect();
+        assert_eq!(kept, [5.0, 1.0, 9.0]);
     }
 }

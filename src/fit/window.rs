@@ -201,7 +201,8 @@ impl Fitter {
     pub(super) fn settle(&mut self) -> Result<()> {
         if !self.window.pending.is_empty() {
             let pending = std::mem::take(&mut self.window.pending);
-            self.data = Some(self.settled(&pending)?);
+            let data = self.settled(&pending)?;
+            self.put(data);
         }
         Ok(())
     }
@@ -257,7 +258,7 @@ impl Fitter {
         self.weighted = !kept.data.weights.is_empty();
         self.noise = kept.noise;
         self.whitening = None;
-        self.data = Some(kept.data);
+        self.put(kept.data);
         self.window = kept.window;
         Ok(())
     }
@@ -273,13 +274,13 @@ impl Fitter {
         let (old, new) = halves(&data, data.samples.saturating_sub(keep));
         let summary = self.window.summary.take();
         let mut summary = summary.unwrap_or_else(|| Summary::new(values.len(), targets));
-        self.data = Some(old);
+        self.put(old);
         let folded = self.with_job(None, |job, session| match session {
             AnySession::F64(session) => job.fold(session, &mut summary, &values),
             AnySession::F32(session) => job.fold(session, &mut summary, &values),
         });
         self.window.summary = (!summary.is_empty()).then_some(summary);
-        self.data = Some(if folded.is_ok() { new } else { data });
+        self.put(if folded.is_ok() { new } else { data });
         folded?;
         self.leave();
         Ok(())

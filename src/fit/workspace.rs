@@ -6,9 +6,12 @@ use super::step::Step;
 use super::{Bounds, Residuals};
 use crate::{Error, ErrorKind, Result};
 
-/// All memory of a run, allocated before the first iteration. Of residuals and Jacobian it holds a block.
+/// All memory of a run. Of residuals and Jacobian it holds a block, from when they are first asked for: a problem that reduces
+/// them itself never gives them.
 pub(crate) struct Workspace {
     pub n: usize,
+    /// Residuals of the longest block.
+    most: usize,
     jacobian: Vec<f64>,
     residuals: Vec<f64>,
     bent: Vec<f64>,
@@ -27,27 +30,19 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    pub fn new(problem: &dyn Residuals) -> Result<Workspace> {
+    pub fn new(problem: &dyn Residuals) -> Workspace {
         let n = problem.parameter_count();
         let lengths = (0..problem.block_count()).map(|block| problem.block_len(block));
-        let m = lengths.max().unwrap_or(0);
-        let too_big = || {
-            let message = format!("a Jacobian of {m} residuals by {n} parameters is too large");
-            Error::new(ErrorKind::Memory, message)
-        };
-        let entries = m.checked_mul(n).ok_or_else(too_big)?;
-        let mut jacobian = Vec::new();
-        jacobian.try_reserve_exact(entries).map_err(|_| too_big())?;
-        jacobian.resize(entries, 0.0);
-        Ok(Workspace {
+        Workspace {
             n,
-            jacobian,
-            residuals: vec![0.0; m],
+            most: lengths.max().unwrap_or(0),
+            jacobian: Vec::new(),
+            residuals: Vec::new(),
             bent: Vec::new(),
             trial: vec![0.0; n],
             triangle: vec![0.0; triangle_len(n)],
             trial_triangle: vec![0.0; triangle_len(n)],
-            reduce: vec![0.0; reduce_work_len(m, n)],
+            reduce: Vec::new(),
             bend: vec![0.0; n],
             held: vec![false; n],
             trial_held: vec![false; n],
@@ -55,7 +50,25 @@ impl Workspace {
             loss: f64::NAN,
             removable: f64::NAN,
             evaluations: 0,
-        })
+        }
+    }
+
+    /// Makes room for a block.
+    fn open(&mut self) -> Result<()> {
+        let (m, n) = (self.most, self.n);
+        let too_big = || {
+            let message = format!("a Jacobian of {m} residuals by {n} parameters is too large");
+            Error::new(ErrorKind::Memory, message)
+        };
+        if self.residuals.len() < m {
+            let entries = m.checked_mul(n).ok_or_else(too_big)?;
+            let jacobian = &mut self.jacobian;
+            jacobian.try_reserve_exact(entries).map_err(|_| too_big())?;
+            jacobian.resize(entries, 0.0);
+            self.residuals.resize(m, 0.0);
+            self.reduce.resize(reduce_work_len(m, n), 0.0);
+        }
+        Ok(())
     }
 
     /// Evaluates residuals and Jacobian at `params`, which must be a place the fit can stand on.
@@ -66,6 +79,20 @@ impl Workspace {
         bounds: &Bounds,
     ) -> Result<()> {
         self.evaluations += 1;
+        let reduced = problem.reduced(params, Some(&mut self.triangle))?;
+        match reduced.filter(|loss| loss.is_finite() && is_finite(&self.triangle)) {
+            Some(loss) => self.loss = loss,
+            // what is not finite is looked for block by block
+            None => self.start_by_blocks(problem, params)?,
+        }
+        self.removable = self
+            .step
+            .hold(&self.triangle, params, bounds, &mut self.held);
+        Ok(())
+    }
+
+    fn start_by_blocks(&mut self, problem: &mut dyn Residuals, params: &[f64]) -> Result<()> {
+        self.open()?;
         self.loss = 0.0;
         self.triangle.fill(0.0);
         for block in 0..problem.block_count() {
@@ -80,14 +107,11 @@ impl Workspace {
             let message = "the sum of squares overflows at the initial values";
             return Err(Error::new(ErrorKind::Numeric, message));
         }
-        if !self.triangle.iter().all(|x| x.is_finite()) {
+        if !is_finite(&self.triangle) {
             let message =
                 "the Jacobian at the initial values is too large to square; rescale the parameters";
             return Err(Error::new(ErrorKind::Numeric, message));
         }
-        self.removable = self
-            .step
-            .hold(&self.triangle, params, bounds, &mut self.held);
         Ok(())
     }
 
@@ -99,6 +123,11 @@ impl Workspace {
         with_jacobian: bool,
     ) -> Result<f64> {
         self.evaluations += 1;
+        let triangle = with_jacobian.then_some(&mut self.trial_triangle[..]);
+        if let Some(loss) = problem.reduced(&self.trial, triangle)? {
+            return Ok(if loss.is_nan() { f64::INFINITY } else { loss });
+        }
+        self.open()?;
         let mut loss = 0.0;
         if with_jacobian {
             self.trial_triangle.fill(0.0);
@@ -129,7 +158,7 @@ impl Workspace {
         if !evaluated {
             self.try_residuals(problem, true)?;
         }
-        if !self.trial_triangle.iter().all(|x| x.is_finite()) {
+        if !is_finite(&self.trial_triangle) {
             return Ok(None);
         }
         let (t, p, h) = (&self.trial_triangle, &self.trial, &mut self.trial_held);
@@ -139,6 +168,7 @@ impl Workspace {
     /// Leaves in `bend` the product of the transposed Jacobian at `params` with the second derivative of the residuals along the
     /// step, from one evaluation a part `h` of the way.
     pub fn bend(&mut self, problem: &mut dyn Residuals, params: &[f64], h: f64) -> Result<()> {
+        self.open()?;
         let n = self.n;
         self.evaluations += 2;
         for (trial, (p, s)) in self.trial.iter_mut().zip(params.iter().zip(&self.step.s)) {
@@ -235,6 +265,10 @@ impl Workspace {
         });
         if free == 0 { 1.0 } else { least / most }
     }
+}
+
+fn is_finite(numbers: &[f64]) -> bool {
+    numbers.iter().all(|x| x.is_finite())
 }
 
 /// Says which residual or derivative of a block spoils the start, and which operation made it so.

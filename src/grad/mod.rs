@@ -182,6 +182,44 @@ pub fn squares(graph: &Graph, wrt: &[usize]) -> Graph {
     squared_errors(graph, wrt, Squares::Sum)
 }
 
+/// What a measure makes of the outputs of a graph: a number for each sample, and its derivatives by them.
+pub(crate) struct Measured {
+    /// The number.
+    pub term: NodeId,
+    /// Its derivative by each output.
+    pub slopes: Vec<NodeId>,
+}
+
+/// A loss for each sample, and the gradient of its sum over the batch by `wrt`. `measure` is given the outputs of `graph` and
+/// the first of the ports `more`, which stand behind those of `graph`.
+///
+/// Outputs: `loss`, one value a sample, then `d.NAME` for each port of `wrt`.
+pub(crate) fn total(
+    graph: &Graph,
+    more: Vec<Port>,
+    wrt: &[usize],
+    measure: impl FnOnce(&mut Builder, &[NodeId], usize) -> Measured,
+) -> Graph {
+    let graph = &simplify(graph);
+    let mut ports = graph.ports.clone();
+    ports.extend(more);
+    let mut sweep = Sweep::new(graph, ports, Reduction::Sum, wrt);
+    let values = sweep.outputs.clone();
+    let Measured { term, slopes } = measure(&mut sweep.builder, &values, graph.ports.len());
+    let seeds: Vec<Option<NodeId>> = slopes.into_iter().map(Some).collect();
+    let adjoints = sweep.adjoints(&seeds);
+    let slopes = wrt.iter().zip(adjoints).map(|(port, node)| Output {
+        name: Arc::from(format!("d.{}", graph.ports[*port].name)),
+        node,
+    });
+    let loss = Output {
+        name: Arc::from("loss"),
+        node: term,
+    };
+    let outputs = [loss].into_iter().chain(slopes).collect();
+    simplify(&sweep.builder.finish(outputs, Value::Output(0)))
+}
+
 /// What is made of squared differences.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Squares {

@@ -13,6 +13,7 @@ mod live;
 mod schedule;
 mod simplify;
 mod smooth;
+mod split;
 mod spread;
 mod text;
 mod verify;
@@ -31,6 +32,7 @@ pub use choice::write_out_choices;
 pub use copy::{Arms, Back, Copier, flatten, flatten_batched, hoist, write_out};
 pub use simplify::simplify;
 pub use smooth::{TEMPERATURE, smooth};
+pub use split::{Split, split};
 pub use text::parse;
 pub use verify::{verify, verify_numeric, verify_operation};
 

@@ -19,6 +19,8 @@ pub(crate) mod adam;
 
 mod whole_fit;
 
+mod reduced;
+
 mod operators;
 
 mod foreign;
@@ -30,6 +32,7 @@ mod document;
 pub mod machine;
 
 pub(crate) use export::export_form;
+pub(crate) use reduced::{Reduction, export_reduced};
 
 pub use decode::{DecodeLimits, decode, decode_within};
 pub use document::{read, write};

@@ -43,6 +43,15 @@ pub struct Binary<T> {
     pub call: extern "sysv64" fn(T, T) -> T,
 }
 
+/// Two functions of one number that share most of their work.
+#[derive(Clone, Copy)]
+pub struct Pair<T> {
+    /// Each alone.
+    pub alone: [Unary<T>; 2],
+    /// Both over a block, to the same bits: argument, results.
+    pub block: fn(Arch, &[T], [&mut [T]; 2]),
+}
+
 /// The kernel of an operation in both element types.
 #[derive(Clone, Copy)]
 pub enum Kernel {
@@ -96,28 +105,55 @@ pub trait UnaryFn {
     }
 }
 
+/// Two functions of one number that share most of their work.
+pub trait PairFn {
+    /// The first alone.
+    type First: UnaryFn;
+    /// The second alone.
+    type Second: UnaryFn;
+
+    /// The values of both at `x`, without branches, where `x` is rare for neither: those of `fast`.
+    fn fast<T: Real>(x: T) -> (T, T);
+}
+
 /// A kernel's one-sample function of two arguments.
 pub trait BinaryFn {
     /// The value at `(a, b)`.
     fn apply<T: Real>(a: T, b: T) -> T;
+
+    /// The same, without branches, where `(a, b)` is not rare.
+    #[inline(always)]
+    fn fast<T: Real>(a: T, b: T) -> T {
+        Self::apply(a, b)
+    }
+
+    /// Whether `fast` does not hold at `(a, b)`.
+    #[inline(always)]
+    fn rare<T: Real>(_: T, _: T) -> bool {
+        false
+    }
 }
 
 /// The kernel that `F` defines.
 pub const fn unary<F: UnaryFn>() -> Kernel {
-    Kernel::Unary(
-        Unary {
-            scalar: F::apply::<f64>,
-            block: unary_block::<F, f64>,
-            #[cfg(target_arch = "x86_64")]
-            call: unary_call::<F, f64>,
-        },
-        Unary {
-            scalar: F::apply::<f32>,
-            block: unary_block::<F, f32>,
-            #[cfg(target_arch = "x86_64")]
-            call: unary_call::<F, f32>,
-        },
-    )
+    Kernel::Unary(alone::<F, f64>(), alone::<F, f32>())
+}
+
+const fn alone<F: UnaryFn, T: Real>() -> Unary<T> {
+    Unary {
+        scalar: F::apply::<T>,
+        block: unary_block::<F, T>,
+        #[cfg(target_arch = "x86_64")]
+        call: unary_call::<F, T>,
+    }
+}
+
+/// The kernel of the two functions of `F`.
+pub const fn pair<F: PairFn, T: Real>() -> Pair<T> {
+    Pair {
+        alone: [alone::<F::First, T>(), alone::<F::Second, T>()],
+        block: pair_block::<F, T>,
+    }
 }
 
 /// The kernel that `F` defines.
@@ -182,6 +218,29 @@ fn redo<F: UnaryFn, T: Real>(x: &[T], out: &mut [T]) {
     }
 }
 
+fn pair_block<F: PairFn, T: Real>(arch: Arch, x: &[T], out: [&mut [T]; 2]) {
+    arch.dispatch(Loop::<_, F>((x, out), PhantomData));
+}
+
+impl<F: PairFn, T: Real> WithSimd for Loop<(&[T], [&mut [T]; 2]), F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (x, [first, second]) = self.0;
+        // one flag for both: with two the compiler finds no vector code
+        let mut rare = false;
+        for ((first, second), x) in first.iter_mut().zip(second.iter_mut()).zip(x) {
+            (*first, *second) = F::fast(*x);
+            rare |= F::First::rare(*x) | F::Second::rare(*x);
+        }
+        if rare {
+            redo::<F::First, T>(x, first);
+            redo::<F::Second, T>(x, second);
+        }
+    }
+}
+
 fn binary_block<F: BinaryFn, T: Real>(arch: Arch, a: Operand<T>, b: Operand<T>, out: &mut [T]) {
     arch.dispatch(Loop::<_, F>((a, b, out), PhantomData));
 }
@@ -192,23 +251,49 @@ impl<F: BinaryFn, T: Real> WithSimd for Loop<(Operand<'_, T>, Operand<'_, T>, &m
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let (a, b, out) = self.0;
-        match (a, b) {
+        let rare = match (a, b) {
             (Operand::Block(a), Operand::Block(b)) => {
-                for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                    *out = F::apply(*a, *b);
-                }
+                each::<F, T>(a.iter().zip(b).map(|(a, b)| (*a, *b)), out)
             }
             (Operand::Block(a), Operand::Uniform(b)) => {
-                for (out, a) in out.iter_mut().zip(a) {
-                    *out = F::apply(*a, b);
-                }
+                each::<F, T>(a.iter().map(|a| (*a, b)), out)
             }
             (Operand::Uniform(a), Operand::Block(b)) => {
-                for (out, b) in out.iter_mut().zip(b) {
-                    *out = F::apply(a, *b);
-                }
+                each::<F, T>(b.iter().map(|b| (a, *b)), out)
             }
-            (Operand::Uniform(a), Operand::Uniform(b)) => out.fill(F::apply(a, b)),
+            (Operand::Uniform(a), Operand::Uniform(b)) => {
+                out.fill(F::apply(a, b));
+                false
+            }
+        };
+        if rare {
+            redo_pairs::<F, T>(a, b, out);
+        }
+    }
+}
+
+/// Says whether any of the pairs is rare.
+#[inline(always)]
+fn each<F: BinaryFn, T: Real>(pairs: impl Iterator<Item = (T, T)>, out: &mut [T]) -> bool {
+    let mut rare = false;
+    for (out, (a, b)) in out.iter_mut().zip(pairs) {
+        *out = F::fast(a, b);
+        rare |= F::rare(a, b);
+    }
+    rare
+}
+
+/// Puts right what is rare.
+#[inline(never)]
+fn redo_pairs<F: BinaryFn, T: Real>(a: Operand<T>, b: Operand<T>, out: &mut [T]) {
+    let at = |operand: Operand<T>, i: usize| match operand {
+        Operand::Block(values) => values[i],
+        Operand::Uniform(value) => value,
+    };
+    for (i, out) in out.iter_mut().enumerate() {
+        let (a, b) = (at(a, i), at(b, i));
+        if F::rare(a, b) {
+            *out = F::apply(a, b);
         }
     }
 }

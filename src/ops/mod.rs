@@ -25,6 +25,7 @@ pub use emit::{Emit, NodeId};
 pub(crate) use fold::exact;
 pub use fold::fold;
 pub use linear::Linear;
+pub use numeric::{PAIRS, pair_kernels};
 pub use soft_choice::{SoftChoice, soft_choice};
 pub use table::{OnnxForm, Op, Role, Row, all, find, nearest};
 pub use types::{Elem, Type};

@@ -1,8 +1,8 @@
 //! What the numeric operations compute, one sample at a time. IEEE 754 throughout; nothing is clamped.
 
-use super::elementary;
-use super::kernel::{BinaryFn, UnaryFn};
+use super::kernel::{BinaryFn, Pair, PairFn, UnaryFn, pair};
 use super::real::Real;
+use super::{Op, elementary};
 
 macro_rules! unary_fn {
     ($($(#[$doc:meta])* $name:ident($x:ident) = $body:expr;)*) => {
@@ -35,53 +35,112 @@ unary_fn! {
     Sign(x) = if x > T::ZERO { T::ONE } else if x < T::ZERO { -T::ONE } else { x };
     Not(x) = T::truth(!x.is_true());
     Sqrt(x) = x.sqrt();
-    Tan(x) = x.tan();
-    Asin(x) = x.asin();
-    Acos(x) = x.acos();
-    Atan(x) = x.atan();
-    Sinh(x) = x.sinh();
-    Cosh(x) = x.cosh();
-    Tanh(x) = x.tanh();
     Floor(x) = x.floor();
     Ceiling(x) = x.ceil();
     Round(x) = x.round_ties_even();
     Truncate(x) = x.trunc();
-    Sigmoid(x) = T::ONE / (T::ONE + Exp::apply(-x));
     Relu(x) = if x > T::ZERO || x.is_nan() { x } else { T::ZERO };
-    /// `log(1 + exp(x))`, without overflow.
-    Softplus(x) = {
-        let positive = if x > T::ZERO || x.is_nan() { x } else { T::ZERO };
-        positive + (-x.abs()).exp().ln_1p()
-    };
-    Erf(x) = x.erf();
 }
 
-/// Functions with branch-free code for all but rare arguments. They compute in f64 for both element types.
+/// Functions with branch-free code, for all but rare arguments. They compute in f64 for both element types.
 macro_rules! elementary_fn {
-    ($($name:ident $fast:ident $rare:ident $slow:ident;)*) => {
-        $(pub struct $name;
+    ($($(#[$doc:meta])* $name:ident $fast:ident $(, $rare:ident $slow:expr)?;)*) => {
+        $($(#[$doc])* pub struct $name;
         impl UnaryFn for $name {
             #[inline(always)]
             fn apply<T: Real>(x: T) -> T {
-                if Self::rare(x) { x.$slow() } else { Self::fast(x) }
+                $(if Self::rare(x) {
+                    let slow: fn(T) -> T = $slow;
+                    return slow(x);
+                })?
+                Self::fast(x)
             }
             #[inline(always)]
             fn fast<T: Real>(x: T) -> T {
                 T::of(elementary::$fast(x.to_f64()))
             }
-            #[inline(always)]
+            $(#[inline(always)]
             fn rare<T: Real>(x: T) -> bool {
                 elementary::$rare(x.to_f64())
-            }
+            })?
         })*
     };
 }
 
 elementary_fn! {
-    Exp exp rare_exp exp;
-    Log log rare_log ln;
-    Sin sin rare_turn sin;
-    Cos cos rare_turn cos;
+    Exp exp, rare_exp T::exp;
+    Log log, rare_log T::ln;
+    Sin sin, rare_turn T::sin;
+    Cos cos, rare_turn T::cos;
+    Tan tan, rare_tan T::tan;
+    Asin asin;
+    Acos acos;
+    Atan atan;
+    Sinh sinh, rare_sinh T::sinh;
+    Cosh cosh, rare_sinh T::cosh;
+    Tanh tanh;
+    Sigmoid sigmoid, rare_sigmoid |x| T::ONE / (T::ONE + (-x).exp());
+    /// `log(1 + exp(x))`, without overflow.
+    Softplus softplus, rare_softplus |x| {
+        let positive = if x > T::ZERO || x.is_nan() { x } else { T::ZERO };
+        positive + (-x.abs()).exp().ln_1p()
+    };
+    Erf erf;
+}
+
+/// Two of these functions of the same number.
+macro_rules! pairs {
+    ($($name:ident $first:ident $second:ident $fast:ident;)*) => {
+        $(struct $name;
+        impl PairFn for $name {
+            type First = $first;
+            type Second = $second;
+            #[inline(always)]
+            fn fast<T: Real>(x: T) -> (T, T) {
+                let (first, second) = elementary::$fast(x.to_f64());
+                (T::of(first), T::of(second))
+            }
+        })*
+
+        /// The operations that have one kernel for two of them: each with its partner, in the order of the kernel's results.
+        pub const PAIRS: &[[Op; 2]] = &[$([Op::$first, Op::$second],)*];
+
+        /// The kernels of [`PAIRS`].
+        pub const fn pair_kernels<T: Real>() -> [Pair<T>; PAIRS.len()] {
+            [$(pair::<$name, T>(),)*]
+        }
+    };
+}
+
+pairs! {
+    SinCos Sin Cos sin_cos;
+    SinhCosh Sinh Cosh sinh_cosh;
+}
+
+/// The same of two arguments.
+macro_rules! elementary_binary_fn {
+    ($($name:ident $fast:ident, $rare:ident $slow:expr;)*) => {
+        $(pub struct $name;
+        impl BinaryFn for $name {
+            #[inline(always)]
+            fn apply<T: Real>(a: T, b: T) -> T {
+                if Self::rare(a, b) { $slow(a, b) } else { Self::fast(a, b) }
+            }
+            #[inline(always)]
+            fn fast<T: Real>(a: T, b: T) -> T {
+                T::of(elementary::$fast(a.to_f64(), b.to_f64()))
+            }
+            #[inline(always)]
+            fn rare<T: Real>(a: T, b: T) -> bool {
+                elementary::$rare(a.to_f64(), b.to_f64())
+            }
+        })*
+    };
+}
+
+elementary_binary_fn! {
+    Pow pow, rare_pow T::powf;
+    Atan2 atan2, rare_atan2 T::atan2;
 }
 
 binary_fn! {
@@ -89,13 +148,11 @@ binary_fn! {
     Sub(a, b) = a - b;
     Mul(a, b) = a * b;
     Div(a, b) = a / b;
-    Pow(a, b) = a.powf(b);
-    Atan2(a, b) = a.atan2(b);
     /// The larger; NaN if either is.
     Max(a, b) = if a > b || a.is_nan() { a } else { b };
-    /// The smaller; NaN if either is.
     /// The first; its derivative goes to the second.
     StraightThrough(a, _b) = a;
+    /// The smaller; NaN if either is.
     Min(a, b) = if a < b || a.is_nan() { a } else { b };
     Quotient(a, b) = (a / b).trunc();
     /// The sign follows the dividend.

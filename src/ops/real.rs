@@ -51,20 +51,12 @@ pub trait Real:
     fn cos(self) -> Self;
     /// Tangent.
     fn tan(self) -> Self;
-    /// Arc sine.
-    fn asin(self) -> Self;
-    /// Arc cosine.
-    fn acos(self) -> Self;
-    /// Arc tangent.
-    fn atan(self) -> Self;
     /// Arc tangent of `self / x` in the quadrant of the point `(x, self)`.
     fn atan2(self, x: Self) -> Self;
     /// Hyperbolic sine.
     fn sinh(self) -> Self;
     /// Hyperbolic cosine.
     fn cosh(self) -> Self;
-    /// Hyperbolic tangent.
-    fn tanh(self) -> Self;
     /// `self` to the power `y`.
     fn powf(self, y: Self) -> Self;
     /// Largest integer not above.
@@ -75,12 +67,10 @@ pub trait Real:
     fn round_ties_even(self) -> Self;
     /// Integer part.
     fn trunc(self) -> Self;
-    /// Error function.
-    fn erf(self) -> Self;
 }
 
 macro_rules! real {
-    ($type:ident, $erf:path) => {
+    ($type:ident) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -96,8 +86,7 @@ macro_rules! real {
             fn all_ones() -> Self {
                 <$type>::from_bits(!0)
             }
-            real!(@unary $type abs sqrt exp ln ln_1p sin cos tan asin acos atan sinh cosh tanh floor ceil
-                round_ties_even trunc);
+            real!(@unary $type abs sqrt exp ln ln_1p sin cos tan sinh cosh floor ceil round_ties_even trunc);
             #[inline(always)]
             fn atan2(self, x: Self) -> Self {
                 <$type>::atan2(self, x)
@@ -105,10 +94,6 @@ macro_rules! real {
             #[inline(always)]
             fn powf(self, y: Self) -> Self {
                 <$type>::powf(self, y)
-            }
-            #[inline(always)]
-            fn erf(self) -> Self {
-                $erf(self)
             }
         }
     };
@@ -120,5 +105,5 @@ macro_rules! real {
     };
 }
 
-real!(f64, libm::erf);
-real!(f32, libm::erff);
+real!(f64);
+real!(f32);

@@ -2,6 +2,8 @@
 
 mod crowd;
 mod general;
+mod held;
+mod resident;
 mod table;
 
 use std::borrow::Cow;
@@ -17,6 +19,10 @@ use crate::ops::real::Real;
 use crate::options::Options;
 
 pub use crowd::Crowd;
+pub(crate) use held::Rows;
+pub use resident::Traffic;
+pub(crate) use resident::{Column, Parts};
+use resident::{Keeping, Resident};
 pub(crate) use table::apart;
 pub use table::{Columns, ColumnsMut, Strided, StridedMut};
 
@@ -71,7 +77,10 @@ impl Engine {
             Ok(loaded) => Ok(Engine::OnnxRuntime {
                 config,
                 version: loaded.version,
-                chunk: options.int("chunk") as usize,
+                chunk: match options.is_set("chunk") {
+                    true => options.int("chunk") as usize,
+                    false => ort::default_chunk(device),
+                },
                 limits: tagged::Limits::of(options),
             }),
             // a library or a device that was asked for by name is never replaced silently
@@ -108,7 +117,7 @@ impl Engine {
             Derivatives::Jacobian(wrt) => Cow::Owned(grad::cheapest_jacobian(&model.graph, wrt)),
         };
         match self {
-            Engine::Native(settings) => T::prepare_native(&graph(), settings),
+            Engine::Native(_) => self.prepare_graph(&graph()),
             Engine::OnnxRuntime {
                 config,
                 chunk,
@@ -120,8 +129,20 @@ impl Engine {
                 let paths = general::paths(model, derivatives, *limits, Box::new(prepare))?;
                 Ok(Box::new(paths))
             }
-            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(&graph(), config, *chunk),
+            Engine::OnnxRuntime { .. } => self.prepare_graph(&graph()),
             Engine::Tagged(limits) => Ok(Box::new(general::tagged(model, derivatives, *limits)?)),
+        }
+    }
+
+    /// Prepares a numeric graph.
+    fn prepare_graph<T: Element>(&self, graph: &Graph) -> Result<Box<dyn Program<T>>> {
+        match self {
+            Engine::OnnxRuntime { config, chunk, .. } => T::prepare_ort(graph, config, *chunk),
+            Engine::Native(settings) => T::prepare_native(graph, settings),
+            Engine::Tagged(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "the tagged engine takes programs, not graphs of numbers",
+            )),
         }
     }
 }
@@ -136,7 +157,7 @@ enum Derivatives {
 }
 
 /// The element types that sessions come in.
-pub trait Element: Real {
+pub trait Element: Real + ort::Element {
     /// `"f64"` or `"f32"`.
     const NAME: &'static str;
     /// Numbers in this precision: the same memory where they have it already.
@@ -225,6 +246,12 @@ pub struct Session<T: Element> {
     /// The reverse sweep to inputs alone, to parameters alone, to both; made when first used.
     sweeps: [Option<Box<dyn Program<T>>>; 3],
     jacobian: Option<Box<dyn Program<T>>>,
+    /// What is computed once for inputs that stay the same.
+    held: held::Held<T>,
+    keeping: Keeping,
+    /// The samples of a fit, if they stay where this computes.
+    resident: Option<Resident>,
+    traffic: Traffic,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -234,7 +261,7 @@ enum Place {
 }
 
 impl<T: Element> Session<T> {
-    /// Prepares a model. Options: `engine`, `device`, `threads`, `machine_code`, `onnxruntime`, `chunk`, `max_steps`; for the
+    /// Prepares a model. Options: `engine`, `device`, `threads`, `machine_code`, `onnxruntime`, `chunk`, `max_steps`, `resident`; for the
     /// tagged engine `max_depth` and `max_heap` too.
     pub fn new(model: Arc<Model>, options: &Options) -> Result<Session<T>> {
         let engine = Engine::choose(&model, options)?;
@@ -263,6 +290,10 @@ impl<T: Element> Session<T> {
             value,
             sweeps: [None, None, None],
             jacobian: None,
+            held: held::Held::new(),
+            keeping: Keeping::named(options.str("resident")),
+            resident: None,
+            traffic: Traffic::default(),
         })
     }
 
@@ -489,6 +520,10 @@ impl<T: Real> Inputs<T> for Arguments<'_, T> {
             (None, Some(seed)) => seed.contiguous(port - self.places.len(), start, count),
             _ => None,
         }
+    }
+
+    fn constant(&self, port: usize) -> Option<T> {
+        (port >= self.places.len() && self.seed.is_none()).then_some(T::ONE)
     }
 
     fn first(&self, ports: &[usize], out: &mut [T]) {

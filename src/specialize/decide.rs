@@ -13,7 +13,7 @@ use crate::graph::{FunctionId, NodeId};
 use crate::syntax::ast::Constant;
 
 /// A chain of tail calls whose numbers fill the result with more nodes than this becomes a loop, if it can.
-pub const UNROLLED_NODES: usize = 2_000;
+pub const UNROLLED_NODES: usize = 512;
 
 /// A chain of fewer calls is never worth a loop.
 pub const UNROLLED_CALLS: usize = 8;

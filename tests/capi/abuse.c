@@ -377,7 +377,8 @@ static void bad_fits(void)
     EXPECT(ARG, "\"n_samples\"", ncg_fit_set_data_f64(fit, -1, x, 2, 1, y, 1, 1, NULL, 0, 0, &err));
     EXPECT(ARG, "one sample", ncg_fit_set_data_f64(fit, 0, x, 2, 1, y, 1, 1, NULL, 0, 0, &err));
     EXPECT(ARG, "\"w\" lead out", ncg_fit_set_data_f64(fit, N, x, 2, 1, y, 1, 1, w, INT64_MAX, 0, &err));
-    EXPECT(ARG, "weight", ncg_fit_set_data_f64(fit, N, x, 2, 1, y, 1, 1, w, 1, 1, &err));
+    EXPECT(ARG, "\"noise\"", ncg_fit_set_data_f64(fit, N, x, 2, 1, y, 1, 1, w, 1, 1, &err));
+    EXPECT(ARG, "\"noise\"", ncg_fit_add_data_f64(fit, N, x, 2, 1, y, 1, 1, w, 1, 1, &err));
     EXPECT(NCG_ERR_NUMERIC, "row 0", ncg_fit_set_data_f64(fit, N, x, 2, 1, nan, 1, 1, NULL, 0, 0, &err));
     EXPECT(ARG, "\"fit\" is NULL", ncg_fit_set_callback(NULL, watch, NULL, 1, &err));
     EXPECT(ARG, "\"every\"", ncg_fit_set_callback(fit, watch, NULL, 0, &err));

@@ -4,7 +4,10 @@
  *
  *     arrays ENGINE
  */
+#define _GNU_SOURCE
+#include <dirent.h>
 #include <math.h>
+#include <time.h>
 
 #include "expect.h"
 
@@ -190,6 +193,52 @@ static const struct layout layouts[] = {
 
 static void *place(double *memory, long from) { return from < 0 ? NULL : memory + from; }
 
+#ifdef __linux__
+/* How long each thread of this process has been on a processor, in ns: as many as there is place for, the first the caller. */
+static int time_of_threads(unsigned long long *spent, int most)
+{
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    HOLDS(tasks != NULL);
+    for (struct dirent *task; (task = readdir(tasks)) && count < most;) {
+        char path[300];
+        snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", task->d_name);
+        FILE *file = *task->d_name == '.' ? NULL : fopen(path, "r");
+        if (!file)
+            continue;
+        if (fscanf(file, "%llu", &spent[count]) == 1)
+            count++;
+        fclose(file);
+    }
+    closedir(tasks);
+    return count;
+}
+
+/* All threads of a session work: none has less than a part of the time of the busiest, which is more than waking up takes. */
+static void threads_work(ncg_session *session, int threads, const void *const *inputs, const int64_t *rows)
+{
+    enum { MOST = 64 };
+    ncg_error *err;
+    unsigned long long before[MOST], after[MOST];
+    void *outputs[] = {made[0], made[0] + 2 * MANY};
+    int known = time_of_threads(before, MOST), busy = 0;
+    for (time_t end = time(NULL) + 60; busy < threads && time(NULL) < end;) {
+        for (int i = 0; i < 200; i++)
+            OK(ncg_run(session, MANY, inputs, rows, NULL, outputs, NULL, &err));
+        /* no thread begins or ends meanwhile, so they come in the same order */
+        HOLDS(time_of_threads(after, MOST) == known);
+        unsigned long long longest = 1000000;
+        for (int i = 0; i < known; i++)
+            if (after[i] - before[i] > longest)
+                longest = after[i] - before[i];
+        busy = 0;
+        for (int i = 0; i < known; i++)
+            busy += after[i] - before[i] > longest / 5;
+    }
+    HOLDS(busy == threads);
+}
+#endif
+
 /* One thread and three write the same, wherever it goes. */
 static void shared_by_threads(ncg_model *model, const char *engine)
 {
@@ -223,6 +272,11 @@ static void shared_by_threads(ncg_model *model, const char *engine)
             HOLDS(!sweeps || !memcmp(sums[0], sums[1], sizeof sums[0]));
             HOLDS(made[0][(at->a < 0 ? at->b : at->a)] != -7);
         }
+#ifdef __linux__
+    if (!strcmp(engine, "native"))
+        for (int t = 0; t < 2; t++)
+            threads_work(by[t], threads[t], inputs, rows);
+#endif
     /* the outputs in the place of inputs */
     for (int t = 0; t < 2; t++) {
         memcpy(made[t], given, sizeof given);

@@ -19,8 +19,8 @@ static double x[N][2], y[N], expected[8];
 /* What the threads of one fit have in common: a place for all numbers, and a barrier. */
 struct team {
     int ranks, stop_at, fail_at, calls;
-    /* The rank that sets no data, or -1. */
-    int empty;
+    /* The rank that sets no data, or -1, and the one that sets those of all. */
+    int empty, greedy;
     double *all;
     pthread_barrier_t barrier;
 };
@@ -64,6 +64,10 @@ static void *take_part(void *data)
     int begin = SAMPLES * first(rank->number, rank->team->ranks), end = SAMPLES * first(rank->number + 1, rank->team->ranks);
     if (end > N)
         end = N;
+    if (rank->number == rank->team->greedy) {
+        begin = 0;
+        end = N;
+    }
     OK(ncg_options_new(&options, &err));
     OK(ncg_options_set_str(options, "engine", engine, &err));
     OK(ncg_model_compile(SOURCE, sizeof SOURCE - 1, NULL, &model, &err));
@@ -87,10 +91,10 @@ static void *take_part(void *data)
     return NULL;
 }
 
-static void run(struct rank *rank, struct team *team, int ranks, int stop_at, int fail_at, int empty)
+static void run(struct rank *rank, struct team *team, int ranks, int stop_at, int fail_at, int empty, int greedy)
 {
     pthread_t thread[MOST];
-    *team = (struct team){.ranks = ranks, .stop_at = stop_at, .fail_at = fail_at, .empty = empty};
+    *team = (struct team){.ranks = ranks, .stop_at = stop_at, .fail_at = fail_at, .empty = empty, .greedy = greedy};
     pthread_barrier_init(&team->barrier, NULL, (unsigned)ranks);
     for (int i = 0; i < ranks; i++) {
         rank[i] = (struct rank){.team = team, .number = i};
@@ -144,31 +148,39 @@ int main(int argc, char **argv)
         y[i] = 2.5 * x[i][1] * exp(-0.75 * x[i][0]) + 0.01 * sin((double)i * i);
     }
     alone();
-    run(one, &team, 1, 0, 0, -1);
+    run(one, &team, 1, 0, 0, -1, -1);
     HOLDS(one[0].status == NCG_OK && one[0].stop >= NCG_FIT_GRADIENT && one[0].stop <= NCG_FIT_STEP);
     /* not the digits of a fit by one process without blocks, but its result */
     for (int i = 0; i < 8; i++)
         HOLDS(fabs(one[0].found[i] - expected[i]) <= 1e-8 * fabs(expected[i]));
     for (int ranks = 2; ranks <= MOST; ranks++) {
-        run(many, &team, ranks, 0, 0, -1);
+        run(many, &team, ranks, 0, 0, -1, -1);
         for (int i = 0; i < ranks; i++)
             HOLDS(many[i].status == NCG_OK && !memcmp(many[i].found, one[0].found, sizeof one[0].found));
     }
     /* one is asked to stop: all do, at the same place, with a result */
-    run(many, &team, 3, 4, 0, -1);
+    run(many, &team, 3, 4, 0, -1, -1);
     for (int i = 0; i < 3; i++) {
         HOLDS(many[i].status == NCG_OK && many[i].stop == NCG_FIT_STOPPED);
         HOLDS(!memcmp(many[i].found, many[0].found, sizeof many[0].found) && isfinite(many[0].found[6]));
     }
     /* the gathering fails: all say so */
-    run(many, &team, 3, 0, 3, -1);
+    run(many, &team, 3, 0, 3, -1, -1);
     for (int i = 0; i < 3; i++)
         HOLDS(many[i].status == NCG_ERR_ENGINE);
     /* one has no data: none waits for it */
-    run(many, &team, 3, 0, 0, 1);
+    run(many, &team, 3, 0, 0, 1, -1);
     for (int i = 0; i < 3; i++)
         HOLDS(many[i].status == (i == 1 ? NCG_ERR_ARGUMENT : NCG_ERR_ENGINE));
     HOLDS(team.calls == 1);
+    /* one has more than its place, and its gather writes all of it: into room that is there */
+    for (int ranks = 2; ranks <= MOST; ranks++)
+        for (int greedy = 0; greedy < ranks; greedy++) {
+            run(many, &team, ranks, 0, 0, -1, greedy);
+            for (int i = 0; i < ranks; i++)
+                HOLDS(many[i].status == NCG_ERR_ARGUMENT);
+            HOLDS(team.calls == 1);
+        }
     puts("ok");
     return 0;
 }

@@ -259,6 +259,35 @@ static void fits_call_closures(const ncg::model &model, const ncg::session &sess
     EXPECT(std::fabs(whole.parameters()[1] - 0.5) < 1e-9);
     EXPECT(failure([&] { whole.set_covariance(ncg::rows(covariance, 40)); }).code() == NCG_ERR_SHAPE);
     EXPECT(failure([&] { ncg::fit(model).set_data(x, y); }).code() == NCG_ERR_SHAPE);
+    /* one process that has all three blocks brings together its own numbers */
+    ncg::fit shared = start(ncg::options());
+    int calls = 0;
+    const ncg::fit::gather_function alone = [&](const double *own, std::int64_t n_own, double *all, std::int64_t n_all) {
+        calls++;
+        if (n_own != n_all)
+            throw std::length_error("not all blocks");
+        std::copy(own, own + n_own, all);
+    };
+    shared.share(3, 8, alone);
+    ncg::fit moved = std::move(shared);
+    EXPECT(moved.run() <= NCG_FIT_STEP && calls > 2);
+    EXPECT(std::fabs(moved.parameters()[1] - 0.5) < 1e-9);
+    moved.share(4, 8, alone);
+    bool thrown = false;
+    try {
+        moved.run();
+    } catch (const std::length_error &) {
+        thrown = true;
+    }
+    EXPECT(thrown);
+    EXPECT(failure([&] { moved.share(0, 8, alone); }).code() == NCG_ERR_ARGUMENT);
+    EXPECT(failure([&] { moved.share(3, 8, nullptr); }).code() == NCG_ERR_ARGUMENT);
+
+    const std::vector<double> ones(20, 1.0);
+    EXPECT(std::string(failure([&] { ncg::fit(model).set_data(ncg::rows(x, 2), y, ones); }).what()).find("\"noise\"") !=
+           std::string::npos);
+    for (const char *noise : {"known", "estimated"})
+        ncg::fit(model, ncg::options().set("noise", noise)).set_data(ncg::rows(x, 2), y, ones);
 }
 
 static void one_model_serves_many_threads(const ncg::model &model)

@@ -267,6 +267,7 @@ contains
         type(ncg_session_t) :: session
         type(ncg_fit_t) :: fit
         type(ncg_error_t) :: error
+        type(ncg_options_t) :: options
         type(counter_t) :: counter
         real(c_double) :: x(20, 2), y(20)
         real(c_double), allocatable :: values(:)
@@ -291,6 +292,11 @@ contains
         call expect(abs(baked%parameter_value('a') - 0.5d0) < 1d-9, 'baked')
 
         call fit%create(model)
+        call fit%set_data(x, y, spread(1d0, 1, 20), error=error)
+        call expect(index(error%message, '"noise"') > 0, 'weights need a meaning')
+        call options%create()
+        call options%set('noise', 'estimated')
+        call fit%create(model, options)
         call fit%add_parameter('k', 1d0)
         call fit%add_parameter('a', 1d0)
         call fit%set_data(transpose(x), reshape(y, [1, 20]), spread(spread(1d0, 1, 20), 1, 1), NCG_ENTRIES_FIRST)

@@ -15,10 +15,12 @@ mutable struct Fit <: Handle
     handle::Ptr{Cvoid}
     inputs::Int64
     outputs::Int64
+    # what the library calls where several processes share the fit
+    meeting::Any
     function Fit(model::Model; settings...)
         options = Options(settings)
         handle = made((out, failure) -> ncg_fit_new(model, options, out, failure))
-        object = new(handle, ncg_model_count(model, NCG_INPUT), ncg_model_count(model, NCG_OUTPUT))
+        object = new(handle, ncg_model_count(model, NCG_INPUT), ncg_model_count(model, NCG_OUTPUT), nothing)
         finalizer(close, object)
         return object
     end
@@ -30,7 +32,7 @@ free(::Fit, handle) = ncg_fit_free(handle)
 add_parameter!(fit::Fit, name, initial; lower = -Inf, upper = Inf) =
     check(failure -> ncg_fit_add_parameter(fit, name, initial, lower, upper, failure))
 
-"Copies the observations: inputs `x`, targets `y`, and weights `w` of their shape."
+"Copies the observations: inputs `x`, targets `y`, and weights `w` of their shape; what those are, the option `noise` must say."
 set_data!(fit::Fit, x::Strided{Float64}, y::Strided{Float64}; w::Optional{Float64} = nothing, samples = 1) =
     give(ncg_fit_set_data_f64, fit, x, y, w, samples)
 
@@ -62,6 +64,33 @@ set_covariance!(fit::Fit, covariance::Matrix{Float64}) =
     check(failure -> ncg_fit_set_covariance_f64(fit, size(covariance, 1), square(covariance), failure))
 
 square(matrix) = size(matrix, 1) == size(matrix, 2) ? matrix : throw(DimensionMismatch("the covariance is not square"))
+
+# As for `told`: what is thrown fails the fit on all processes.
+function met(user_data::Ptr{Cvoid}, own::Ptr{Float64}, own_count::Int64, all::Ptr{Float64}, count::Int64)::Int32
+    hook = unsafe_pointer_to_objref(user_data)::Hook
+    try
+        hook.call(copy(unsafe_wrap(Array, own, own_count)), unsafe_wrap(Array, all, count))
+        return Int32(0)
+    catch exception
+        hook.thrown = (exception, catch_backtrace())
+        return Int32(1)
+    end
+end
+
+"""
+    share!(gather, fit, blocks, samples)
+
+Shares the fit among processes: the observations of all are one table, cut into `blocks` blocks of `samples` samples, and each
+process sets the data of whole blocks. `gather(own, all)` brings the numbers of all processes together: it fills the vector `all`
+with those of all blocks in order (`MPI.Allgatherv!`). An exception in it fails the fit on all processes, and comes out of `run!`.
+"""
+function share!(gather, fit::Fit, blocks, samples)
+    hook = Hook(gather, nothing)
+    pointer = @cfunction(met, Int32, (Ptr{Cvoid}, Ptr{Float64}, Int64, Ptr{Float64}, Int64))
+    check(failure -> ncg_fit_share(fit, blocks, samples, pointer, pointer_from_objref(hook), failure))
+    fit.meeting = hook
+    return
+end
 
 "Writes the state of the fit to a file."
 checkpoint(fit::Fit, path) = check(failure -> ncg_fit_checkpoint(fit, path, failure))
@@ -113,7 +142,15 @@ rethrow_kept((exception, _)) = throw(exception)
 
 function run!(fit::Fit)
     stop = Ref(NCG_FIT_NOT_RUN)
-    check(failure -> ncg_fit_run(fit, stop, failure))
+    meeting = fit.meeting
+    GC.@preserve meeting try
+        check(failure -> ncg_fit_run(fit, stop, failure))
+    catch
+        # what the caller's function has thrown says more than that it failed
+        meeting isa Hook && meeting.thrown !== nothing || rethrow()
+        thrown, meeting.thrown = meeting.thrown, nothing
+        rethrow_kept(thrown)
+    end
     return STOPS[stop[]]
 end
 

@@ -140,7 +140,7 @@ end
     x = hcat(collect(0.1:0.1:2), [1.0 + i % 3 for i in 1:20])
     y = exact.(x[:, 1], x[:, 2])
     function start()
-        fit = NCG.Fit(model)
+        fit = NCG.Fit(model; noise = "known")
         NCG.add_parameter!(fit, "k", 1; lower = 0)
         NCG.add_parameter!(fit, "a", 1)
         NCG.set_data!(fit, x, y; w = ones(20))
@@ -165,6 +165,7 @@ end
     @test NCG.run!(_ -> (NCG.cancel(fit); false), start()) == :stopped
     @test NCG.run!(fit) in (:gradient, :loss, :step)
     @test_throws DimensionMismatch NCG.set_data!(fit, x, y[1:19])
+    @test occursin("\"noise\"", failure(() -> NCG.set_data!(NCG.Fit(model), x, y; w = ones(20))).message)
 
     # what is written and read again goes on with the same bits
     mktempdir() do folder
@@ -177,6 +178,14 @@ end
         NCG.run!(two)
         @test NCG.parameters(two) == NCG.parameters(one)
     end
+    # one process that has all three blocks brings together its own numbers
+    shared = start()
+    NCG.share!((own, all) -> (GC.gc(); copyto!(all, own)), shared, 3, 8)
+    @test NCG.run!(shared) in (:gradient, :loss, :step)
+    @test NCG.parameters(shared) ≈ [2, 0.5]
+    NCG.share!((own, all) -> throw(DomainError(length(own))), shared, 3, 8)
+    @test_throws DomainError NCG.run!(shared)
+    @test failure(() -> NCG.share!(copyto!, shared, 0, 8)).name == "NCG_ERR_ARGUMENT"
     added = NCG.Fit(model)
     NCG.add_data!(added, x[1:7, :], y[1:7])
     NCG.add_data!(added, x[8:20, :], y[8:20])

@@ -15,10 +15,11 @@ use super::item::{Item, Row, Steps};
 use super::linear;
 use super::plan::{Pass, Plan};
 use super::scalar;
-use super::step::{self, Slot, Step};
+use super::step::{self, Code as StepCode, Slot, Step};
 use super::tape::{Rows, Tape};
 use super::vector::BlockRun;
-use crate::engine::{Inputs, Outputs};
+use crate::engine::{Destination, Inputs, Outputs};
+use crate::ops::kernel::Pair;
 use crate::ops::real::Real;
 
 /// How many samples are computed at a time.
@@ -59,6 +60,8 @@ pub struct Memory<T: 'static> {
     matrices: Vec<T>,
     /// Empty between runs; keeps its capacity.
     views: Vec<&'static [T]>,
+    /// Which inputs are the same for all samples of the pass, and fill their blocks.
+    constant: Vec<bool>,
     /// What machine code needs.
     code: ForCode<T>,
 }
@@ -67,6 +70,12 @@ pub struct Memory<T: 'static> {
 struct ForCode<T> {
     /// Blocks for the outputs of a piece.
     outputs: Vec<Samples<T>>,
+    /// For each input, if it has ever been the same for all samples, its value as often as a section has samples.
+    constants: Vec<Vec<Aligned<T, SECTION>>>,
+    /// Where in the caller's memory each output of the plan goes, sample by sample, if it can be written there at once.
+    memory: Vec<Option<*mut T>>,
+    /// Where each output of the piece at hand goes.
+    targets: Vec<*mut T>,
     /// Vectors of values that find no register.
     vectors: Vec<Aligned<[u8; VECTOR], 1>>,
     /// A value whose bits are all set for each sample that counts, and then zeros.
@@ -83,6 +92,7 @@ impl<T: Real> ForCode<T> {
     fn make_room(&mut self, outputs: usize, vectors: usize) {
         if self.outputs.len() < outputs {
             self.outputs.resize(outputs, Samples::ZERO);
+            self.targets.resize(outputs, std::ptr::null_mut());
         }
         if self.vectors.len() < vectors {
             self.vectors.resize(vectors, Aligned([[0; VECTOR]]));
@@ -108,8 +118,12 @@ impl<T: Real> Memory<T> {
             lanes: vec![Aligned([T::ZERO; LANES]); sums.unwrap_or(0)],
             matrices: vec![T::ZERO; plan.matrices],
             views: Vec::with_capacity(plan.inputs.len()),
+            constant: vec![false; plan.inputs.len()],
             code: ForCode {
                 outputs: Vec::new(),
+                constants: vec![Vec::new(); plan.inputs.len()],
+                memory: vec![None; plan.uniform_outputs.len()],
+                targets: Vec::new(),
                 vectors: Vec::new(),
                 mask: Samples::ZERO,
                 masked: 0,
@@ -211,14 +225,26 @@ fn at_desk<T: Real>(
         arch: memory.arch,
         values: desk.values,
         views: &views,
+        constant: &mut memory.constant,
         start: 0,
         count: 0,
+        width: BLOCK
+            .min(batch.samples)
+            .next_multiple_of(VECTOR / size_of::<T>()),
         outputs: desk.outputs,
         matrices: &mut memory.matrices,
         code: &mut memory.code,
     };
     block.code.pointed = None;
     block.code.make_room(plan.code.outputs, plan.code.vectors);
+    if plan.code.blocks.is_some() {
+        for output in &pass.stored {
+            block.code.memory[*output] = match block.outputs.destination(*output, batch.samples) {
+                Destination::Memory { first, stride: 1 } => Some(first),
+                _ => None,
+            };
+        }
+    }
     let mut flow = Flow {
         machine: block,
         tapes: desk.tapes,
@@ -226,6 +252,7 @@ fn at_desk<T: Real>(
         cancel: batch.cancel,
     };
     flow.machine.fill(&pass.uniforms);
+    flow.machine.fill_constant(&pass.inputs, batch.inputs);
     let done = work(&mut flow);
     if done.is_err() {
         memory.lanes.fill(Aligned([T::ZERO; LANES]));
@@ -250,6 +277,13 @@ fn section<T: Real>(
     let end = batch.samples.min(start + SECTION);
     while start < end {
         flow.machine.start = start;
+        if let [Item::Steps(steps)] = &pass.items[..] {
+            flow.machine.stretch(steps, pass, end);
+            start = flow.machine.start;
+            if start == end {
+                break;
+            }
+        }
         flow.machine.count = BLOCK.min(end - start);
         flow.machine.gather(&pass.inputs, batch.inputs);
         if let [Item::Steps(steps)] = &pass.items[..] {
@@ -274,10 +308,14 @@ struct Block<'a, T> {
     values: &'a mut [T],
     /// Inputs that are read in place.
     views: &'a [&'a [T]],
+    /// Which inputs are the same for all samples.
+    constant: &'a mut [bool],
     /// The first sample of the block.
     start: usize,
     /// How many samples are in use.
     count: usize,
+    /// How many samples of a block are in use at most, in whole vectors.
+    width: usize,
     outputs: &'a mut dyn Outputs<T>,
     /// Memory for operations on matrices.
     matrices: &'a mut [T],
@@ -286,11 +324,33 @@ struct Block<'a, T> {
 }
 
 impl<T: Real> Block<'_, T> {
-    /// Gives single values to all samples.
+    /// Gives single values to all samples that a block may hold in this batch.
     fn fill(&mut self, slots: &[Slot]) {
         for slot in slots {
             let slot = *slot as usize;
-            self.blocks[slot - self.plan.first_block].0 = [self.values[slot]; BLOCK];
+            let block = &mut self.blocks[slot - self.plan.first_block].0;
+            block[..self.width].fill(self.values[slot]);
+        }
+    }
+
+    /// Fills the blocks of inputs that are the same for all samples.
+    fn fill_constant(&mut self, inputs: &[usize], from: &dyn Inputs<T>) {
+        let first = self.plan.uniforms - self.plan.first_block;
+        for input in inputs {
+            let value = match self.views[*input] {
+                [] => from.constant(self.plan.inputs[*input]),
+                _ => None,
+            };
+            self.constant[*input] = value.is_some();
+            if let Some(value) = value {
+                self.blocks[first + input].0 = [value; BLOCK];
+                let long = &mut self.code.constants[*input];
+                let bits = |value: &T| value.to_f64().to_bits();
+                if long.first().map(|long| bits(&long.0[0])) != Some(bits(&value)) {
+                    long.clear();
+                    long.push(Aligned([value; SECTION]));
+                }
+            }
         }
     }
 
@@ -298,7 +358,8 @@ impl<T: Real> Block<'_, T> {
     fn gather(&mut self, inputs: &[usize], from: &dyn Inputs<T>) {
         let first = self.plan.uniforms - self.plan.first_block;
         for input in inputs {
-            if self.count < BLOCK || self.views[*input].is_empty() {
+            let elsewhere = self.count < BLOCK || self.views[*input].is_empty();
+            if elsewhere && !self.constant[*input] {
                 let out = &mut self.blocks[first + input].0[..self.count];
                 from.gather(self.plan.inputs[*input], self.start, out);
             }
@@ -310,6 +371,48 @@ impl<T: Real> Block<'_, T> {
         let inputs = &pass.inputs;
         let more = Some(More { inputs, from, end });
         self.arch.dispatch(Batched(self, steps, more));
+    }
+
+    /// Runs as many whole blocks up to sample `end` as can be in one go: where a single piece of machine code passes nothing
+    /// through blocks, and inputs and outputs lie in the caller's memory.
+    fn stretch(&mut self, steps: &Steps, pass: &Pass, end: usize) {
+        let (Some(executable), [Piece::Code(code)]) =
+            (&self.plan.code.blocks, &steps.compiled.pieces[..])
+        else {
+            return;
+        };
+        let (start, samples) = (self.start, (end - self.start) / BLOCK * BLOCK);
+        if !code.long || samples <= BLOCK {
+            return;
+        }
+        let at = &mut *self.code;
+        at.pointed = None;
+        for input in &pass.inputs {
+            at.inputs[*input] = match self.views[*input].get(start..start + samples) {
+                Some(view) => view.as_ptr(),
+                None if self.constant[*input] => at.constants[*input][0].0.as_ptr(),
+                None => return,
+            };
+        }
+        for (target, output) in at.targets.iter_mut().zip(&code.outputs) {
+            match at.memory[*output as usize] {
+                Some(first) => *target = first.wrapping_add(start),
+                None => return,
+            }
+        }
+        let on = compiled::Blocks {
+            base: self.blocks.as_mut_ptr().cast(),
+            inputs: at.inputs.as_ptr(),
+            lanes: self.lanes.as_mut_ptr().cast(),
+            samples,
+            mask: at.mask.0.as_ptr(),
+            outputs: at.targets.as_ptr(),
+            vectors: at.vectors.as_mut_ptr().cast(),
+        };
+        // SAFETY: the code was compiled for this plan; it reads inputs, of which there are so many samples here, and uniform
+        // values, and writes sums and outputs, for which `Destination` promises memory
+        unsafe { executable.blocks(code.entry, on) };
+        self.start += samples;
     }
 
     /// Gives the sums of a section to `to`, with the uniform values, and starts over.
@@ -519,21 +622,35 @@ impl<T: Real> Block<'_, T> {
                 };
             }
         }
+        // past the last sample only blocks of our own are written
+        let memory = |output: &u32| match whole {
+            true => at.memory[*output as usize],
+            false => None,
+        };
+        let pairs = at.targets.iter_mut().zip(&mut at.outputs);
+        for ((target, block), output) in pairs.zip(&code.outputs) {
+            *target = match memory(output) {
+                Some(first) => first.wrapping_add(self.start),
+                None => block.0.as_mut_ptr(),
+            };
+        }
         let on = compiled::Blocks {
             base: self.blocks.as_mut_ptr().cast(),
             inputs: at.inputs.as_ptr(),
             lanes: self.lanes.as_mut_ptr().cast(),
             samples: self.count.next_multiple_of(vector),
             mask: at.mask.0.as_ptr(),
-            outputs: at.outputs.as_mut_ptr().cast(),
+            outputs: at.targets.as_ptr(),
             vectors: at.vectors.as_mut_ptr().cast(),
         };
         // SAFETY: the code was compiled for this plan, which said how many blocks of each kind there are; those of inputs are
-        // whole, as `Views::block` says by its type
+        // whole, as `Views::block` says by its type, and `Destination` promises memory for all samples of the batch
         unsafe { executable.blocks(if whole { code.entry } else { code.masked }, on) };
         for (output, block) in code.outputs.iter().zip(&at.outputs) {
-            self.outputs
-                .scatter(*output as usize, self.start, &block.0[..self.count]);
+            if memory(output).is_none() {
+                self.outputs
+                    .scatter(*output as usize, self.start, &block.0[..self.count]);
+            }
         }
     }
 
@@ -549,6 +666,11 @@ impl<T: Real> Block<'_, T> {
         let (first, uniforms) = (self.plan.first_block, self.plan.uniforms);
         let (start, count) = (self.start, self.count);
         for step in steps {
+            if let StepCode::Pair(kernel) = step.code {
+                let kernel = &self.plan.kernels.pairs[kernel as usize];
+                pair(kernel, self.arch, step, views, blocks, first, count);
+                continue;
+            }
             let (low, rest) = blocks.split_at_mut(step.slot as usize - first);
             let (out, high) = rest.split_first_mut().expect("a slot of the plan");
             let [a, b, c] = step.args;
@@ -567,6 +689,30 @@ impl<T: Real> Block<'_, T> {
                 outputs: &mut *self.outputs,
             };
             step::run(step.code, &mut run);
+        }
+    }
+}
+
+/// Runs a step of two results.
+fn pair<T: Real>(
+    kernel: &Pair<T>,
+    arch: Arch,
+    step: &Step,
+    views: Views<T>,
+    blocks: &mut [Samples<T>],
+    first: usize,
+    count: usize,
+) {
+    let [x, a, b] = [step.args[0], step.slot, step.index].map(|slot| slot as usize - first);
+    const DISTINCT: &str = "results have slots of their own";
+    match views.view(step.args[0]) {
+        Some(x) => {
+            let [a, b] = blocks.get_disjoint_mut([a, b]).expect(DISTINCT);
+            (kernel.block)(arch, &x[..count], [&mut a.0[..count], &mut b.0[..count]]);
+        }
+        None => {
+            let [x, a, b] = blocks.get_disjoint_mut([x, a, b]).expect(DISTINCT);
+            (kernel.block)(arch, &x.0[..count], [&mut a.0[..count], &mut b.0[..count]]);
         }
     }
 }
@@ -620,6 +766,13 @@ struct Views<'r, T> {
 }
 
 impl<'r, T> Views<'r, T> {
+    /// The block of an argument in the caller's memory, if it is read there.
+    #[inline(always)]
+    fn view(self, slot: u32) -> Option<&'r [T; BLOCK]> {
+        let view = self.views.get((slot as usize).wrapping_sub(self.first))?;
+        view.get(self.start..)?.first_chunk()
+    }
+
     /// The block of an argument. `low` and `high` are the blocks before and after one that is written to; the first is that
     /// of slot `first`.
     #[inline(always)]
@@ -630,13 +783,10 @@ impl<'r, T> Views<'r, T> {
         low: &'r [Samples<T>],
         high: &'r [Samples<T>],
     ) -> &'r [T; BLOCK] {
-        let slot = slot as usize;
-        if let Some(view) = self.views.get(slot.wrapping_sub(self.first))
-            && let Some(rest) = view.get(self.start..)
-            && let Some(block) = rest.first_chunk()
-        {
+        if let Some(block) = self.view(slot) {
             return block;
         }
+        let slot = slot as usize;
         match low.get(slot - first) {
             Some(block) => &block.0,
             None => &high[slot - first - low.len() - 1].0,

@@ -1,11 +1,14 @@
 //! What is computed, in which order and with which instructions, before values have places: which operations share an
 //! instruction, and what loops hold.
 
+use std::collections::HashMap;
+
 use super::kernels::Kernels;
 use super::step::Code;
 use super::values::{Loop, Source, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::Op;
+use crate::ops::PAIRS;
 use crate::ops::real::Real;
 
 /// Most steps of a plan. A way back holds a copy of its loop, so that loops in loops can make a plan longer than its graph.
@@ -36,6 +39,8 @@ pub enum Out {
     Output(usize),
     /// A value, and a sum that its square feeds.
     Both(usize, usize),
+    /// Two values.
+    Pair([usize; 2]),
 }
 
 /// A loop.
@@ -105,6 +110,7 @@ pub fn stage<T: Real>(
         absorbed: vec![false; count],
         square_sum: vec![None; count],
         fused: vec![None; count],
+        pair: HashMap::new(),
         kernels,
         steps: 0,
     };
@@ -126,10 +132,12 @@ pub fn pass<T: Real>(
         absorbed: vec![false; count],
         square_sum: vec![None; count],
         fused: vec![None; count],
+        pair: HashMap::new(),
         kernels,
         steps: 0,
     };
     drafter.fuse();
+    drafter.find_pairs();
     drafter.region(0)
 }
 
@@ -180,6 +188,8 @@ struct Drafter<'a, T> {
     square_sum: Vec<Option<usize>>,
     /// The position of the argument whose operation is taken into the instruction.
     fused: Vec<Option<usize>>,
+    /// Values that are computed together with another: by which kernel, and both in its order.
+    pair: HashMap<usize, (usize, [usize; 2])>,
     kernels: &'a mut Kernels<T>,
     steps: usize,
 }
@@ -226,6 +236,34 @@ impl<T: Real> Drafter<'_, T> {
         }
     }
 
+    /// Finds values that have a kernel for two of them.
+    fn find_pairs(&mut self) {
+        let values = self.values;
+        let mut seen = HashMap::new();
+        for i in 0..values.list.len() {
+            let Some((op, [arg])) = values.batched_op(i) else {
+                continue;
+            };
+            let places = PAIRS
+                .iter()
+                .map(|pair| pair.iter().position(|of| *of == op));
+            let Some((kernel, place)) = places.enumerate().find_map(|(k, p)| Some((k, p?))) else {
+                continue;
+            };
+            if self.uses[i] == 0 {
+                continue;
+            }
+            let key = (values.list[i].region, *arg, kernel);
+            let found: &mut [Option<usize>; 2] = seen.entry(key).or_default();
+            found[place] = Some(i);
+            if let [Some(first), Some(second)] = *found {
+                for value in [first, second] {
+                    self.pair.insert(value, (kernel, [first, second]));
+                }
+            }
+        }
+    }
+
     /// Whether value `i` is computed here.
     fn wanted(&self, i: usize) -> bool {
         let value = &self.values.list[i];
@@ -267,6 +305,17 @@ impl<T: Real> Drafter<'_, T> {
         // uniform values of the graph itself are computed before the pass
         let here = value.batched || value.region != 0 || self.is_stage();
         match &value.source {
+            Source::Op(_, args) if self.pair.contains_key(&i) => {
+                let (kernel, both) = self.pair[&i];
+                // with the one that comes first
+                if i == both[0].min(both[1]) {
+                    drafts.push(Draft::Step {
+                        code: Code::Pair(kernel as u16),
+                        out: Out::Pair(both),
+                        args: args.to_vec(),
+                    });
+                }
+            }
             Source::Op(op, args) if here => {
                 let (code, args) = match self.fused_code(*op, args, self.fused[i]) {
                     Some(fused) => fused,

@@ -115,7 +115,7 @@ pub enum Part<'a> {
 impl Slots for Steps {
     fn slots(&mut self, f: &mut dyn FnMut(&mut Slot)) {
         for step in self.uniform.iter_mut().chain(&mut self.batched) {
-            f(&mut step.slot);
+            step.results(f);
             step.args.iter_mut().for_each(&mut *f);
         }
         self.fills.iter_mut().for_each(f);

@@ -2,7 +2,8 @@
 
 use super::step::Code;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ops::kernel::{Binary, Unary};
+use crate::ops::kernel::{Binary, Pair, Unary};
+use crate::ops::pair_kernels;
 use crate::ops::real::Real;
 use crate::ops::{Op, Role};
 
@@ -12,6 +13,8 @@ pub struct Kernels<T> {
     pub unary: Vec<Unary<T>>,
     /// Of two arguments.
     pub binary: Vec<Binary<T>>,
+    /// Of one argument, two at once.
+    pub pairs: Vec<Pair<T>>,
     known: Vec<(Op, Code)>,
 }
 
@@ -21,6 +24,7 @@ impl<T: Real> Kernels<T> {
         Kernels {
             unary: Vec::new(),
             binary: Vec::new(),
+            pairs: pair_kernels().to_vec(),
             known: Vec::new(),
         }
     }

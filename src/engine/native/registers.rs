@@ -184,6 +184,12 @@ impl<'a> Places<'a> {
     fn step(&mut self, code: Code, out: Out, args: &[usize]) -> Step {
         let (slot, index) = match out {
             Out::Sum(i) | Out::Output(i) => (UNREAD, i),
+            Out::Pair(pair) => {
+                for value in pair {
+                    self.slot[value] = self.place(value);
+                }
+                (self.slot[pair[0]], self.slot[pair[1]] as usize)
+            }
             Out::Value(i) | Out::Both(i, _) => {
                 let target = self.target[i];
                 let inside = self.values.list[i].batched || self.values.list[i].region != 0;
@@ -230,6 +236,10 @@ fn defined<'v>(values: &'v Values, draft: &'v Draft) -> &'v [usize] {
             out: Out::Value(value) | Out::Both(value, _),
             ..
         } => std::slice::from_ref(value),
+        Draft::Step {
+            out: Out::Pair(pair),
+            ..
+        } => pair,
         Draft::Step { .. } => &[],
         Draft::Linear(value) => &values.list[*value].results,
         Draft::Loop(draft) => &values.list[draft.value].results,

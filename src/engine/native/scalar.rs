@@ -174,6 +174,14 @@ impl<T: Real> Run<T> for Scalar<'_, T> {
     }
 
     #[inline(always)]
+    fn pair_kernel(&mut self, kernel: usize) {
+        let [first, second] = self.kernels.pairs[kernel].alone;
+        let x = self.arg(0);
+        self.set((first.scalar)(x));
+        self.values[self.step.index as usize] = (second.scalar)(x);
+    }
+
+    #[inline(always)]
     fn sum(&mut self, f: impl Fn(T, T, T) -> T) {
         // as in a block, where sums start from zero
         let value = T::ZERO + f(self.arg(0), self.arg(1), self.arg(2));

@@ -14,7 +14,8 @@ pub struct Step {
     pub code: Code,
     /// Where the result goes; never a slot that the arguments are in.
     pub slot: Slot,
-    /// The sum that [`Code::Sum`] and its kin add to, the output of [`Code::Store`].
+    /// The sum that [`Code::Sum`] and its kin add to, the output of [`Code::Store`], the slot of the second result of
+    /// [`Code::Pair`].
     pub index: u32,
     /// The arguments, as many as the code takes.
     pub args: [Slot; 3],
@@ -74,6 +75,8 @@ pub enum Code {
     Unary(u16),
     /// Kernel `i` of the plan, of two arguments.
     Binary(u16),
+    /// Kernel `i` of two results, of one argument.
+    Pair(u16),
     /// Adds the argument to a sum over the batch.
     Sum,
     /// Adds the product of two arguments to a sum over the batch.
@@ -87,6 +90,16 @@ pub enum Code {
     SubSumSquare,
     /// Gives the argument to an output.
     Store,
+}
+
+impl Step {
+    /// Calls a function with the slots of its results.
+    pub fn results(&mut self, f: &mut dyn FnMut(&mut Slot)) {
+        f(&mut self.slot);
+        if let Code::Pair(_) = self.code {
+            f(&mut self.index);
+        }
+    }
 }
 
 impl Code {
@@ -170,6 +183,8 @@ pub trait Run<T: Real> {
     fn unary_kernel(&mut self, kernel: usize);
     /// A function of two arguments from the table.
     fn binary_kernel(&mut self, kernel: usize);
+    /// Two functions of one argument from the table.
+    fn pair_kernel(&mut self, kernel: usize);
     /// Adds to a sum over the batch.
     fn sum(&mut self, f: impl Fn(T, T, T) -> T);
     /// A difference, whose square is added to a sum over the batch.
@@ -228,6 +243,7 @@ pub fn run<T: Real, R: Run<T>>(code: Code, r: &mut R) {
         Code::DivDivR => r.ternary(|a, b, c| c / (a / b)),
         Code::Unary(kernel) => r.unary_kernel(kernel as usize),
         Code::Binary(kernel) => r.binary_kernel(kernel as usize),
+        Code::Pair(kernel) => r.pair_kernel(kernel as usize),
         Code::Sum => r.sum(|a, _, _| a),
         Code::SumMul => r.sum(|a, b, _| a * b),
         Code::SumAddMul => r.sum(|a, b, c| (a + b) * c),

@@ -161,4 +161,8 @@ impl<T: Real> Outputs<T> for Direct<'_, T> {
     fn contiguous(&mut self, _: usize, _: usize, _: usize) -> Option<&mut [T]> {
         None
     }
+
+    fn destination(&mut self, output: usize, _: usize) -> Destination<T> {
+        self.0.0[output]
+    }
 }

@@ -164,6 +164,11 @@ impl<T: Real> Run<T> for BlockRun<'_, T> {
     }
 
     #[inline(always)]
+    fn pair_kernel(&mut self, _: usize) {
+        unreachable!("a step of two results has no single block for them");
+    }
+
+    #[inline(always)]
     fn sum(&mut self, f: impl Fn(T, T, T) -> T) {
         let lanes = &mut self.lanes[self.step.index as usize].0;
         accumulate(lanes, [self.a, self.b, self.c], self.count, f);

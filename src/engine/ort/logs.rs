@@ -29,9 +29,20 @@ pub fn logged_numbers(form: &Graph, max_steps: u64) -> usize {
         .collect();
     loops.sort();
     loops.dedup();
-    let numbers = loops.into_iter().map(|id| {
-        let steps = counted(form, id, max_steps).map_or(EXPECTED_STEPS, |known| known.trips);
-        (steps as usize).saturating_mul(form.node(id).args.len())
-    });
+    let numbers = loops.into_iter().map(|id| numbers_of(form, id, max_steps));
     numbers.fold(0, usize::saturating_add)
+}
+
+/// How many numbers the logs of a graph would hold for each sample, if all its loops were gone back over.
+pub fn states_of_loops(graph: &Graph, max_steps: u64) -> usize {
+    let loops = (0..graph.nodes.len() as u32).map(NodeId);
+    let loops = loops.filter(|id| matches!(graph.node(*id).kind, NodeKind::Loop(..)));
+    loops
+        .map(|id| numbers_of(graph, id, max_steps))
+        .fold(0, usize::saturating_add)
+}
+
+fn numbers_of(graph: &Graph, id: NodeId, max_steps: u64) -> usize {
+    let steps = counted(graph, id, max_steps).map_or(EXPECTED_STEPS, |known| known.trips);
+    (steps as usize).saturating_mul(graph.node(id).args.len())
 }

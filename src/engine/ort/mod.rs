@@ -3,6 +3,7 @@
 //! Everything that touches the crate `ort` is here. That crate panics when it is used before a library is loaded, so each
 //! way in goes through `load`, which has made sure of it.
 
+mod binding;
 mod cache;
 mod config;
 mod load;
@@ -12,9 +13,13 @@ mod program;
 mod session;
 mod sums;
 
+pub use binding::{Binding, DeviceTensor};
+pub(crate) use cache::shared as session_of;
 pub use config::{Device, OrtConfig};
 pub use load::{Loaded, probe};
-pub use program::{DEFAULT_CHUNK, prepare};
+pub(crate) use logs::{chunk_of_logs, states_of_loops};
+pub use program::{DEFAULT_CHUNK, DEFAULT_CHUNK_ON_GPU, prepare};
+pub(crate) use program::{cut_off, default_chunk};
 pub use session::OrtSession;
 
 use crate::error::{Error, ErrorKind};
@@ -42,6 +47,26 @@ impl ElementType {
             ElementType::Bool => "bool",
         }
     }
+
+    /// Bytes of an element.
+    fn size(self) -> usize {
+        match self {
+            ElementType::F64 | ElementType::I64 => 8,
+            ElementType::F32 => 4,
+            ElementType::Bool => 1,
+        }
+    }
+
+    /// The type as the C interface calls it.
+    fn code(self) -> ::ort::sys::ONNXTensorElementDataType {
+        use ::ort::sys::ONNXTensorElementDataType as Code;
+        match self {
+            ElementType::F64 => Code::ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE,
+            ElementType::F32 => Code::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT,
+            ElementType::I64 => Code::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64,
+            ElementType::Bool => Code::ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL,
+        }
+    }
 }
 
 /// The elements of an input, last dimension fastest.
@@ -55,6 +80,17 @@ pub enum Elements<'a> {
     I64(&'a [i64]),
     /// Truth values.
     Bool(&'a [bool]),
+}
+
+impl Elements<'_> {
+    fn element_type(self) -> ElementType {
+        match self {
+            Elements::F64(_) => ElementType::F64,
+            Elements::F32(_) => ElementType::F32,
+            Elements::I64(_) => ElementType::I64,
+            Elements::Bool(_) => ElementType::Bool,
+        }
+    }
 }
 
 /// The elements of an output, last dimension fastest.
@@ -140,6 +176,31 @@ impl<'a> TensorRef<'a> {
         TensorRef {
             dims,
             elements: T::elements(elements),
+        }
+    }
+}
+
+impl TensorMut<'_> {
+    /// How many elements it has.
+    pub(crate) fn len(&self) -> usize {
+        match &self.elements {
+            ElementsMut::F64(elements) => elements.len(),
+            ElementsMut::F32(elements) => elements.len(),
+            ElementsMut::I64(elements) => elements.len(),
+            ElementsMut::Bool(elements) => elements.len(),
+        }
+    }
+
+    /// The same tensor for a shorter time.
+    pub(crate) fn lend(&mut self) -> TensorMut<'_> {
+        TensorMut {
+            dims: self.dims,
+            elements: match &mut self.elements {
+                ElementsMut::F64(elements) => ElementsMut::F64(elements),
+                ElementsMut::F32(elements) => ElementsMut::F32(elements),
+                ElementsMut::I64(elements) => ElementsMut::I64(elements),
+                ElementsMut::Bool(elements) => ElementsMut::Bool(elements),
+            },
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::cache::shared;
 use super::logs::{chunk_of_logs, logged_numbers};
 use super::sums::{Sums, sums};
-use super::{Element as Tensor, Elements, OrtConfig, OrtSession, TensorMut, TensorRef};
+use super::{Device, Element as Tensor, Elements, OrtConfig, OrtSession, TensorMut, TensorRef};
 use crate::engine::{Inputs, Outputs, Program};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, Graph, Type};
@@ -21,10 +21,14 @@ use crate::ops::real::Real;
 /// So many samples a chunk has unless another number is given: the values of a node then stay in the cache.
 pub const DEFAULT_CHUNK: usize = 16_384;
 
+/// The same on a GPU, which needs many at once to be busy.
+pub const DEFAULT_CHUNK_ON_GPU: usize = 1 << 20;
+
 /// So many tensors a run handles without allocating.
 const INLINE: usize = 64;
 
-/// Prepares a numeric graph for ONNX Runtime. A chunk of 0 samples stands for [`DEFAULT_CHUNK`].
+/// Prepares a numeric graph for ONNX Runtime. A chunk of 0 samples stands for [`DEFAULT_CHUNK`], on a GPU
+/// [`DEFAULT_CHUNK_ON_GPU`].
 ///
 /// # Errors
 /// `Unsupported` for a graph that is not numeric; whatever [`OrtSession::new`] reports.
@@ -84,7 +88,7 @@ pub fn prepare<T: Real + Tensor>(
         direct: results.iter().position(direct),
         chunk: match (whole, chunk) {
             (true, _) => usize::MAX,
-            (false, 0) => DEFAULT_CHUNK.min(chunk_of_logs(logged)),
+            (false, 0) => default_chunk(config.device).min(chunk_of_logs(logged)),
             (false, chunk) => chunk.min(chunk_of_logs(logged)),
         },
         cut: vec![false; more.unwrap_or(0)],
@@ -95,6 +99,20 @@ pub fn prepare<T: Real + Tensor>(
         gathered: vec![Vec::new(); listed.len()],
         results,
     }))
+}
+
+/// So many samples a chunk has on this device unless another number is given.
+pub fn default_chunk(device: Device) -> usize {
+    match device {
+        Device::Cpu => DEFAULT_CHUNK,
+        Device::Cuda(_) => DEFAULT_CHUNK_ON_GPU,
+    }
+}
+
+/// The error of a loop that has not ended.
+pub fn cut_off(steps: u64) -> Error {
+    let message = format!("a loop has run more than {steps} iterations (option max_steps)");
+    Error::new(ErrorKind::Limit, message)
 }
 
 /// What an input of the session is fed with.
@@ -269,9 +287,7 @@ impl<T: Real + Tensor> OrtProgram<T> {
             self.session.run(feeds, &mut fetches)?;
         }
         if self.cut.contains(&true) {
-            let steps = self.max_steps;
-            let message = format!("a loop has run more than {steps} iterations (option max_steps)");
-            return Err(Error::new(ErrorKind::Limit, message));
+            return Err(cut_off(self.max_steps));
         }
         for (i, result) in self.results.iter().enumerate() {
             let values = &mut self.values[i];

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char, c_void};
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ort::AsPointer;
 use ort::error::ErrorCode;
@@ -163,6 +163,30 @@ impl OrtSession {
         self.run_named(inputs, names, Some(which), outputs)
     }
 
+    /// The session of ONNX Runtime, as long as this lives.
+    pub(super) fn pointer(&self) -> Result<*mut sys::OrtSession> {
+        match &self.session {
+            Some(session) => Ok(session.ptr().cast_mut()),
+            None => Err(Error::new(ErrorKind::Panic, "the session is gone")),
+        }
+    }
+
+    /// To be held during a run, where runs are not safe side by side.
+    pub(super) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        let turn = self.turn.as_ref();
+        turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The name of an input as a C string that lives as long as this.
+    pub(super) fn input_name(&self, index: usize) -> *const c_char {
+        self.input_names.pointers[index]
+    }
+
+    /// The same of an output.
+    pub(super) fn output_name(&self, index: usize) -> *const c_char {
+        self.output_names.pointers[index]
+    }
+
     fn run_named(
         &self,
         inputs: &[TensorRef<'_>],
@@ -173,13 +197,8 @@ impl OrtSession {
         if inputs.len() != self.inputs.len() {
             return Err(count_error("inputs", self.inputs.len(), inputs.len()));
         }
-        let Some(session) = &self.session else {
-            return Err(Error::new(ErrorKind::Panic, "the session is gone"));
-        };
-        let _turn = self
-            .turn
-            .as_ref()
-            .map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        let session = self.pointer()?;
+        let _turn = self.turn();
         let _guard = ForeignGuard::new();
 
         let mut inline = [ptr::null_mut(); INLINE];
@@ -215,7 +234,7 @@ impl OrtSession {
         // `_turn` is held.
         let status = unsafe {
             (ort::api().Run)(
-                session.ptr().cast_mut(),
+                session,
                 ptr::null(),
                 self.input_names.pointers.as_ptr(),
                 feeds.as_ptr().cast(),
@@ -239,24 +258,7 @@ impl OrtSession {
         element_type: ElementType,
         dims: &[i64],
     ) -> Result<*mut sys::OrtValue> {
-        let (code, size) = match element_type {
-            ElementType::F64 => (
-                sys::ONNXTensorElementDataType::ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE,
-                8,
-            ),
-            ElementType::F32 => (
-                sys::ONNXTensorElementDataType::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT,
-                4,
-            ),
-            ElementType::I64 => (
-                sys::ONNXTensorElementDataType::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64,
-                8,
-            ),
-            ElementType::Bool => (
-                sys::ONNXTensorElementDataType::ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL,
-                1,
-            ),
-        };
+        let size = element_type.size();
         let mut value = ptr::null_mut();
         // SAFETY: `data` leads to `length` elements of `size` bytes, `dims` to as many dimensions; the memory information
         // lives as long as the session.
@@ -267,7 +269,7 @@ impl OrtSession {
                 length * size,
                 dims.as_ptr(),
                 dims.len(),
-                code,
+                element_type.code(),
                 &mut value,
             )
         };
@@ -314,7 +316,7 @@ fn first<'a, T: Copy>(
 
 impl TensorRef<'_> {
     /// Address, number and type of the elements. The address is only ever read from.
-    fn parts(&self) -> (*mut c_void, usize, ElementType) {
+    pub(super) fn parts(&self) -> (*mut c_void, usize, ElementType) {
         match self.elements {
             Elements::F64(data) => (
                 data.as_ptr().cast_mut().cast(),
@@ -342,7 +344,7 @@ impl TensorRef<'_> {
 
 impl TensorMut<'_> {
     /// Address, number and type of the elements.
-    fn parts(&mut self) -> (*mut c_void, usize, ElementType) {
+    pub(super) fn parts(&mut self) -> (*mut c_void, usize, ElementType) {
         match &mut self.elements {
             ElementsMut::F64(data) => (data.as_mut_ptr().cast(), data.len(), ElementType::F64),
             ElementsMut::F32(data) => (data.as_mut_ptr().cast(), data.len(), ElementType::F32),
@@ -367,7 +369,7 @@ fn normalise_truth_values(tensor: &mut TensorMut<'_>) {
     }
 }
 
-fn count_error(what: &str, wanted: usize, given: usize) -> Error {
+pub(super) fn count_error(what: &str, wanted: usize, given: usize) -> Error {
     Error::new(
         ErrorKind::Shape,
         format!("the model wants {wanted} {what}, and {given} are given"),
@@ -375,7 +377,7 @@ fn count_error(what: &str, wanted: usize, given: usize) -> Error {
 }
 
 /// Whether a tensor fits an entry of the model, so that errors name it.
-fn check(
+pub(super) fn check(
     role: &str,
     entry: &TensorInfo,
     dims: &[i64],
@@ -422,11 +424,13 @@ fn misfit(role: &str, entry: &TensorInfo, has: String) -> Error {
 
 /// An error of a run.
 #[cold]
-fn failed(error: &ort::Error) -> Error {
+pub(super) fn failed(error: &ort::Error) -> Error {
     take_complaint();
     let text = error.to_string();
     let about_sizes = error.code() == ErrorCode::InvalidArgument || text.contains("hape");
-    let kind = if about_sizes {
+    let kind = if text.contains("allocate memory") || text.contains("out of memory") {
+        ErrorKind::Memory
+    } else if about_sizes {
         ErrorKind::Shape
     } else {
         ErrorKind::Engine

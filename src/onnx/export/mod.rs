@@ -27,6 +27,7 @@ mod names;
 mod part;
 mod write;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use prost::Message;
@@ -39,7 +40,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, Graph, PortKind, Type};
 pub(super) use axes::Axes;
 pub(super) use lines::Lines;
-pub(super) use messages::{graph_attribute, int_attribute, scalar, truths, value_info, whole};
+pub(super) use messages::{
+    graph_attribute, int_attribute, ints_attribute, scalar, truths, value_info, whole,
+};
 pub(super) use names::Names;
 pub(super) use write::{Target, Written, write};
 
@@ -168,11 +171,17 @@ pub(crate) fn export_form(
     );
     let mut graph = written.graph;
     add_ports(&mut graph, form, element, &ports, &members, listed);
-    graph.initializer.retain(|tensor| {
-        let name = tensor.name.as_deref();
-        listed.iter().all(|port| Some(&*ports[*port]) != name)
-    });
+    without_initial(&mut graph, &ports);
     model(graph, String::new()).encode_to_vec()
+}
+
+/// Takes the initial values of parameters away: they are inputs like others, which each run is given.
+pub(super) fn without_initial(graph: &mut GraphProto, ports: &[String]) {
+    let ports: HashSet<&str> = ports.iter().map(String::as_str).collect();
+    let initial = |name: Option<&str>| name.is_some_and(|name| ports.contains(name));
+    graph
+        .initializer
+        .retain(|tensor| !initial(tensor.name.as_deref()));
 }
 
 /// Lists these ports as inputs, with the initial values of parameters: of a population, those of a single member.

@@ -75,6 +75,7 @@ pub enum General {
     Rax = 0,
     Rdx = 2,
     Rbx = 3,
+    Rsi = 6,
     Rdi = 7,
     R8 = 8,
     R9 = 9,
@@ -375,9 +376,10 @@ impl Assembler {
         }
     }
 
-    /// `r10 = [rsi + offset]`.
-    pub fn load_r10(&mut self, offset: i32) {
-        self.raw(&[0x4c, 0x8b, 0x96]);
+    /// `r10 = [base + offset]`.
+    pub fn load_r10(&mut self, base: General, offset: i32) {
+        let number = base as u8;
+        self.raw(&[0x4c | number >> 3, 0x8b, 0x90 | number & 7]);
         self.raw(&offset.to_le_bytes());
     }
 
@@ -546,7 +548,9 @@ mod tests {
                 "62617c4811b340000000",
             ),
             // mov r10, [rsi + 24]
-            (&|a| a.load_r10(24), "4c8b9618000000"),
+            (&|a| a.load_r10(General::Rsi, 24), "4c8b9618000000"),
+            // mov r10, [r9 + 0x8]
+            (&|a| a.load_r10(General::R9, 8), "4d8b9108000000"),
             // add rax, 32; cmp rax, rcx; jb
             (&|a| a.again(32, 0), "4883c0204839c80f82f3ffffff"),
         ];

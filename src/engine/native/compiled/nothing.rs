@@ -18,8 +18,8 @@ pub struct Blocks<T> {
     pub samples: usize,
     /// For each sample a value whose bits are set if it counts.
     pub mask: *const T,
-    /// Blocks for outputs.
-    pub outputs: *mut T,
+    /// A pointer to where each output goes.
+    pub outputs: *const *mut T,
     /// Vectors for values that find no register.
     pub vectors: *mut u8,
 }

@@ -115,6 +115,15 @@ impl Collector {
                 to.push(Kind::Sum(step.index), &[a], None);
                 return;
             }
+            Code::Pair(kernel) => {
+                let kernels = kernels.pairs[kernel as usize].alone;
+                for (kernel, slot) in kernels.iter().zip([step.slot, step.index]) {
+                    let out = to.value(Some(slot), false);
+                    to.push(Kind::Call(kernel.call as usize as u64), &[a], Some(out));
+                    self.held[slot as usize] = (self.run, out);
+                }
+                return;
+            }
             Code::SumMul => {
                 let product = to.inner(Kind::Arithmetic(Arithmetic::Mul), &[a, b]);
                 to.push(Kind::Sum(step.index), &[product], None);

@@ -46,7 +46,7 @@ pub enum Layout<'a> {
     /// One value a slot, from rbx on; outputs from r13 on; and the slots of sums.
     Single(&'a [Slot]),
     /// A block a slot, from rdi on; pointers to those of inputs from rsi on; the lanes of sums from rdx on; masks of the
-    /// samples that count at r8; blocks for outputs from r9 on; vectors of values that find no register from rbx on.
+    /// samples that count at r8; pointers to where outputs go from r9 on; vectors of values that find no register from rbx on.
     Blocks(Blocks<'a>),
 }
 
@@ -67,6 +67,15 @@ pub struct Blocks<'a> {
     pub outputs: &'a [u32],
     /// Whether sums leave out samples that the mask says.
     pub masked: bool,
+}
+
+/// What code keeps outside registers.
+#[derive(Clone, Copy)]
+pub struct Outside {
+    /// How many vectors.
+    pub vectors: usize,
+    /// Whether slots other than those of uniform values and inputs are read or written.
+    pub slots: bool,
 }
 
 /// Translates operations.
@@ -92,6 +101,8 @@ pub struct Translator<'a> {
     /// Those that are free behind the operation at hand, which may still read them.
     released: Vec<u32>,
     vectors: u32,
+    /// Whether a slot has been written to.
+    writes: bool,
     /// Registers that must not give way, a bit for each.
     pinned: u32,
     /// The position of the operation at hand.
@@ -132,6 +143,7 @@ impl<'a> Translator<'a> {
             free: Vec::new(),
             released: Vec::new(),
             vectors: 0,
+            writes: false,
             pinned: 0,
             position: 0,
         }
@@ -159,8 +171,8 @@ impl<'a> Translator<'a> {
         }
     }
 
-    /// Writes the code; `live` says which slots are read after it. Returns how many vectors it keeps outside registers.
-    pub fn run(mut self, live: &dyn Fn(Slot) -> bool) -> usize {
+    /// Writes the code; `live` says which slots are read after it.
+    pub fn run(mut self, live: &dyn Fn(Slot) -> bool) -> Outside {
         let operations = self.operations;
         for (position, operation) in operations.list.iter().enumerate() {
             self.position = position as u32;
@@ -176,7 +188,22 @@ impl<'a> Translator<'a> {
                 }
             }
         }
-        self.vectors as usize
+        Outside {
+            vectors: self.vectors as usize,
+            slots: self.writes || self.reads_registers(),
+        }
+    }
+
+    /// Whether a slot that is neither uniform nor an input had its value before.
+    fn reads_registers(&self) -> bool {
+        let Layout::Blocks(blocks) = self.layout else {
+            return true;
+        };
+        let last = (blocks.uniforms + blocks.inputs) as Slot;
+        let slots = self.operations.slots.iter().zip(&self.operations.before);
+        slots
+            .filter(|(_, before)| **before)
+            .any(|(slot, _)| slot.is_some_and(|slot| slot >= last))
     }
 
     /// A new place for a value among the vectors.
@@ -206,7 +233,7 @@ impl<'a> Translator<'a> {
                     // all its samples are the same
                     Place::Memory(General::Rdi, None, offset)
                 } else if input < blocks.inputs {
-                    self.assembler.load_r10(input as i32 * 8);
+                    self.assembler.load_r10(General::Rsi, input as i32 * 8);
                     Place::Memory(General::R10, Some(General::Rax), 0)
                 } else {
                     Place::Memory(General::Rdi, Some(General::Rax), offset)
@@ -222,6 +249,7 @@ impl<'a> Translator<'a> {
             let place = self.memory(value);
             self.assembler.store(self.shape, register, place);
             self.kept[value] = true;
+            self.writes = true;
         }
     }
 
@@ -431,8 +459,8 @@ impl<'a> Translator<'a> {
                     Layout::Blocks(blocks) => {
                         let outputs = blocks.outputs.iter();
                         let block = outputs.take_while(|output| **output != index).count();
-                        let offset = (block * blocks.stride) as i32;
-                        Place::Memory(General::R9, Some(General::Rax), offset)
+                        self.assembler.load_r10(General::R9, block as i32 * 8);
+                        Place::Memory(General::R10, Some(General::Rax), 0)
                     }
                 };
                 self.assembler.store(shape, from, to);

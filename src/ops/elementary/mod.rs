@@ -1,8 +1,21 @@
-//! `exp`, `log`, `sin` and `cos` without branches, so that a loop over them becomes vector code: within one unit in the
-//! last place where their `rare_…` says no, which leaves the rest to the standard library.
+//! Elementary functions without branches, so that a loop over them becomes vector code: within one unit in the last place,
+//! `atan2` within 1.5, `sigmoid` and `softplus` within 2, where their `rare_…` says no, which leaves the rest to the
+//! standard library.
 //!
-//! The reductions and polynomials are those of FreeBSD's msun (Sun Microsystems, 1993), save the polynomial of `exp`,
-//! Taylor's. Every operation rounds once, so that each instruction set gives the same bits.
+//! The reductions and polynomials of `exp`, `log`, `sin` and `cos` are those of FreeBSD's msun (Sun Microsystems, 1993), save
+//! the polynomial of `exp`, Taylor's. Every operation rounds once, so that each instruction set gives the same bits.
+
+mod angle;
+mod error;
+mod hyperbolic;
+mod power;
+
+pub use angle::{acos, asin, atan, atan2, rare_atan2, rare_tan, tan};
+pub use error::erf;
+pub use hyperbolic::{
+    cosh, rare_sigmoid, rare_sinh, rare_softplus, sigmoid, sinh, sinh_cosh, softplus, tanh,
+};
+pub use power::{pow, rare_pow};
 
 /// Adding it leaves the nearest integer in the low bits; taking it away again, that integer.
 const ROUND: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
@@ -79,6 +92,38 @@ fn polynomial<const N: usize>(x: f64, coefficients: [f64; N]) -> f64 {
     sum
 }
 
+/// The even and the odd coefficients of a polynomial, from the constant upwards, each summed over powers of `z²`: two
+/// sums of half the length wait for each other half as long.
+#[inline(always)]
+fn paired<const N: usize>(z: f64, coefficients: [f64; N]) -> (f64, f64) {
+    let square = z * z;
+    let mut sums = [coefficients[(N - 1) & !1], coefficients[(N - 2) | 1]];
+    let mut i = N - 2;
+    while i > 0 {
+        i -= 1;
+        sums[i & 1] = sums[i & 1] * square + coefficients[i];
+    }
+    (sums[0], sums[1])
+}
+
+/// The same number without its lower 32 bits: products of two such numbers are exact.
+#[inline(always)]
+fn upper(x: f64) -> f64 {
+    f64::from_bits(x.to_bits() & 0xffff_ffff_0000_0000)
+}
+
+/// A number that is not negative, with the sign of another.
+#[inline(always)]
+fn with_sign(size: f64, sign: f64) -> f64 {
+    f64::from_bits(size.to_bits() | sign.to_bits() & (1 << 63))
+}
+
+/// The exponent in the bits of a positive number, made a number by standing in the low bits of `2^52`.
+#[inline(always)]
+fn exponent(bits: u64) -> f64 {
+    f64::from_bits(0x4330_0000_0000_0000 | (bits >> 52)) - (4_503_599_627_370_496.0 + 1023.0)
+}
+
 /// Where `exp` may overflow, underflow or be NaN.
 #[inline(always)]
 pub fn rare_exp(x: f64) -> bool {
@@ -92,6 +137,17 @@ pub fn exp(x: f64) -> f64 {
     let r = (x - n * LN2_HIGH) - n * LN2_LOW;
     let power = f64::from_bits((shifted.to_bits() << 52).wrapping_add(ONE));
     (1.0 + (r + r * r * polynomial(r, EXP))) * power
+}
+
+/// `exp(x) = 2^n (1 + r + rest)`: the sum of [`ROUND`] and `n` as bits, `r` and `rest`.
+#[inline(always)]
+fn exp_parts(x: f64) -> (u64, f64, f64) {
+    let shifted = x * std::f64::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let (high, low) = (x - n * LN2_HIGH, n * LN2_LOW);
+    let r = high - low;
+    let lost = (high - r) - low;
+    (shifted.to_bits(), r, lost + r * r * polynomial(r, EXP))
 }
 
 /// Where the argument of `sin` or `cos` is so large that its reduction takes more digits.
@@ -131,10 +187,25 @@ fn quarter_cos(x: f64, low: f64) -> f64 {
     w + (((1.0 - w) - half) + (z * (z * polynomial(z, COS)) - x * low))
 }
 
+/// `sin` and `cos` of the same number.
+#[inline(always)]
+pub fn sin_cos(x: f64) -> (f64, f64) {
+    let (turn, angle, low) = quadrant(x);
+    let both = (quarter_sin(angle, low), quarter_cos(angle, low));
+    let sin = at_turn(turn, both);
+    let sin = if x == 0.0 { x } else { sin };
+    (sin, at_turn(turn.wrapping_add(1), both))
+}
+
 /// The sine of an angle that is `turn` quarter turns further.
 #[inline(always)]
 fn sin_at(turn: u64, angle: f64, low: f64) -> f64 {
-    let (sin, cos) = (quarter_sin(angle, low), quarter_cos(angle, low));
+    at_turn(turn, (quarter_sin(angle, low), quarter_cos(angle, low)))
+}
+
+/// The same, of the sine and cosine of the angle.
+#[inline(always)]
+fn at_turn(turn: u64, (sin, cos): (f64, f64)) -> f64 {
     let value = if turn & 1 == 0 { sin } else { cos };
     f64::from_bits(value.to_bits() ^ (turn & 2) << 62)
 }
@@ -165,17 +236,22 @@ pub fn rare_log(x: f64) -> bool {
 #[inline(always)]
 pub fn log(x: f64) -> f64 {
     let bits = x.to_bits().wrapping_add(ONE - ROOT_HALF);
-    // the exponent, made a number by standing in the low bits of 2^52
-    let k =
-        f64::from_bits(0x4330_0000_0000_0000 | (bits >> 52)) - (4_503_599_627_370_496.0 + 1023.0);
+    let k = exponent(bits);
     let f = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) + ROOT_HALF) - 1.0;
     let half_square = 0.5 * f * f;
+    let (s, rest) = log_series(f);
+    s * (half_square + rest) + k * LN2_LOW - half_square + f + k * LN2_HIGH
+}
+
+/// `s = f / (2 + f)`, and the `R` in `log(1 + f) = f - f²/2 + s (f²/2 + R)`.
+#[inline(always)]
+fn log_series(f: f64) -> (f64, f64) {
     let s = f / (2.0 + f);
     let z = s * s;
     let w = z * z;
     let even = w * polynomial(w, LOG_EVEN);
     let odd = z * polynomial(w, LOG_ODD);
-    s * (half_square + (odd + even)) + k * LN2_LOW - half_square + f + k * LN2_HIGH
+    (s, odd + even)
 }
 
 #[cfg(test)]
