@@ -24,7 +24,7 @@ const SCHEMA: &str = "message table { required int64 t; optional float x; requir
 fn row(i: usize) -> [f64; 5] {
     let t = i as f64;
     let x = f64::from((0.37 * t).cos() as f32);
-    let (z, flag) = ((0.011 * t).sin(), f64::from(u8::from(i % 3 == 0)));
+    let (z, flag) = ((0.011 * t).sin(), f64::from(u8::from(i.is_multiple_of(3))));
     [
         t,
         x,

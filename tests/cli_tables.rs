@@ -278,6 +278,18 @@ fn what_does_not_fit_is_named() {
     assert!(refusal(&own).contains("cut short"));
 }
 
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn a_format_that_is_not_built_in_is_named() {
+    let file = folder("pages").join("data.parquet");
+    std::fs::write(&file, b"PAR1 and more").unwrap();
+    let said = refused(file.to_str().unwrap());
+    assert!(
+        said.contains("a Parquet file") && said.contains("cargo feature parquet"),
+        "{said}"
+    );
+}
+
 /// Where the central directory of an archive has this entry.
 fn central(bytes: &[u8], entry: &str) -> usize {
     let places = (0..bytes.len() - 46).filter(|at| bytes[*at..].starts_with(b"PK\x01\x02"));
