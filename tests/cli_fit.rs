@@ -363,3 +363,58 @@ fn a_table_is_read_through_a_window() {
     let message = refusal(&[&own[..], &["--loss=huber", "--loss-scale=1"]].concat());
     assert!(message.contains("window"), "{message}");
 }
+
+/// Whatever `ncg export` writes of a model, `ncg info`, `run` and `fit` take in its place.
+#[test]
+fn every_exported_file_stands_for_its_model() {
+    let folder = folder("exported");
+    let data = table(&folder, "data.csv", ',');
+    let source = folder.join("decay.scm");
+    let bounded = "(parameter a 1 0 10) (parameter r 0.3) (* a (exp (- (* r x))))";
+    std::fs::write(&source, bounded).unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_string();
+    let asks = |file: &str| {
+        let info = answer(&["info", file]);
+        let run = answer(&[
+            "run",
+            file,
+            "--inputs={\"x\": [0.5, 1]}",
+            "--grad=x,a",
+            "--engine=native",
+        ]);
+        let fit = answer(&[
+            "fit",
+            file,
+            "--data",
+            &data,
+            "--target=y",
+            "--engine=native",
+        ]);
+        (
+            info["parameters"].clone(),
+            info["inputs"].clone(),
+            run["value"].clone(),
+            run["gradient"].clone(),
+            fit["parameters"].clone(),
+        )
+    };
+    let wanted = asks(&path(&source));
+    assert!(wanted.4.is_array() || wanted.4.is_object(), "{wanted:?}");
+    let file = folder.join("made.onnx");
+    let kinds: [&[&str]; 9] = [
+        &[],
+        &["--training"],
+        &["--fit"],
+        &["--gradient=vjp"],
+        &["--gradient=jacobian"],
+        &["--gradient=loss"],
+        &["--population"],
+        &["--population", "--gradient=jacobian"],
+        &["--population", "--fit"],
+    ];
+    for kind in kinds {
+        let command = ["export", &path(&source), "-o", &path(&file)];
+        answer(&[&command[..], kind].concat());
+        assert_eq!(asks(&path(&file)), wanted, "{kind:?}");
+    }
+}

@@ -40,9 +40,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, Graph, PortKind, Type};
 pub(super) use axes::Axes;
 pub(super) use lines::Lines;
-pub(super) use messages::{
-    graph_attribute, int_attribute, ints_attribute, scalar, truths, value_info, whole,
-};
+pub(super) use messages::{graph_attribute, int_attribute, scalar, truths, value_info, whole};
 pub(super) use names::Names;
 pub(super) use write::{Target, Written, write};
 
