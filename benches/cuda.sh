@@ -22,7 +22,8 @@
 # is a rehearsal without a GPU: the same scripts and the same code, device `cpu`, small sizes, ONNX Runtime for the CPU in
 # target/rehearsal. Its figures say nothing of a GPU.
 #
-# NCG_BENCH_PYTHON is a Python that has the wheels already; NCG_BENCH_TARGET a folder with ncg and libncg.so that are built.
+# NCG_BENCH_PYTHON is a Python that has the wheels already; NCG_BENCH_TARGET a folder with ncg and libncg.so that are built,
+# NCG_BENCH_LIBRARY such a library elsewhere; NCG_BENCH_LARGEST the largest power of ten, NCG_BENCH_STARTS how many starts.
 set -eu
 
 device=${1:-cuda:0}
@@ -71,7 +72,7 @@ cd "$root"
 target=${NCG_BENCH_TARGET:-$root/target/release}
 [ -n "${NCG_BENCH_TARGET:-}" ] || cargo build --release
 ncg=$target/ncg
-library=$target/libncg.so
+library=${NCG_BENCH_LIBRARY:-$target/libncg.so}
 "$ncg" engines
 
 echo

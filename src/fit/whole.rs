@@ -309,7 +309,7 @@ pub(super) fn minimize<T: Element>(
         let stalled = settings.ftol > 0.0
             && state.iterations.is_multiple_of(PATIENCE)
             && state.window_loss - state.best_loss <= settings.ftol * state.best_loss.abs();
-        if state.iterations.is_multiple_of(PATIENCE) {
+        if settings.ftol > 0.0 && state.iterations.is_multiple_of(PATIENCE) {
             state.window_loss = state.best_loss;
         }
         if !goes_on || stalled {

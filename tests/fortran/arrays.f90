@@ -245,6 +245,8 @@ contains
         call expect(index(error%message, 'did you mean "engine"') > 0, 'option')
         call model%load('no such file', error=error)
         call expect(error%code == NCG_ERR_IO, 'file')
+        call model%load('no such file', options, error)
+        call expect(error%code == NCG_ERR_IO, 'file')
         call model%compile(source, error=error)
         call expect(.not. error%failed(), 'success resets the error')
         call session%create(model)
