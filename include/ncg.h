@@ -223,12 +223,19 @@ int32_t ncg_model_compile(const char *source,
                           ncg_error **err);
 
 /* Reads a .scm, .ncg or .onnx file, told apart by content. A .scm file imports networks from where it lies, and any file that
-   it names: to confine a text that is not trusted, compile it with the option "folder". */
+   it names: to confine a text that is not trusted, load it by ncg_model_load_with with the option "folder". */
 int32_t ncg_model_load(const char *path,
                        ncg_model **out,
                        ncg_error **err);
 
-/* The same from memory: length in bytes. */
+/* The same with options, those of ncg_model_compile and "weights", which says which weights of another tool's .onnx file
+   become parameters. options may be NULL; where "folder" is set, a .scm file imports from there, and what lies below it only. */
+int32_t ncg_model_load_with(const char *path,
+                            const ncg_options *options,
+                            ncg_model **out,
+                            ncg_error **err);
+
+/* As ncg_model_load, from memory: length in bytes. */
 int32_t ncg_model_parse(const char *document, int64_t length, ncg_model **out, ncg_error **err);
 
 /* Writes a .ncg file: to a temporary name, then renamed. */

@@ -206,6 +206,12 @@ pub static TABLE: &[Setting] = &[
         "Fit: whether ONNX Runtime keeps the data where it computes, where an evaluation is reduced to a few sums: auto on a GPU, on everywhere, off nowhere.",
         &["auto", "on", "off"],
     ),
+    choice(
+        "whole_fit",
+        "auto",
+        "Fit: whether ONNX Runtime does many iterations of Adam in one call, over data that it keeps: auto on a GPU, on everywhere, off nowhere.",
+        &["auto", "on", "off"],
+    ),
     int(
         "max_paths",
         "64",

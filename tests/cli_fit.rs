@@ -1,51 +1,18 @@
 //! `ncg fit` as a process: losses, parameters, intervals, tables of other formats, checkpoints and what is written back.
 #![cfg(feature = "cli")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod command;
 
-use serde_json::{Value, json};
+use std::path::Path;
+
+use command::{answer, folder_of, refusal, text, value};
+use serde_json::json;
+
+fn folder(name: &str) -> std::path::PathBuf {
+    folder_of("cli-fit", name)
+}
 
 const DECAY: &str = "(parameter a 1) (parameter r 0.3) (* a (exp (- (* r x))))";
-
-fn ncg(arguments: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ncg"));
-    command
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(arguments);
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code().unwrap(),
-        text(output.stdout),
-        text(output.stderr),
-    )
-}
-
-fn text(arguments: &[&str]) -> String {
-    let (code, stdout, stderr) = ncg(arguments);
-    assert_eq!(code, 0, "{arguments:?}: {stderr}");
-    stdout
-}
-
-fn answer(arguments: &[&str]) -> Value {
-    serde_json::from_str(&text(&[arguments, &["--json"]].concat())).unwrap()
-}
-
-fn refusal(arguments: &[&str]) -> String {
-    let (code, _, stderr) = ncg(arguments);
-    assert_eq!(code, 1, "{arguments:?}: {stderr}");
-    stderr
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("cli-fit")
-        .join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
 
 fn curve(i: i32) -> (f64, f64) {
     let x = 0.25 * f64::from(i);
@@ -66,10 +33,6 @@ fn table(folder: &Path, name: &str, separator: char) -> String {
         .collect();
     std::fs::write(&path, format!("x{separator}y{separator}s\n{rows}")).unwrap();
     path.to_str().unwrap().to_string()
-}
-
-fn value(report: &Value, name: &str, field: &str) -> f64 {
-    report["parameters"][name][field].as_f64().unwrap()
 }
 
 #[test]
@@ -399,4 +362,59 @@ fn a_table_is_read_through_a_window() {
     ];
     let message = refusal(&[&own[..], &["--loss=huber", "--loss-scale=1"]].concat());
     assert!(message.contains("window"), "{message}");
+}
+
+/// Whatever `ncg export` writes of a model, `ncg info`, `run` and `fit` take in its place.
+#[test]
+fn every_exported_file_stands_for_its_model() {
+    let folder = folder("exported");
+    let data = table(&folder, "data.csv", ',');
+    let source = folder.join("decay.scm");
+    let bounded = "(parameter a 1 0 10) (parameter r 0.3) (* a (exp (- (* r x))))";
+    std::fs::write(&source, bounded).unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_string();
+    let asks = |file: &str| {
+        let info = answer(&["info", file]);
+        let run = answer(&[
+            "run",
+            file,
+            "--inputs={\"x\": [0.5, 1]}",
+            "--grad=x,a",
+            "--engine=native",
+        ]);
+        let fit = answer(&[
+            "fit",
+            file,
+            "--data",
+            &data,
+            "--target=y",
+            "--engine=native",
+        ]);
+        (
+            info["parameters"].clone(),
+            info["inputs"].clone(),
+            run["value"].clone(),
+            run["gradient"].clone(),
+            fit["parameters"].clone(),
+        )
+    };
+    let wanted = asks(&path(&source));
+    assert!(wanted.4.is_array() || wanted.4.is_object(), "{wanted:?}");
+    let file = folder.join("made.onnx");
+    let kinds: [&[&str]; 9] = [
+        &[],
+        &["--training"],
+        &["--fit"],
+        &["--gradient=vjp"],
+        &["--gradient=jacobian"],
+        &["--gradient=loss"],
+        &["--population"],
+        &["--population", "--gradient=jacobian"],
+        &["--population", "--fit"],
+    ];
+    for kind in kinds {
+        let command = ["export", &path(&source), "-o", &path(&file)];
+        answer(&[&command[..], kind].concat());
+        assert_eq!(asks(&path(&file)), wanted, "{kind:?}");
+    }
 }

@@ -99,7 +99,7 @@ fn nist(name: &str) -> Data {
     }
 }
 
-/// The triangle that the device makes has the digits that certified standard errors ask for: so it is no `J'J`.
+/// The triangle that the device makes has the digits that certified standard errors ask for.
 #[test]
 fn certified_values_come_out_of_triangles_of_the_device() {
     if !have_runtime("certified_values_come_out_of_triangles_of_the_device") {
@@ -118,7 +118,6 @@ fn certified_values_come_out_of_triangles_of_the_device() {
             ],
             1.2455138894e-1,
         ),
-        // its Jacobian has a condition of 1e10 and more
         (
             "Hahn1",
             hahn,

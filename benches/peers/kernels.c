@@ -64,6 +64,24 @@ void lotka_volterra(ptrdiff_t n, const double *restrict x, const double *p, doub
     dp[0] = da, dp[1] = db, dp[2] = dc;
 }
 
+/* Calls one after the other: what it takes Python to make a call is not what is measured. */
+
+typedef void kernel(ptrdiff_t n, const double *restrict x, const double *p, double *restrict y, double *dp);
+
+void repeat_kernel(ptrdiff_t count, kernel *run, ptrdiff_t n, const double *x, const double *p, double *y, double *dp) {
+    while (count-- > 0) run(n, x, p, y, dp);
+}
+
+typedef int32_t gradient(void *session, int64_t samples, const double *x, int64_t x_sample, int64_t x_entry, const double *p,
+                         const double *seed, int64_t seed_sample, int64_t seed_entry, double *y, int64_t y_sample,
+                         int64_t y_entry, double *dx, int64_t dx_sample, int64_t dx_entry, double *dp, void **error);
+
+int repeat_gradient(ptrdiff_t count, gradient *run, void *session, int64_t n, const double *x, const double *p, double *y, double *dp) {
+    int status = 0;
+    while (count-- > 0) status |= run(session, n, x, 1, n, p, NULL, 0, 0, y, 1, 1, NULL, 0, 0, dp, NULL);
+    return status;
+}
+
 /* The vector functions want the samples innermost. */
 enum { CELLS = 64, LANES = 8 };
 
@@ -125,22 +143,25 @@ void heat(ptrdiff_t n, const double *restrict x, const double *p, double *restri
     dp[0] = dd;
 }
 
-/* A population: one set of parameters after the other, of `count` parameters each, over the same samples. */
+/* What is timed: so many times, one set of parameters after the other, of `count` parameters each, over the same samples. */
 
 typedef void kernel(ptrdiff_t, const double *, const double *, double *, double *);
 
-void members(kernel *f, ptrdiff_t sets, ptrdiff_t count, ptrdiff_t n, const double *x, const double *p, double *y, double *dp) {
-    for (ptrdiff_t m = 0; m < sets; m++) f(n, x, p + m * count, y + m * n, dp + m * count);
+void members(ptrdiff_t times, kernel *f, ptrdiff_t sets, ptrdiff_t count, ptrdiff_t n, const double *x, const double *p, double *y,
+             double *dp) {
+    while (times-- > 0)
+        for (ptrdiff_t m = 0; m < sets; m++) f(n, x, p + m * count, y + m * n, dp + m * count);
 }
 
 typedef int32_t gradient(void *session, int64_t n, const double *x, int64_t, int64_t, const double *p, const double *, int64_t, int64_t,
                          double *y, int64_t, int64_t, double *, int64_t, int64_t, double *dp, void **);
 
 /* The same through ncg_grad_f64; the first status that is not 0. */
-int32_t ncg_members(gradient *f, void *session, ptrdiff_t sets, ptrdiff_t count, int64_t n, const double *x, const double *p, double *y,
-                    double *dp) {
+int32_t ncg_members(ptrdiff_t times, gradient *f, void *session, ptrdiff_t sets, ptrdiff_t count, int64_t n, const double *x,
+                    const double *p, double *y, double *dp) {
     int32_t status = 0;
-    for (ptrdiff_t m = 0; m < sets && !status; m++)
-        status = f(session, n, x, 1, n, p + m * count, 0, 0, 0, y + m * n, 1, 1, 0, 0, 0, dp + m * count, 0);
+    while (times-- > 0)
+        for (ptrdiff_t m = 0; m < sets && !status; m++)
+            status = f(session, n, x, 1, n, p + m * count, 0, 0, 0, y + m * n, 1, 1, 0, 0, 0, dp + m * count, 0);
     return status;
 }

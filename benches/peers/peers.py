@@ -27,6 +27,15 @@ PLACE = ROOT / "target" / "peers"
 FLAGS = "-O3 -march=native -ffast-math -fopenmp-simd -fno-builtin-sin -fno-builtin-cos -shared -fPIC".split()
 
 
+def turns(function, count):
+    """Calls a function so many times: in C, where it takes the number."""
+    if getattr(function, "repeats", False):
+        function(count)
+        return
+    for _ in range(count):
+        function()
+
+
 def pointer(array):
     return array.ctypes.data_as(ctypes.c_void_p)
 
@@ -92,10 +101,11 @@ def ncg_gradient(own, columns, members):
     arguments = (gradient, own.session, number(sets), number(count), number(samples), *map(pointer, (x, p, y, dp)))
 
     # the arrays live as long as the function does
-    def run(_keep=(own, x, p)):
-        if call(*arguments) != 0:
+    def run(times=1, _keep=(own, x, p)):
+        if call(number(times), *arguments) != 0:
             raise RuntimeError("ncg_grad_f64 failed")
 
+    run.repeats = True
     return run, lambda: (y, dp)
 
 
@@ -111,7 +121,9 @@ def by_hand(model, columns, members):
     call, kernel = compile_c("kernels", KERNELS).members, ctypes.cast(getattr(kernels, model.kernel), ctypes.c_void_p)
     (sets, count), samples = p.shape, x.shape[1]
     arguments = (kernel, number(sets), number(count), number(samples), *map(pointer, (x, p, y, dp)))
-    return lambda _keep=(x, p, kernels): call(*arguments), lambda: (y, dp)
+    run = lambda times=1, _keep=(x, p, kernels): call(number(times), *arguments)
+    run.repeats = True
+    return run, lambda: (y, dp)
 
 
 def by_numba(model, columns, members):

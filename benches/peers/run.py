@@ -9,7 +9,7 @@ Writes three tables to the standard output, and a chart to target/peers.svg. Wha
 gcc -O3 -march=native -ffast-math.
 
 Each time is the median over rounds of the process time of one call, after a warm-up; the rounds of the peers take turns, so that a busy
-machine slows all of them. Values and gradients are compared before anything is timed. Where a peer has several ways (JAX's loop rolled
+machine slows all of them. The calls of a round to ncg and to the kernels in C are made by a loop in C, the others by one in Python. Values and gradients are compared before anything is timed. Where a peer has several ways (JAX's loop rolled
 or unrolled, PyTorch eager or compiled) the fastest counts.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import peers
 from models import MODELS
-from peers import ROOT, by_casadi, by_hand, by_jax, by_ncg, by_numba, by_torch, casadi, jax, np, numba, torch
+from peers import ROOT, by_casadi, by_hand, by_jax, by_ncg, by_numba, by_torch, casadi, jax, np, numba, torch, turns
 
 SECONDS = 0.6
 ROUNDS = 30
@@ -47,17 +47,17 @@ def rounds(functions, seconds=SECONDS):
     """The seconds of each function in each round; they take turns."""
     counts = []
     for function in functions:
-        function()
+        # machine code is made once it pays
+        turns(function, 40)
         start = time.process_time()
-        function()
+        turns(function, 1)
         once = max(time.process_time() - start, 1e-7)
         counts.append(max(1, int(seconds / ROUNDS / once)))
     found = [[] for _ in functions]
     for _ in range(ROUNDS):
         for times, function, count in zip(found, functions, counts):
             start = time.process_time()
-            for _ in range(count):
-                function()
+            turns(function, count)
             times.append((time.process_time() - start) / count)
     return found
 

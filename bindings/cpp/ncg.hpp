@@ -328,11 +328,8 @@ public:
 
     static model compile(std::string_view source) { return compile_with(source, nullptr); }
     static model compile(std::string_view source, const options &settings) { return compile_with(source, &settings); }
-    static model load(const std::string &path)
-    {
-        return model(detail::made<ncg_model>(
-            [&](ncg_model **out, ncg_error **failure) { return ncg_model_load(path.c_str(), out, failure); }));
-    }
+    static model load(const std::string &path) { return load_with(path, nullptr); }
+    static model load(const std::string &path, const options &settings) { return load_with(path, &settings); }
     static model parse(std::string_view document)
     {
         return model(detail::made<ncg_model>([&](ncg_model **out, ncg_error **failure) {
@@ -419,6 +416,12 @@ private:
         return model(detail::made<ncg_model>([&](ncg_model **out, ncg_error **failure) {
             return ncg_model_compile(source.data(), static_cast<std::int64_t>(source.size()),
                                      detail::or_null(settings), out, failure);
+        }));
+    }
+    static model load_with(const std::string &path, const options *settings)
+    {
+        return model(detail::made<ncg_model>([&](ncg_model **out, ncg_error **failure) {
+            return ncg_model_load_with(path.c_str(), detail::or_null(settings), out, failure);
         }));
     }
     model bind_with(std::string_view source, const options *settings) const

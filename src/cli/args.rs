@@ -142,7 +142,8 @@ pub struct Engine {
 #[derive(Args)]
 pub struct Data {
     /// Table whose columns are found by the names of the inputs: CSV or TSV with a header, in which lines that begin with # are
-    /// skipped, or .npy with records (or a matrix, whose columns are c0, c1, ...)
+    /// skipped, or .npy with records (or a matrix, whose columns are c0, c1, ...), or .npz (whose columns are its arrays; those of a
+    /// matrix x are x.0, x.1, ...), or Parquet
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// The column of the observed value; once for each value of a model whose value is a list; none for --loss value

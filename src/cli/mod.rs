@@ -16,6 +16,9 @@ mod info;
 mod inputs;
 mod json;
 mod npy;
+mod npz;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod progress;
 mod reference;
 mod run;

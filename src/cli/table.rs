@@ -1,8 +1,8 @@
-//! Observations from a table with named columns: CSV, TSV or NumPy's `.npy`.
+//! Observations from a table with named columns: CSV, TSV, NumPy's `.npy` and `.npz`, or Parquet.
 
 use std::io::{BufRead, BufReader};
 
-use super::{args, npy, progress};
+use super::{args, npy, npz, progress};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fit::problem::Data;
 use crate::fit::statistics::Noise;
@@ -69,7 +69,10 @@ pub fn observations_by(
         |error: std::io::Error| Error::new(ErrorKind::Io, format!("cannot read {path}: {error}"));
     let file = std::fs::File::open(&arguments.data).map_err(io)?;
     let mut reader = BufReader::with_capacity(1 << 16, progress::reading(file));
-    let binary = reader.fill_buf().map_err(io)?.starts_with(npy::MAGIC);
+    let start = reader.fill_buf().map_err(io)?;
+    let array = start.starts_with(npy::MAGIC);
+    let archive = npz::MAGIC.iter().any(|magic| start.starts_with(magic));
+    let pages = start.starts_with(b"PAR1");
     let find = |names: &[String]| find(&path, names, &columns, graph);
     let mut assembled = |table: Table| {
         let (data, noise) = assemble(table, &columns, graph)?;
@@ -79,9 +82,19 @@ pub fn observations_by(
         rows,
         take: &mut assembled,
     };
-    match binary {
-        true => npy::read(&path, reader, find, sink),
-        false => text(&path, reader, find, sink),
+    match () {
+        () if array => npy::read(&arguments.data, reader, find, sink),
+        () if archive => npz::read(&arguments.data, find, sink),
+        #[cfg(feature = "parquet")]
+        () if pages => super::parquet::read(&arguments.data, find, sink),
+        #[cfg(not(feature = "parquet"))]
+        () if pages => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{path} is a Parquet file, which this command was built without (cargo feature parquet)"
+            ),
+        )),
+        () => text(&path, reader, find, sink),
     }
 }
 

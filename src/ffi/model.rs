@@ -167,7 +167,7 @@ pub unsafe extern "C" fn ncg_model_compile(
 }
 
 /// Reads a .scm, .ncg or .onnx file, told apart by content. A .scm file imports networks from where it lies, and any file that
-/// it names: to confine a text that is not trusted, compile it with the option "folder".
+/// it names: to confine a text that is not trusted, load it by ncg_model_load_with with the option "folder".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_model_load(
     path: *const c_char,
@@ -182,7 +182,25 @@ pub unsafe extern "C" fn ncg_model_load(
     }
 }
 
-/// The same from memory: length in bytes.
+/// The same with options, those of ncg_model_compile and "weights", which says which weights of another tool's .onnx file
+/// become parameters. options may be NULL; where "folder" is set, a .scm file imports from there, and what lies below it only.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ncg_model_load_with(
+    path: *const c_char,
+    options: *const ncg_options,
+    out: *mut *mut ncg_model,
+    err: *mut *mut ncg_error,
+) -> i32 {
+    // SAFETY: passed on.
+    unsafe {
+        make(out, err, || {
+            let path = text(path, "path")?;
+            document::load(Path::new(path), &copied(options)?)
+        })
+    }
+}
+
+/// As ncg_model_load, from memory: length in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ncg_model_parse(
     document: *const c_char,

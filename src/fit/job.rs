@@ -9,7 +9,8 @@ use super::shared::{Shared, Sharing};
 use super::starts::{self, End, latin_hypercube};
 use super::subject::Subject;
 use super::{
-    Monitor, Outcome, Progress, Residuals, Save, Settings, Stop, adam, lbfgs, levmar, seconds_since,
+    Monitor, Outcome, Progress, Residuals, Save, Settings, Stop, adam, lbfgs, levmar,
+    seconds_since, whole,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
@@ -266,6 +267,17 @@ impl Job<'_, '_> {
             }
             return Ok(ends);
         }
+        let whole = plan.optimizer == Optimizer::Adam && problem.fits_whole(self.mapping, &short());
+        if let (true, Some(seats)) = (whole, problem.seats_of_epochs()) {
+            for group in starts.chunks(seats) {
+                let settings = short();
+                if monitor.cancelled() || settings.max_seconds == 0.0 {
+                    break;
+                }
+                ends.extend(problem.crowd_of_epochs(group, &bounds, &settings, &monitor)?);
+            }
+            return Ok(ends);
+        }
         drop(problem);
         for start in starts {
             let mut own = self.begin(start);
@@ -394,6 +406,9 @@ impl Job<'_, '_> {
                 let mut total = Total::new(&mut problem);
                 let mut total = Mapped::new(&mut total, mapping, Space::Coordinates);
                 lbfgs::minimize(&mut total, &bounds, &settings, monitor, state)
+            }
+            State::Adam(state) if problem.fits_whole(mapping, &settings) => {
+                whole::minimize(&mut problem, mapping, &bounds, &settings, monitor, state)
             }
             State::Adam(state) => {
                 let mut total = Total::new(&mut problem);

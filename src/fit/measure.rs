@@ -93,6 +93,15 @@ impl Measure {
         })
     }
 
+    /// The loss of all samples and its gradient: as [`Measure::total`], with the sum of the loss.
+    pub fn summed(&self, model: &Graph, wrt: &[usize]) -> Graph {
+        let graph = self.total(model, wrt);
+        let mut outputs = graph.outputs.clone();
+        let mut b = Builder::resume(graph);
+        outputs[0].node = b.op(Op::BatchSum, &[outputs[0].node]);
+        simplify(&b.finish(outputs, Value::Output(0)))
+    }
+
     fn term(&self, b: &mut Builder, values: &[NodeId], first: usize) -> Measured {
         let one = b.real(1.0);
         let (mut terms, mut slopes) = (Vec::new(), vec![one; values.len()]);

@@ -44,6 +44,7 @@ pub mod statistics;
 mod step;
 pub mod stream;
 mod subject;
+mod whole;
 mod window;
 mod workspace;
 

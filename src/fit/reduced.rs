@@ -50,7 +50,7 @@ impl<T: Element> Problem<'_, T> {
         whole && self.free.len() <= MOST_PARAMETERS && self.session.keeps_samples()
     }
 
-    fn measure(&self) -> Measure {
+    pub(super) fn measure(&self) -> Measure {
         Measure {
             loss: self.loss,
             rows: self.rows,
@@ -60,13 +60,13 @@ impl<T: Element> Problem<'_, T> {
     }
 
     /// The ports that the parameters that move are.
-    fn wrt(&self) -> Vec<usize> {
+    pub(super) fn wrt(&self) -> Vec<usize> {
         let ports = self.session.model().graph.parameters();
         self.free.iter().map(|index| ports[*index]).collect()
     }
 
     /// Brings the data to where the session computes, unless they are there.
-    fn keep(&mut self) -> Result<()> {
+    pub(super) fn keep(&mut self) -> Result<()> {
         let (data, samples) = (self.data, self.data.samples.max(1));
         let plain = data
             .x
@@ -77,8 +77,18 @@ impl<T: Element> Problem<'_, T> {
             .map(Column::Plain)
             .chain(roots.map(Column::Roots))
             .collect();
-        let entries = self.outputs * (self.free.len() + 1);
-        self.session.keep_samples(data.samples, &columns, entries)
+        let chunk = self.session.kept_chunk(self.entries());
+        self.session.keep_samples(data.samples, &columns, chunk)
+    }
+
+    /// How many numbers a sample has in what is reduced.
+    fn entries(&self) -> usize {
+        self.outputs * (self.free.len() + 1)
+    }
+
+    /// Whether the session takes all samples at once.
+    pub(super) fn is_one_chunk(&self) -> bool {
+        self.data.samples <= self.session.kept_chunk(self.entries())
     }
 
     /// The model of a reduction, and which of its inputs are columns of the data.
@@ -200,19 +210,18 @@ impl<T: Element> Problem<'_, T> {
         Ok(Some(squares))
     }
 
+    /// Whether the loss of a sample differs from sample to sample: what is one for all has no sum over them there.
+    pub(super) fn has_sums(&self) -> bool {
+        let graph = &self.session.model().graph;
+        let batched = graph.batched();
+        let mut outputs = graph.outputs.iter();
+        self.loss.kind != Kind::Value || outputs.all(|output| batched[output.node.index()])
+    }
+
     /// The loss at `p`, with its gradient by the parameters that move; `None` where it is not reduced.
     pub(super) fn total_of(&mut self, p: &[f64], gradient: &mut [f64]) -> Result<Option<f64>> {
-        if !self.reduces() {
+        if !self.reduces() || !self.has_sums() {
             return Ok(None);
-        }
-        if self.loss.kind == Kind::Value {
-            // what is one for all samples has no sum over them there
-            let graph = &self.session.model().graph;
-            let batched = graph.batched();
-            let all = graph.outputs.iter();
-            if !all.into_iter().all(|output| batched[output.node.index()]) {
-                return Ok(None);
-            }
         }
         self.place_parameters(p);
         let p = self.p.clone();
@@ -234,11 +243,15 @@ impl<T: Element> Problem<'_, T> {
     /// How many sets of parameters are reduced in one call, so that memory stays small; `None` where they are not.
     pub(super) fn reduced_seats(&self) -> Option<usize> {
         let squares = self.loss.kind.is_sum_of_squares();
-        if !self.reduces() || !squares || self.p.is_empty() {
-            return None;
+        match self.reduces() && squares && !self.p.is_empty() {
+            true => self.seats_of_epochs(),
+            false => None,
         }
-        let entries = self.outputs * (self.free.len() + 1) * self.data.samples;
-        let seats = SEAT_ENTRIES / entries.max(1);
+    }
+
+    /// How many members a population has in one call.
+    pub(super) fn seats_of_epochs(&self) -> Option<usize> {
+        let seats = SEAT_ENTRIES / (self.entries() * self.data.samples).max(1);
         (seats > 1).then_some(seats)
     }
 

@@ -103,7 +103,7 @@ impl<'a> Copier<'a> {
     }
 
     /// The same copy, all of whose nodes come from `span`.
-    pub fn from(mut self, span: Span) -> Copier<'a> {
+    pub fn placed_at(mut self, span: Span) -> Copier<'a> {
         self.span = Some(span);
         self
     }

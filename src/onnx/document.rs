@@ -1,15 +1,17 @@
 //! Models as `.onnx` files.
 
-use super::export::{export_about, export_population};
+use prost::Message;
+
+use super::export::{export_about, model as file_of};
 use super::foreign::Settings;
 use super::form::{Element, MAX_STEPS, Parameters};
 use super::import::import_with;
-use super::metadata::About;
+use super::kinds::{Derivative, Made, graph_of};
+use super::metadata::{About, write_made};
 use super::training::export_training;
-use super::whole_fit::{FitDefaults, export_fit};
+use super::whole_fit::FitDefaults;
 use crate::compile::{Model, settle_ports};
 use crate::error::{Error, ErrorKind, Result};
-use crate::grad;
 use crate::graph::simplify;
 use crate::options::Options;
 
@@ -33,7 +35,8 @@ pub fn read(bytes: &[u8], options: &Options) -> Result<Model> {
 }
 
 /// The bytes of an ONNX file of a model, as the options `dtype`, `gradient` and `learning_rate` say. The derivatives of a
-/// training file and of `loss` are by the parameters, those of `vjp` and `jacobian` by parameters and inputs.
+/// training file and of `loss` are by the parameters, those of `vjp` and `jacobian` by parameters and inputs. Each of these
+/// files loads back as the model.
 ///
 /// # Errors
 /// `Unsupported` for a model that is not numeric.
@@ -50,53 +53,33 @@ pub fn write(model: &Model, options: &Options) -> Result<Vec<u8>> {
         fit: model.fit.clone(),
         max_steps: (max_steps != MAX_STEPS).then_some(max_steps),
     };
-    let all: Vec<usize> = (0..graph.ports.len()).collect();
+    let word = options.str("gradient");
     let population = options.str("population") == "true";
-    if options.str("gradient") == "fit" {
-        let parameters = match population {
+    let Some(derivative) = Derivative::named(word) else {
+        if population {
+            let message = "a training file has one set of parameters; population goes with the gradients none, loss, vjp, jacobian and fit";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        let rate = options.real("learning_rate");
+        return export_training(graph, &graph.parameters(), element, rate, &about);
+    };
+    if derivative == Derivative::Values && !population {
+        return export_about(graph, element, &about);
+    }
+    let made = Made {
+        derivative,
+        parameters: match population {
             true => Parameters::Population,
             false => Parameters::One,
-        };
-        let defaults = FitDefaults {
-            epochs: options.int("max_iterations").unsigned_abs(),
-            learning_rate: options.real("learning_rate"),
-            gtol: options.real("gtol"),
-            xtol: options.real("xtol"),
-        };
-        return export_fit(graph, element, parameters, &defaults, max_steps);
-    }
-    if population {
-        let derived = match options.str("gradient") {
-            "training" => {
-                let message = "a training file has one set of parameters; population goes with the gradients none, loss, vjp, jacobian and fit";
-                return Err(Error::new(ErrorKind::Unsupported, message));
-            }
-            "loss" => grad::training(graph, &graph.parameters()),
-            "vjp" => grad::vjp(graph, &all),
-            "jacobian" => grad::jacobian(graph, &all),
-            _ => graph.clone(),
-        };
-        // targets are those of all members, seeds are not
-        let shared = match options.str("gradient") {
-            "vjp" => graph.ports.len(),
-            _ => derived.ports.len(),
-        };
-        return export_population(&derived, shared, element, max_steps);
-    }
-    let derived = match options.str("gradient") {
-        "training" => {
-            let rate = options.real("learning_rate");
-            return export_training(graph, &graph.parameters(), element, rate, &about);
-        }
-        "loss" => grad::training(graph, &graph.parameters()),
-        "vjp" => grad::vjp(graph, &all),
-        "jacobian" => grad::jacobian(graph, &all),
-        _ => return export_about(graph, element, &about),
+        },
     };
-    // the source gives the model, not its derivative
-    let about = About {
-        max_steps: about.max_steps,
-        ..About::default()
+    let defaults = FitDefaults {
+        epochs: options.int("max_iterations").unsigned_abs(),
+        learning_rate: options.real("learning_rate"),
+        gtol: options.real("gtol"),
+        xtol: options.real("xtol"),
     };
-    export_about(&derived, element, &about)
+    let file = graph_of(graph, element, made, &defaults, max_steps)?;
+    let metadata = write_made(&about, element, &graph.to_string(), made);
+    Ok(file_of(file, metadata).encode_to_vec())
 }

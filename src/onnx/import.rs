@@ -12,6 +12,7 @@ use super::decode::decode;
 use super::export::model_of;
 use super::foreign::{self, Settings};
 use super::form::{Batched, Element};
+use super::kinds::model_of_file;
 use super::metadata::{self, About, Metadata};
 use super::operators::{Attributes, Kind, bad, elementwise, scalar, unsupported};
 use super::proto::tensor_proto::DataType;
@@ -72,6 +73,15 @@ pub fn import_with(bytes: &[u8], settings: &Settings) -> Result<Imported> {
             graph: foreign::read(graph, opset, settings)?,
             element,
             about: About::default(),
+        });
+    }
+    if let Some(metadata) = &metadata
+        && let Some(made) = metadata.made
+    {
+        return Ok(Imported {
+            graph: model_of_file(metadata, made, graph)?,
+            element: metadata.element,
+            about: metadata.about.clone(),
         });
     }
     let mut tensors: HashMap<&str, &TensorProto> = HashMap::new();

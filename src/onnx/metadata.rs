@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::form::Element;
+use super::form::{Element, Parameters};
+use super::kinds::{Derivative, Made};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, PortKind, Type, Value};
 use crate::syntax::ast::Constant;
@@ -47,6 +48,9 @@ pub(super) struct Metadata {
     pub element: Element,
     /// The graph as text, before it was brought to ONNX form.
     pub graph: String,
+    /// What the file is, where it does not compute the values of the graph for one set of parameters: ports, outputs, value and
+    /// constants are then those of the text alone.
+    pub made: Option<Made>,
 }
 
 fn malformed(what: &str) -> Error {
@@ -118,6 +122,33 @@ pub(super) fn write(
         json["max_steps"] = json!(max_steps);
     }
     json.to_string()
+}
+
+/// The metadata of a file that is made of a model in another way.
+pub(super) fn write_made(about: &About, element: Element, graph: &str, made: Made) -> String {
+    let text = write(&[], &[], &Value::Procedure, &[], about, element, graph);
+    let mut json: Json = serde_json::from_str(&text).unwrap_or_default();
+    json["gradient"] = made.derivative.name().into();
+    json["population"] = (made.parameters == Parameters::Population).into();
+    json.to_string()
+}
+
+fn read_made(json: &Json) -> Result<Option<Made>> {
+    let Some(word) = json.get("gradient") else {
+        return Ok(None);
+    };
+    let derivative = word.as_str().and_then(Derivative::named);
+    let derivative =
+        derivative.ok_or_else(|| malformed(&format!("the unknown gradient {word}")))?;
+    let parameters = match json["population"].as_bool() {
+        Some(true) => Parameters::Population,
+        Some(false) => Parameters::One,
+        None => return Err(malformed("no word on populations")),
+    };
+    Ok(Some(Made {
+        derivative,
+        parameters,
+    }))
 }
 
 fn named(tensor: &str, name: &str) -> Map<String, Json> {
@@ -235,6 +266,7 @@ pub(super) fn read(text: &str) -> Result<Metadata> {
     Ok(Metadata {
         element,
         graph: json["graph"].as_str().unwrap_or_default().into(),
+        made: read_made(&json)?,
         ports,
         outputs,
         value,

@@ -9,6 +9,8 @@ mod decode;
 
 mod metadata;
 
+mod kinds;
+
 pub(crate) mod form;
 
 mod export;
@@ -18,6 +20,8 @@ mod training;
 pub(crate) mod adam;
 
 mod whole_fit;
+
+mod epochs;
 
 mod reduced;
 
@@ -31,7 +35,8 @@ mod document;
 
 pub mod machine;
 
-pub(crate) use export::export_form;
+pub(crate) use epochs::{STATES, export_epochs};
+pub(crate) use export::{export_form, export_members};
 pub(crate) use reduced::{Reduction, export_reduced};
 
 pub use decode::{DecodeLimits, decode, decode_within};

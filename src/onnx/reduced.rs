@@ -8,8 +8,7 @@
 use prost::Message;
 
 use super::export::{
-    Axes, Lines, Names, Target, add_ports, int_attribute, ints_attribute, model, value_info,
-    without_initial, write,
+    Axes, Lines, Names, Target, add_ports, int_attribute, model, value_info, without_initial, write,
 };
 use super::form::{Count, Element, Parameters, onnx_form, population_form};
 use super::proto::ValueInfoProto;
@@ -200,8 +199,9 @@ impl Tail<'_> {
             let some = self.lines.op("Greater", &[&length, &zero]);
             let direction = self.lines.op("Div", &[&first, &length]);
             let direction = self.lines.op("Where", &[&some, &direction, &zero]);
-            let order = ints_attribute("perm", vec![0, 2, 1]);
-            let upright = self.lines.with("Transpose", &[&direction], vec![order]);
+            // a Transpose would be fused into a product that old runtimes have in single precision alone
+            let upright = self.lines.wholes(&[0, -1, 1]);
+            let upright = self.lines.op("Reshape", &[&direction, &upright]);
             let along = self.lines.op("MatMul", &[&others, &upright]);
             let part = self.lines.op("Mul", &[&along, &direction]);
             rest = self.lines.op("Sub", &[&others, &part]);

@@ -56,6 +56,18 @@ pub fn export_fit(
     defaults: &FitDefaults,
     max_steps: u64,
 ) -> Result<Vec<u8>> {
+    let graph = fit_graph(graph, element, parameters, defaults, max_steps)?;
+    Ok(model(graph, String::new()).encode_to_vec())
+}
+
+/// The graph of such a file.
+pub(super) fn fit_graph(
+    graph: &Graph,
+    element: Element,
+    parameters: Parameters,
+    defaults: &FitDefaults,
+    max_steps: u64,
+) -> Result<GraphProto> {
     let wrt = graph.parameters();
     if wrt.is_empty() {
         let message = "a fit needs parameters, and the model has none: name inputs that are, as --parameter does";
@@ -81,17 +93,13 @@ pub fn export_fit(
         gtol,
         xtol,
     };
-    let keep = match parameters {
-        Parameters::One => Keep::Nothing,
-        Parameters::Population => Keep::Ended,
-    };
     let body = Body::write(
         &step,
         graph,
         &wrt,
         &ports,
         &settings,
-        keep,
+        keep_of(parameters),
         max_steps,
         &mut Lines::new(&mut names, element),
     );
@@ -141,21 +149,29 @@ pub fn export_fit(
     main.output.push(iterations);
     let rows: &[&str] = if axes.members { &["T", "M"] } else { &["T"] };
     main.output.push(value_info(&results.history, number, rows));
-    Ok(model(main, String::new()).encode_to_vec())
+    Ok(main)
+}
+
+/// What becomes of members that have ended.
+pub(super) fn keep_of(parameters: Parameters) -> Keep {
+    match parameters {
+        Parameters::One => Keep::Nothing,
+        Parameters::Population => Keep::Ended,
+    }
 }
 
 /// The body of the loop over epochs, and what does not change in it.
-struct Body {
-    graph: GraphProto,
+pub(super) struct Body {
+    pub graph: GraphProto,
     /// To be computed once, before the loop.
-    before: Vec<NodeProto>,
-    initializers: Vec<super::proto::TensorProto>,
+    pub before: Vec<NodeProto>,
+    pub initializers: Vec<super::proto::TensorProto>,
 }
 
 impl Body {
     /// One epoch on the graph `step`, which gives the loss and its gradient.
     #[allow(clippy::too_many_arguments)]
-    fn write(
+    pub fn write(
         step: &Graph,
         graph: &Graph,
         wrt: &[usize],

@@ -228,16 +228,14 @@ impl<F: PairFn, T: Real> WithSimd for Loop<(&[T], [&mut [T]; 2]), F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let (x, [first, second]) = self.0;
-        let mut rare = [false; 2];
+        // one flag for both: with two the compiler finds no vector code
+        let mut rare = false;
         for ((first, second), x) in first.iter_mut().zip(second.iter_mut()).zip(x) {
             (*first, *second) = F::fast(*x);
-            rare[0] |= F::First::rare(*x);
-            rare[1] |= F::Second::rare(*x);
+            rare |= F::First::rare(*x) | F::Second::rare(*x);
         }
-        if rare[0] {
+        if rare {
             redo::<F::First, T>(x, first);
-        }
-        if rare[1] {
             redo::<F::Second, T>(x, second);
         }
     }

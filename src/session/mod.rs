@@ -157,7 +157,7 @@ enum Derivatives {
 }
 
 /// The element types that sessions come in.
-pub trait Element: Real + ort::Element {
+pub trait Element: Real + ort::Element + Default {
     /// `"f64"` or `"f32"`.
     const NAME: &'static str;
     /// Numbers in this precision: the same memory where they have it already.
@@ -248,8 +248,11 @@ pub struct Session<T: Element> {
     jacobian: Option<Box<dyn Program<T>>>,
     /// What is computed once for inputs that stay the same.
     held: held::Held<T>,
+    /// Whether the samples of a fit stay where this computes.
     keeping: Keeping,
-    /// The samples of a fit, if they stay where this computes.
+    /// Whether fits by Adam are calls of many iterations.
+    whole: Keeping,
+    /// The samples of a fit that do.
     resident: Option<Resident>,
     traffic: Traffic,
 }
@@ -292,6 +295,7 @@ impl<T: Element> Session<T> {
             jacobian: None,
             held: held::Held::new(),
             keeping: Keeping::named(options.str("resident")),
+            whole: Keeping::named(options.str("whole_fit")),
             resident: None,
             traffic: Traffic::default(),
         })

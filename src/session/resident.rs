@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Most entries of residuals and Jacobian of a chunk: a quarter of a gigabyte of them, of which a reduction holds a few.
 const MOST_ENTRIES: usize = 1 << 25;
 
-/// Which sessions keep the samples of a fit: the option `resident`.
+/// Which sessions do something that pays on a GPU: the options `resident` and `whole_fit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keeping {
     /// Those on a GPU.
@@ -107,22 +107,39 @@ impl<T: Element> Session<T> {
         }
     }
 
-    /// Makes sure that the columns, of `samples` numbers each, are where this session computes. `entries` is how many numbers
-    /// a sample has in what is reduced.
-    pub(crate) fn keep_samples(
-        &mut self,
-        samples: usize,
-        columns: &[Column],
-        entries: usize,
-    ) -> Result<()> {
+    /// Whether fits by Adam are calls of many iterations.
+    pub(crate) fn fits_whole(&self) -> bool {
+        match &self.engine {
+            Engine::OnnxRuntime { config, .. } => {
+                self.model.is_numeric() && self.whole.holds(config.device)
+            }
+            _ => false,
+        }
+    }
+
+    /// How many samples this session takes at once where each has so many numbers in what is reduced.
+    pub(crate) fn kept_chunk(&self, entries: usize) -> usize {
         let Engine::OnnxRuntime { config, chunk, .. } = &self.engine else {
-            let message = "only the onnxruntime engine keeps samples where it computes";
-            return Err(Error::new(ErrorKind::Unsupported, message));
+            return 0;
         };
         let size = std::mem::size_of::<T>();
         let logged = ort::states_of_loops(&self.model.graph, config.max_steps);
         let most = ort::chunk_of_logs(size.saturating_mul(logged));
-        let chunk = (*chunk).min(MOST_ENTRIES / entries.max(1)).min(most).max(1);
+        let wide = MOST_ENTRIES / entries.max(1);
+        (*chunk).min(wide).min(most).max(1)
+    }
+
+    /// Makes sure that the columns, of `samples` numbers each, are where this session computes, in chunks of so many.
+    pub(crate) fn keep_samples(
+        &mut self,
+        samples: usize,
+        columns: &[Column],
+        chunk: usize,
+    ) -> Result<()> {
+        let Engine::OnnxRuntime { config, .. } = &self.engine else {
+            let message = "only the onnxruntime engine keeps samples where it computes";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
         let places = columns.iter().map(|column| {
             let numbers = column.numbers();
             (numbers.as_ptr() as usize, numbers.len())

@@ -225,6 +225,11 @@ pub fn fail(message: String) -> Error {
     Error::new(ErrorKind::Compile, message)
 }
 
+pub fn too_many_steps(limit: usize) -> Error {
+    let message = format!("the program takes more than {limit} steps to compile");
+    Error::new(ErrorKind::Limit, message)
+}
+
 /// A call with a name and nothing else, captured values included: whatever it gives hangs on the name alone.
 fn question(function: FunctionId, args: &[Val]) -> Option<(FunctionId, Arc<str>)> {
     match args {
@@ -328,11 +333,7 @@ impl Machine<'_> {
         self.builder.span = self.span;
         self.steps += 1;
         if self.steps > self.limits.steps {
-            let message = format!(
-                "the program takes more than {} steps to compile",
-                self.limits.steps
-            );
-            return Err(Error::new(ErrorKind::Limit, message));
+            return Err(too_many_steps(self.limits.steps));
         }
         if self.heap.len() > self.limits.pairs {
             let message = format!("the program makes more than {} pairs", self.limits.pairs);

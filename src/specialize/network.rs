@@ -220,7 +220,7 @@ impl Machine<'_> {
         }
         let results: Vec<NodeId> = graph.outputs.iter().map(|output| output.node).collect();
         let copier = Copier::new(graph, RegionId(0), &results, Arms::Keep);
-        let mut copier = copier.from(self.span);
+        let mut copier = copier.placed_at(self.span);
         for (node, place) in graph.nodes.iter().zip(0..) {
             if let NodeKind::Port(port) = node.kind {
                 copier.set(NodeId(place), given[port as usize]);

@@ -361,8 +361,69 @@ impl Machine<'_> {
         Ok(self.value(node))
     }
 
-    /// `eqv?`: numbers by value (and exactness, where both are known), structure by identity.
+    /// `eqv?`: numbers by value (and exactness, where both are known), structure by identity. A procedure is known by its
+    /// function and by what it captures, item by item: it has no other place.
     fn same(&mut self, a: &Val, b: &Val) -> Result<Val> {
+        self.all_alike(vec![(a.clone(), b.clone())], false)
+    }
+
+    /// `equal?`: pairs and arrays item by item.
+    fn equal(&mut self, a: &Val, b: &Val) -> Result<Val> {
+        self.all_alike(vec![(a.clone(), b.clone())], true)
+    }
+
+    /// Whether all these pairs are alike; `deep` where pairs and arrays are compared item by item.
+    fn all_alike(&mut self, mut open: Vec<(Val, Val)>, deep: bool) -> Result<Val> {
+        // what closures capture, which is compared by identity, stands behind these
+        let mut captured: Vec<(Val, Val)> = Vec::new();
+        let mut result: Option<NodeId> = None;
+        loop {
+            let next = open.pop().map(|pair| (pair, deep));
+            let next = next.or_else(|| captured.pop().map(|pair| (pair, false)));
+            let Some(((a, b), deep)) = next else {
+                break;
+            };
+            // what is shared may be met again and again
+            self.steps += 1;
+            if self.steps > self.limits.steps {
+                return Err(super::machine::too_many_steps(self.limits.steps));
+            }
+            let next = match (&a, &b) {
+                (Val::Pair(x), Val::Pair(y)) if deep => {
+                    let ((x_car, x_cdr), (y_car, y_cdr)) =
+                        (self.heap.pair(*x).clone(), self.heap.pair(*y).clone());
+                    open.push((x_cdr, y_cdr));
+                    open.push((x_car, y_car));
+                    continue;
+                }
+                (Val::Array(x), Val::Array(y)) if deep && x.shape == y.shape => {
+                    let pairs = x.items.iter().zip(&y.items).rev();
+                    open.extend(pairs.map(|(x, y)| (x.clone(), y.clone())));
+                    continue;
+                }
+                (Val::Closure(f, x), Val::Closure(g, y)) if f == g => {
+                    if !std::rc::Rc::ptr_eq(x, y) {
+                        captured.extend(x.iter().cloned().zip(y.iter().cloned()).rev());
+                    }
+                    continue;
+                }
+                (a, b) => self.same_atom(a, b)?,
+            };
+            match next {
+                Val::Constant(same) if !same.is_true() => return Ok(Val::bool(false)),
+                Val::Node(node) => {
+                    result = Some(match result {
+                        None => node,
+                        Some(other) => self.builder.op(Op::And, &[other, node]),
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(result.map_or(Val::bool(true), |node| self.value(node)))
+    }
+
+    fn same_atom(&mut self, a: &Val, b: &Val) -> Result<Val> {
         Ok(match (a, b) {
             (Val::Constant(a), Val::Constant(b)) => Val::bool(eqv(a, b)),
             (a, b) if a.is_numeric() && b.is_numeric() => {
@@ -376,44 +437,8 @@ impl Machine<'_> {
             (Val::Pair(a), Val::Pair(b)) => Val::bool(a == b),
             (Val::Primitive(a), Val::Primitive(b)) => Val::bool(a == b),
             (Val::Array(a), Val::Array(b)) => Val::bool(std::rc::Rc::ptr_eq(a, b)),
-            (Val::Closure(f, a), Val::Closure(g, b)) => {
-                Val::bool(f == g && std::rc::Rc::ptr_eq(a, b))
-            }
             _ => Val::bool(false),
         })
-    }
-
-    /// `equal?`: pairs and arrays item by item.
-    fn equal(&mut self, a: &Val, b: &Val) -> Result<Val> {
-        let mut open = vec![(a.clone(), b.clone())];
-        let mut result: Option<NodeId> = None;
-        while let Some((a, b)) = open.pop() {
-            if let (Val::Pair(x), Val::Pair(y)) = (&a, &b) {
-                let ((x_car, x_cdr), (y_car, y_cdr)) =
-                    (self.heap.pair(*x).clone(), self.heap.pair(*y).clone());
-                open.push((x_cdr, y_cdr));
-                open.push((x_car, y_car));
-                continue;
-            }
-            if let (Val::Array(x), Val::Array(y)) = (&a, &b)
-                && x.shape == y.shape
-            {
-                let pairs = x.items.iter().zip(&y.items).rev();
-                open.extend(pairs.map(|(x, y)| (x.clone(), y.clone())));
-                continue;
-            }
-            match self.same(&a, &b)? {
-                Val::Constant(same) if !same.is_true() => return Ok(Val::bool(false)),
-                Val::Node(node) => {
-                    result = Some(match result {
-                        None => node,
-                        Some(other) => self.builder.op(Op::And, &[other, node]),
-                    });
-                }
-                _ => {}
-            }
-        }
-        Ok(result.map_or(Val::bool(true), |node| self.value(node)))
     }
 }
 

@@ -131,6 +131,9 @@ static void bad_models(const char *folder)
     EXPECT(ARG, "\"path\" is not UTF-8", ncg_model_load("\xff", &m, &err));
     EXPECT(NCG_ERR_IO, "no/such/file", ncg_model_load("no/such/file", &m, &err));
     EXPECT(NCG_ERR_IO, folder, ncg_model_load(folder, &m, &err));
+    EXPECT(ARG, "\"path\" is NULL", ncg_model_load_with(NULL, NULL, &m, &err));
+    EXPECT(ARG, "\"out\" is NULL", ncg_model_load_with("x", NULL, NULL, &err));
+    EXPECT(NCG_ERR_IO, "no/such/file", ncg_model_load_with("no/such/file", NULL, &m, &err));
     EXPECT(ARG, "\"document\" is NULL", ncg_model_parse(NULL, 1, &m, &err));
     EXPECT(ARG, "\"length\"", ncg_model_parse("x", INT64_MIN, &m, &err));
     EXPECT(ARG, "\"out\" is NULL", ncg_model_parse("x", 1, NULL, &err));
@@ -173,6 +176,30 @@ static void bad_models(const char *folder)
     OK(ncg_model_export_onnx(model, path, NULL, &err));
     OK(ncg_model_load(path, &m, &err));
     ncg_model_free(m);
+
+    /* a file loaded by its path with options: an input becomes a parameter, and imports stay below a folder */
+    ncg_options *with = NULL;
+    OK(ncg_options_new(&with, &err));
+    OK(ncg_options_set_str(with, "params", "k=2.5", &err));
+    snprintf(path, sizeof path, "%s/abuse.scm", folder);
+    FILE *file = fopen(path, "w");
+    HOLDS(file != NULL);
+    fputs("(* k x)", file);
+    fclose(file);
+    OK(ncg_model_load_with(path, with, &m, &err));
+    HOLDS(ncg_model_count(m, NCG_PARAMETER) == 1 && ncg_model_index(m, NCG_PARAMETER, "k") == 0);
+    ncg_model_free(m);
+    OK(ncg_model_load_with(path, NULL, &m, &err));
+    HOLDS(ncg_model_count(m, NCG_PARAMETER) == 0);
+    ncg_model_free(m);
+    file = fopen(path, "w");
+    HOLDS(file != NULL);
+    fputs("(import net \"../elsewhere.onnx\") (* k (net x))", file);
+    fclose(file);
+    OK(ncg_options_set_str(with, "folder", folder, &err));
+    EXPECT(ARG, "does not lie below", ncg_model_load_with(path, with, &m, &err));
+    EXPECT(NCG_ERR_IO, "elsewhere", ncg_model_load_with(path, NULL, &m, &err));
+    ncg_options_free(with);
 
     HOLDS(ncg_model_count(NULL, NCG_INPUT) == 0 && ncg_model_count(model, 6) == 0 && ncg_model_count(model, -1) == 0);
     HOLDS(ncg_model_count(model, NCG_INPUT) == 2 && ncg_model_count(model, NCG_PARAMETER) == 2);

@@ -181,6 +181,7 @@ static void failures_are_exceptions(const ncg::session &session)
     const ncg::error option = failure([] { ncg::options().set("enigne", "native"); });
     EXPECT(option.code() == NCG_ERR_ARGUMENT && !option.where());
     EXPECT(failure([] { ncg::model::load("no such file"); }).code() == NCG_ERR_IO);
+    EXPECT(failure([] { ncg::model::load("no such file", ncg::options()); }).code() == NCG_ERR_IO);
     std::vector<double> x(6), y(3), few(2);
     EXPECT(failure([&] { session.eval(x, y); }).code() == NCG_ERR_SHAPE);
     EXPECT(failure([&] { session.eval(ncg::rows(x, 2), few); }).code() == NCG_ERR_SHAPE);

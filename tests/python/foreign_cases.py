@@ -320,6 +320,9 @@ def choosing():
         for negative in [0, 1]:
             infinite = node("IsInf", ["d"], ["t"], detect_positive=positive, detect_negative=negative)
             case("IsInf", [rounded, node("Div", ["x", "z"], ["d"]), infinite, real("t")], [4], {"z": np.array([0.0, 1.0, 0.0, 0.0])})
+    for k in [-1, 0, 2]:
+        like = node("EyeLike", ["w"], ["e"], k=k, dtype=rng.choice([None, TensorProto.DOUBLE]))
+        case("EyeLike", [like, node("Mul", ["x", "e"])], [2, 4], {"w": numbers(2, 4)})
     for side in [1, 2, 4]:
         case("Det", [node("Det", ["x"])], [2, side, side])
 

@@ -41,6 +41,7 @@ end
 @c ncg_model_compile(source::Cstring, length::Int64, options::Ptr{Cvoid}, out::Ptr{Ptr{Cvoid}},
     err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_model_load(path::Cstring, out::Ptr{Ptr{Cvoid}}, err::Ptr{Ptr{Cvoid}})::Int32
+@c ncg_model_load_with(path::Cstring, options::Ptr{Cvoid}, out::Ptr{Ptr{Cvoid}}, err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_model_parse(document::Cstring, length::Int64, out::Ptr{Ptr{Cvoid}}, err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_model_save(model::Ptr{Cvoid}, path::Cstring, err::Ptr{Ptr{Cvoid}})::Int32
 @c ncg_model_write(model::Ptr{Cvoid}, format::Cstring, buffer::Ptr{UInt8}, capacity::Int64,

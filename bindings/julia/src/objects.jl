@@ -74,8 +74,11 @@ end
 # Text that is passed with its length, so that it may hold NUL. The caller preserves it.
 bytes(text::String) = Cstring(Ptr{Int8}(pointer(text)))
 
-"Reads a .scm, .ncg or .onnx file."
-load(path::AbstractString) = Model(made((out, failure) -> ncg_model_load(path, out, failure)))
+"Reads a .scm, .ncg or .onnx file, with these settings."
+function load(path::AbstractString; settings...)
+    options = Options(settings)
+    return Model(made((out, failure) -> ncg_model_load_with(path, options, out, failure)))
+end
 
 "The same from memory."
 function parse_document(document::AbstractString)

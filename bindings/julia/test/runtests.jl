@@ -52,6 +52,9 @@ end
         path = joinpath(folder, "model.ncg")
         NCG.save(model, path)
         @test NCG.document(NCG.load(path)) == NCG.document(model)
+        text = joinpath(folder, "text.scm")
+        write(text, "(* k x)")
+        @test NCG.document(NCG.load(text; params = "k=2")) == NCG.document(NCG.Model("(* k x)"; params = "k=2"))
         NCG.export_onnx(model, joinpath(folder, "model.onnx"))
         @test isfile(joinpath(folder, "model.onnx"))
     end

@@ -70,6 +70,8 @@ pub struct Memory<T: 'static> {
 struct ForCode<T> {
     /// Blocks for the outputs of a piece.
     outputs: Vec<Samples<T>>,
+    /// For each input, if it has ever been the same for all samples, its value as often as a section has samples.
+    constants: Vec<Vec<Aligned<T, SECTION>>>,
     /// Where in the caller's memory each output of the plan goes, sample by sample, if it can be written there at once.
     memory: Vec<Option<*mut T>>,
     /// Where each output of the piece at hand goes.
@@ -119,6 +121,7 @@ impl<T: Real> Memory<T> {
             constant: vec![false; plan.inputs.len()],
             code: ForCode {
                 outputs: Vec::new(),
+                constants: vec![Vec::new(); plan.inputs.len()],
                 memory: vec![None; plan.uniform_outputs.len()],
                 targets: Vec::new(),
                 vectors: Vec::new(),
@@ -274,6 +277,13 @@ fn section<T: Real>(
     let end = batch.samples.min(start + SECTION);
     while start < end {
         flow.machine.start = start;
+        if let [Item::Steps(steps)] = &pass.items[..] {
+            flow.machine.stretch(steps, pass, end);
+            start = flow.machine.start;
+            if start == end {
+                break;
+            }
+        }
         flow.machine.count = BLOCK.min(end - start);
         flow.machine.gather(&pass.inputs, batch.inputs);
         if let [Item::Steps(steps)] = &pass.items[..] {
@@ -334,6 +344,12 @@ impl<T: Real> Block<'_, T> {
             self.constant[*input] = value.is_some();
             if let Some(value) = value {
                 self.blocks[first + input].0 = [value; BLOCK];
+                let long = &mut self.code.constants[*input];
+                let bits = |value: &T| value.to_f64().to_bits();
+                if long.first().map(|long| bits(&long.0[0])) != Some(bits(&value)) {
+                    long.clear();
+                    long.push(Aligned([value; SECTION]));
+                }
             }
         }
     }
@@ -355,6 +371,48 @@ impl<T: Real> Block<'_, T> {
         let inputs = &pass.inputs;
         let more = Some(More { inputs, from, end });
         self.arch.dispatch(Batched(self, steps, more));
+    }
+
+    /// Runs as many whole blocks up to sample `end` as can be in one go: where a single piece of machine code passes nothing
+    /// through blocks, and inputs and outputs lie in the caller's memory.
+    fn stretch(&mut self, steps: &Steps, pass: &Pass, end: usize) {
+        let (Some(executable), [Piece::Code(code)]) =
+            (&self.plan.code.blocks, &steps.compiled.pieces[..])
+        else {
+            return;
+        };
+        let (start, samples) = (self.start, (end - self.start) / BLOCK * BLOCK);
+        if !code.long || samples <= BLOCK {
+            return;
+        }
+        let at = &mut *self.code;
+        at.pointed = None;
+        for input in &pass.inputs {
+            at.inputs[*input] = match self.views[*input].get(start..start + samples) {
+                Some(view) => view.as_ptr(),
+                None if self.constant[*input] => at.constants[*input][0].0.as_ptr(),
+                None => return,
+            };
+        }
+        for (target, output) in at.targets.iter_mut().zip(&code.outputs) {
+            match at.memory[*output as usize] {
+                Some(first) => *target = first.wrapping_add(start),
+                None => return,
+            }
+        }
+        let on = compiled::Blocks {
+            base: self.blocks.as_mut_ptr().cast(),
+            inputs: at.inputs.as_ptr(),
+            lanes: self.lanes.as_mut_ptr().cast(),
+            samples,
+            mask: at.mask.0.as_ptr(),
+            outputs: at.targets.as_ptr(),
+            vectors: at.vectors.as_mut_ptr().cast(),
+        };
+        // SAFETY: the code was compiled for this plan; it reads inputs, of which there are so many samples here, and uniform
+        // values, and writes sums and outputs, for which `Destination` promises memory
+        unsafe { executable.blocks(code.entry, on) };
+        self.start += samples;
     }
 
     /// Gives the sums of a section to `to`, with the uniform values, and starts over.

@@ -268,6 +268,8 @@ impl<T: Real> Machine<T> {
         let deep = structure == Structure::Equal;
         let mut compared = 0;
         while let (Some(b), Some(a)) = (open.pop(), open.pop()) {
+            // what is shared may be met again and again
+            self.check_work(compared)?;
             match (a, b) {
                 (Value::Pair(x), Value::Pair(y)) if deep && x != y => {
                     let ((x_car, x_cdr), (y_car, y_cdr)) = (self.heap.pair(x), self.heap.pair(y));

@@ -40,9 +40,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Elem, Graph, PortKind, Type};
 pub(super) use axes::Axes;
 pub(super) use lines::Lines;
-pub(super) use messages::{
-    graph_attribute, int_attribute, ints_attribute, scalar, truths, value_info, whole,
-};
+pub(super) use messages::{graph_attribute, int_attribute, scalar, truths, value_info, whole};
 pub(super) use names::Names;
 pub(super) use write::{Target, Written, write};
 
@@ -122,6 +120,17 @@ pub fn export_population(
     element: Element,
     max_steps: u64,
 ) -> Result<Vec<u8>> {
+    let graph = population_graph(graph, shared, element, max_steps)?;
+    Ok(model(graph, String::new()).encode_to_vec())
+}
+
+/// The graph of such a file.
+pub(super) fn population_graph(
+    graph: &Graph,
+    shared: usize,
+    element: Element,
+    max_steps: u64,
+) -> Result<GraphProto> {
     if graph.parameters().is_empty() {
         let message = "a population has values of its own for parameters, and the model has none: name inputs that are parameters, as --parameter does";
         return Err(Error::new(ErrorKind::Unsupported, message));
@@ -145,7 +154,7 @@ pub fn export_population(
     let listed: Vec<usize> = (0..form.ports.len()).collect();
     let mut graph_proto = written.graph;
     add_ports(&mut graph_proto, &form, element, &ports, &members, &listed);
-    Ok(model(graph_proto, String::new()).encode_to_vec())
+    Ok(graph_proto)
 }
 
 /// The bytes of a model for an engine: `form` is in ONNX form, parameters have no initial values, and only the ports of
@@ -173,6 +182,40 @@ pub(crate) fn export_form(
     add_ports(&mut graph, form, element, &ports, &members, listed);
     without_initial(&mut graph, &ports);
     model(graph, String::new()).encode_to_vec()
+}
+
+/// The same for a population of parameter sets, and whether each output differs from sample to sample: those that do are
+/// `[M, N]`, the others `[M, 1]`. All ports are inputs.
+///
+/// # Errors
+/// `Unsupported` for a graph that is not numeric.
+pub(crate) fn export_members(
+    graph: &Graph,
+    element: Element,
+    max_steps: u64,
+) -> Result<(Vec<u8>, Vec<bool>)> {
+    let form = population_form(graph, element, max_steps)?;
+    let mut names = Names::default();
+    let ports = names.ports(&form);
+    let members: Vec<bool> = form.ports.iter().map(|port| port.is_parameter()).collect();
+    let written = write(
+        &form,
+        element,
+        &ports,
+        &members,
+        &mut names,
+        max_steps,
+        Target::Engine,
+    );
+    let axes = Axes::of(&form, &members);
+    let sampled = form.outputs.iter();
+    let sampled = sampled.map(|output| axes[output.node.index()].samples);
+    let listed: Vec<usize> = (0..ports.len()).collect();
+    let mut main = written.graph;
+    add_ports(&mut main, &form, element, &ports, &members, &listed);
+    without_initial(&mut main, &ports);
+    let bytes = model(main, String::new()).encode_to_vec();
+    Ok((bytes, sampled.collect()))
 }
 
 /// Takes the initial values of parameters away: they are inputs like others, which each run is given.

@@ -96,7 +96,9 @@ impl<'a> Evaluator<'a> {
         let mut elements = Vec::with_capacity(total);
         let size = self.builder.int(depth as i64);
         for outer in indices.elements.chunks(inner.max(1)) {
-            let places = outer.iter().map(|place| self.from_the_end(*place, size));
+            let places = outer
+                .iter()
+                .map(|place| self.counted_from_end(*place, size));
             let places = places.collect::<Outcome<Vec<NodeId>>>()?;
             for i in 0..depth {
                 for place in &places {
@@ -113,7 +115,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// An index counted from the end where it is negative.
-    fn from_the_end(&mut self, index: NodeId, size: NodeId) -> Outcome<NodeId> {
+    fn counted_from_end(&mut self, index: NodeId, size: NodeId) -> Outcome<NodeId> {
         let zero = self.builder.int(0);
         let negative = self.op(Op::Less, &[index, zero])?;
         let counted = self.add(index, size)?;
@@ -195,7 +197,7 @@ impl<'a> Evaluator<'a> {
     fn picked(&mut self, index: NodeId, items: Vec<NodeId>) -> Outcome<NodeId> {
         self.charge(items.len())?;
         let size = self.builder.int(items.len() as i64);
-        let index = self.from_the_end(index, size)?;
+        let index = self.counted_from_end(index, size)?;
         let args: Vec<NodeId> = std::iter::once(index).chain(items).collect();
         self.op(Op::Pick, &args)
     }

@@ -2,6 +2,7 @@
 //! at indices that are known when the file is read.
 
 use super::Kind;
+use super::constants::kind_of;
 use super::evaluator::{Call, Evaluator, wrong_type};
 use super::fault::{Outcome, bad, unsupported};
 use super::tensor::{MAX_ELEMENTS, Tensor, count, normalized, strides};
@@ -48,6 +49,33 @@ impl<'a> Evaluator<'a> {
             }
         }
         Ok(vec![result])
+    }
+
+    /// Ones on a diagonal of a matrix as large as the input.
+    pub(super) fn eye_like(&mut self, call: &mut Call<'a>) -> Outputs {
+        call.arity(1..=1)?;
+        let x = call.input(0)?;
+        let diagonal = call.attributes.int_or("k", 0)?;
+        let kind = match call.attributes.int("dtype")? {
+            None => Some(x.kind),
+            Some(to) => i32::try_from(to).ok().and_then(kind_of),
+        };
+        let kind = kind.ok_or_else(|| unsupported("is of a data type that is not known"))?;
+        let [rows, columns] = x.shape[..] else {
+            return Err(bad("takes matrices"));
+        };
+        x.refuse_samples(0)?;
+        x.refuse_samples(1)?;
+        self.charge(x.elements.len())?;
+        let (zero, one) = (self.element(0.0, kind), self.element(1.0, kind));
+        let on = |row: usize, column: usize| column as i64 - row as i64 == diagonal;
+        let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        let elements = places.map(|(row, column)| if on(row, column) { one } else { zero });
+        Ok(vec![Tensor::fixed(
+            kind,
+            vec![rows, columns],
+            elements.collect(),
+        )])
     }
 
     pub(super) fn running_sum(&mut self, call: &mut Call<'a>) -> Outputs {

@@ -70,6 +70,7 @@ operators! {
     pad: "Pad";
     einsum: "Einsum";
     triangle: "Trilu";
+    eye_like: "EyeLike";
     running_sum: "CumSum";
     range: "Range";
     tile: "Tile";

@@ -210,6 +210,7 @@ impl<'p, T: Real> Compiler<'p, T> {
         let (read, last_read) = (&self.read, &self.last_read);
         let live = |slot: Slot| read[slot as usize] || last_read[slot as usize] > end;
         let mut entries = [0; 2];
+        let mut slots = false;
         // in a long piece, or without sums, masks are of no account
         let twice = sums && operations.list.len() < MASKED;
         for masked in [false, true] {
@@ -235,7 +236,9 @@ impl<'p, T: Real> Compiler<'p, T> {
             let mut code = Translator::new(assembler, shape, constants, &layout, &operations);
             code.spread();
             let start = code.start();
-            self.vectors = self.vectors.max(code.run(&live));
+            let outside = code.run(&live);
+            self.vectors = self.vectors.max(outside.vectors);
+            slots |= outside.slots;
             self.assembler.again(shape.bytes() as u8, start);
             self.assembler.leave_blocks();
         }
@@ -247,6 +250,8 @@ impl<'p, T: Real> Compiler<'p, T> {
             entry: entries[0],
             masked: entries[1],
             outputs,
+            // masks have the length of a block
+            long: !slots && (twice || !sums),
         }
     }
 }

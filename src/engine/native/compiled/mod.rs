@@ -89,4 +89,7 @@ pub struct Code {
     pub masked: usize,
     /// The outputs that it gives, in the order of their blocks.
     pub outputs: Vec<u32>,
+    /// Whether it reads inputs and uniform values alone and writes outputs and sums alone, so that the code at `entry` may
+    /// run on more samples than a block has.
+    pub long: bool,
 }

@@ -69,6 +69,15 @@ pub struct Blocks<'a> {
     pub masked: bool,
 }
 
+/// What code keeps outside registers.
+#[derive(Clone, Copy)]
+pub struct Outside {
+    /// How many vectors.
+    pub vectors: usize,
+    /// Whether slots other than those of uniform values and inputs are read or written.
+    pub slots: bool,
+}
+
 /// Translates operations.
 pub struct Translator<'a> {
     assembler: &'a mut Assembler,
@@ -92,6 +101,8 @@ pub struct Translator<'a> {
     /// Those that are free behind the operation at hand, which may still read them.
     released: Vec<u32>,
     vectors: u32,
+    /// Whether a slot has been written to.
+    writes: bool,
     /// Registers that must not give way, a bit for each.
     pinned: u32,
     /// The position of the operation at hand.
@@ -132,6 +143,7 @@ impl<'a> Translator<'a> {
             free: Vec::new(),
             released: Vec::new(),
             vectors: 0,
+            writes: false,
             pinned: 0,
             position: 0,
         }
@@ -159,8 +171,8 @@ impl<'a> Translator<'a> {
         }
     }
 
-    /// Writes the code; `live` says which slots are read after it. Returns how many vectors it keeps outside registers.
-    pub fn run(mut self, live: &dyn Fn(Slot) -> bool) -> usize {
+    /// Writes the code; `live` says which slots are read after it.
+    pub fn run(mut self, live: &dyn Fn(Slot) -> bool) -> Outside {
         let operations = self.operations;
         for (position, operation) in operations.list.iter().enumerate() {
             self.position = position as u32;
@@ -176,7 +188,22 @@ impl<'a> Translator<'a> {
                 }
             }
         }
-        self.vectors as usize
+        Outside {
+            vectors: self.vectors as usize,
+            slots: self.writes || self.reads_registers(),
+        }
+    }
+
+    /// Whether a slot that is neither uniform nor an input had its value before.
+    fn reads_registers(&self) -> bool {
+        let Layout::Blocks(blocks) = self.layout else {
+            return true;
+        };
+        let last = (blocks.uniforms + blocks.inputs) as Slot;
+        let slots = self.operations.slots.iter().zip(&self.operations.before);
+        slots
+            .filter(|(_, before)| **before)
+            .any(|(slot, _)| slot.is_some_and(|slot| slot >= last))
     }
 
     /// A new place for a value among the vectors.
@@ -222,6 +249,7 @@ impl<'a> Translator<'a> {
             let place = self.memory(value);
             self.assembler.store(self.shape, register, place);
             self.kept[value] = true;
+            self.writes = true;
         }
     }
 
