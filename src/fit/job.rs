@@ -271,7 +271,9 @@ impl Job<'_, '_> {
         if let (true, Some(seats)) = (whole, problem.seats_of_epochs()) {
             for group in starts.chunks(seats) {
                 let settings = short();
-                if monitor.cancelled() || settings.max_seconds == 0.0 {
+                // some have to be run, so that there is a best so far
+                let some = !ends.is_empty();
+                if some && (monitor.cancelled() || settings.max_seconds == 0.0) {
                     break;
                 }
                 ends.extend(problem.crowd_of_epochs(group, &bounds, &settings, &monitor)?);
