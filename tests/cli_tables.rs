@@ -292,9 +292,11 @@ fn a_format_that_is_not_built_in_is_named() {
 
 /// Where the central directory of an archive has this entry.
 fn central(bytes: &[u8], entry: &str) -> usize {
-    let places = (0..bytes.len() - 46).filter(|at| bytes[*at..].starts_with(b"PK\x01\x02"));
-    let named = |at: &usize| bytes[at + 46..].starts_with(entry.as_bytes());
-    places.filter(named).last().unwrap()
+    let named = |at: &usize| {
+        let entry = bytes[at + 46..].starts_with(entry.as_bytes());
+        bytes[*at..].starts_with(b"PK\x01\x02") && entry
+    };
+    (0..bytes.len() - 46).rfind(named).unwrap()
 }
 
 #[test]
