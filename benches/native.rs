@@ -178,7 +178,68 @@ fn loops(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Functions of the table on 1024 samples, beside the standard library's in a loop.
+fn functions(criterion: &mut Criterion) {
+    type Function = fn(f64) -> f64;
+    let functions: [(&str, &str, Function); 15] = [
+        ("exp", "(exp x)", f64::exp),
+        ("log", "(log x)", f64::ln),
+        ("sin", "(sin x)", f64::sin),
+        ("tan", "(tan x)", f64::tan),
+        ("asin", "(asin (/ x 4))", |x| (x / 4.0).asin()),
+        ("acos", "(acos (/ x 4))", |x| (x / 4.0).acos()),
+        ("atan", "(atan x)", f64::atan),
+        ("atan2", "(atan x 1.1)", |x| x.atan2(1.1)),
+        ("sinh", "(sinh x)", f64::sinh),
+        ("cosh", "(cosh x)", f64::cosh),
+        ("tanh", "(tanh x)", f64::tanh),
+        ("sigmoid", "(sigmoid x)", |x| 1.0 / (1.0 + (-x).exp())),
+        ("softplus", "(softplus x)", |x| x + (-x).exp().ln_1p()),
+        ("erf", "(erf x)", libm::erf),
+        ("expt", "(expt x 1.5)", |x| x.powf(1.5)),
+    ];
+    let samples = 1024;
+    let mut group = criterion.benchmark_group("functions");
+    for (name, source, standard) in functions {
+        let graph = stages(source, &ncg::options::Options::new())
+            .expect("compiles")
+            .numeric;
+        let mut program = native::prepare::<f64>(&graph).expect("is numeric");
+        let inputs = columns(1, samples);
+        let mut outputs = Sums(vec![0.0; 1]);
+        group.bench_function(BenchmarkId::new(name, "native"), |b| {
+            b.iter(|| program.run(samples, black_box(&inputs), &mut outputs, None));
+        });
+        let mut out = vec![0.0; samples];
+        group.bench_function(BenchmarkId::new(name, "standard library"), |b| {
+            b.iter(|| {
+                let column = black_box(&inputs.columns[0]);
+                for (out, x) in out.iter_mut().zip(column) {
+                    *out = standard(*x);
+                }
+                black_box(&out);
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Damped pendulums of 200 steps with other functions in the place of the sine.
+fn pendulums(criterion: &mut Criterion) {
+    for force in ["(sin a)", "(tanh a)", "(erf a)", "(expt (+ 2. a) 1.5)"] {
+        let source = format!(
+            "(parameter g 0.3) (parameter drag 0.2)
+             (loop ((i 0) (a (* 0.1 angle)) (w 0.))
+               (if (= i 200) a
+                 (recur (+ i 1) (+ a (* 0.01 w)) (- w (* 0.01 (+ (* g {force}) (* drag w)))))))"
+        );
+        model(criterion, &format!("pendulum {force}"), &source);
+    }
+}
+
 fn all(criterion: &mut Criterion) {
+    functions(criterion);
+    pendulums(criterion);
     model(criterion, "coulomb", COULOMB);
     by_hand(criterion);
     model(criterion, "oscillator", OSCILLATOR);

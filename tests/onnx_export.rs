@@ -66,6 +66,8 @@ fn slack<T: Scalar>(op: Op, output: usize, value: f64) -> f64 {
         Op::Tanh => 8.0,
         // Made from it; in single precision it also loses digits near subnormal numbers.
         Op::Sinh | Op::Cosh => 4.0 * value.abs() + 1e-30,
+        // The exponential overflows where the result, or the slope that is made of it, is subnormal in single precision.
+        Op::Sigmoid | Op::Softplus => 1e-30,
         _ => 0.0,
     }
 }
