@@ -271,11 +271,12 @@ impl<T: Element> Session<T> {
         done.map_err(|error| located(&self.model, error))
     }
 
-    /// How much work is worth a column, in additions: on the native engine that of a function like `exp`, since what is less waits
-    /// for memory no longer than a column does; in ONNX Runtime, which walks memory for each operation, that of a division.
-    fn worth(&self) -> u32 {
-        match self.engine() {
-            "onnxruntime" => 4,
+    /// How much work is worth a column, in additions. For Jacobians on the native engine that of a function like `exp`, since what is
+    /// less waits for memory no longer than a column does; for gradients, of which fits take hundreds, and in ONNX Runtime, which
+    /// walks memory for each operation, that of a division.
+    fn worth(&self, by: By) -> u32 {
+        match (by, self.engine()) {
+            (By::Gradient, _) | (_, "onnxruntime") => 4,
             _ => 10,
         }
     }
@@ -289,7 +290,7 @@ impl<T: Element> Session<T> {
         };
         let inputs = graph.ports.iter().enumerate();
         let kept = inputs.map(|(i, port)| i < model.ports.len() && !port.is_parameter());
-        let parts = split(&graph, &kept.collect::<Vec<bool>>(), self.worth());
+        let parts = split(&graph, &kept.collect::<Vec<bool>>(), self.worth(by));
         // where it pays late, the whole comes first
         if parts.as_ref().is_none_or(|parts| parts.pays > AT_ONCE) {
             let place = match by {
