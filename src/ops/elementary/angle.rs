@@ -166,8 +166,7 @@ pub fn atan(x: f64) -> f64 {
 pub fn rare_atan2(y: f64, x: f64) -> bool {
     let (y, x) = (y.abs(), x.abs());
     let most = if y > x { y } else { x };
-    // false for NaN
-    let usual = most > 1e-280 && most < 1e300 && y == y && x == x;
+    let usual = most > 1e-280 && most < 1e300 && !y.is_nan() && !x.is_nan();
     !usual
 }
 

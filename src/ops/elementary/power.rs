@@ -45,7 +45,7 @@ pub fn rare_pow(x: f64, y: f64) -> bool {
     let fraction = f64::from_bits(size.to_bits() & 0x000f_ffff_ffff_ffff | ONE) - 1.0;
     let log = (exponent(size.to_bits()) + fraction).abs() + 0.1;
     // false for NaN
-    let usual = size >= f64::MIN_POSITIVE && size < f64::INFINITY && y.abs() * log < 1020.0;
+    let usual = (f64::MIN_POSITIVE..f64::INFINITY).contains(&size) && y.abs() * log < 1020.0;
     !usual
 }
 
