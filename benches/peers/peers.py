@@ -256,7 +256,7 @@ def by_casadi(model, columns, members):
     integers, work = np.zeros(batch.sz_iw() + 1, dtype=np.int64), np.zeros(batch.sz_w() + 1)
     places = many([x, p], batch.sz_arg()), many([y, dp], batch.sz_res())
 
-    def run(_keep=(x, p)):
+    def run(_keep=(x, p, y, dp)):
         if kernel(*places, pointer(integers), pointer(work), 0) != 0:
             raise RuntimeError("CasADi's code failed")
 
