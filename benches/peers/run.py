@@ -9,8 +9,9 @@ Writes three tables to the standard output, and a chart to target/peers.svg. Wha
 gcc -O3 -march=native -ffast-math.
 
 Each time is the median over rounds of the process time of one call, after a warm-up; the rounds of the peers take turns, so that a busy
-machine slows all of them. The calls of a round to ncg and to the kernels in C are made by a loop in C, the others by one in Python. Values and gradients are compared before anything is timed. Where a peer has several ways (JAX's loop rolled
-or unrolled, PyTorch eager or compiled) the fastest counts.
+machine slows all of them. The calls of a round to ncg and to the kernels in C are made by a loop in C, the others by one in Python.
+Values and gradients are compared before anything is timed. Where a peer has several ways (JAX's loop rolled or unrolled, PyTorch eager
+or compiled) the fastest counts.
 """
 
 import itertools
@@ -104,7 +105,7 @@ def header(first, names):
     return f"| {first} | {' | '.join(names)} |\n|{'---|' * (len(names) + 1)}"
 
 
-def chart(rows, names):
+def chart(labels, rows, names):
     """Times relative to C, on a logarithmic scale, as SVG."""
     colours = dict(zip(names, ("#1f77b4", "#7fb3d9", "#ff7f0e", "#d62728", "#2ca02c", "#9467bd")))
     left, width, bar, most = 250, 420, 7, 1000
@@ -114,7 +115,7 @@ def chart(rows, names):
     for x in (0.1, 1, 10, 100, 1000):
         lines.append(f'<line x1="{place(x):.1f}" x2="{place(x):.1f}" y1="30" y2="{bottom}" stroke="#ccc"/>')
         lines.append(f'<text x="{place(x):.1f}" y="24" text-anchor="middle">{x:g}</text>')
-    for name, ratios in rows:
+    for name, ratios in zip(labels, rows):
         lines.append(f'<text x="{left - 8}" y="{y + 18}" text-anchor="end">{name}</text>')
         for colour, ratio in zip(colours.values(), ratios):
             lines.append(f'<rect x="{left}" y="{y}" width="{max(place(ratio) - left, 1):.1f}" height="{bar}" fill="{colour}"/>')
@@ -174,21 +175,22 @@ def firsts(library, model):
 
 def main():
     library = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "target" / "release" / "libncg.so"
-    names, rows = list(ways(library, MODELS[0])), []
+    names, rows, labels = list(ways(library, MODELS[0])), [], []
     print(header("µs", names))
     for model in MODELS:
         for samples in model.batches:
             found = compare(model, samples, ways(library, model))
             label = f"{model.name}, {samples:,}" if model.sets == 1 else f"{model.name}, {samples:,} samples each"
             print(f"| {label} | {' | '.join(f'{statistics.median(found[name]) * 1e6:,.1f}' for name in names)} |", flush=True)
+            labels.append(f"{model.name.split(',')[0]}, {samples:,}")
             rows.append((label, {name: ratio(found[name], found[names[0]]) for name in names[1:]}))
     print("\n" + header("relative to C by hand", names[1:]))
     for label, ratios in rows:
         print(f"| {label} | {' | '.join(f'{m:.1f} ({low:.1f} to {high:.1f})' for m, low, high in ratios.values())} |")
     means = [mean([ratios[name][0] for _, ratios in rows]) for name in names[1:]]
     print(f"| geometric mean | {' | '.join(f'{value:.2f}' for value in means)} |")
-    short = [(label.split(" nodes")[0].split(" cells")[0], [r[0] for r in ratios.values()]) for label, ratios in rows]
-    (ROOT / "target" / "peers.svg").write_text(chart(short, [" ".join(name.split()[:2]) for name in names[1:]]))
+    ratios = [[ratio[0] for ratio in row.values()] for _, row in rows]
+    (ROOT / "target" / "peers.svg").write_text(chart(labels, ratios, [" ".join(name.split()[:2]).strip(",") for name in names[1:]]))
 
     table = [(model, firsts(library, model)) for model in MODELS if model.sets == 1]
     print("\n" + header("text to first gradient, ms", table[0][1]))
