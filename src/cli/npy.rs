@@ -119,7 +119,9 @@ impl Layout {
         // one reader for each column, all of which go on together
         let one = |(column, to): &(usize, usize)| {
             let kind = self.kinds[*column];
-            let start = self.header + before(*column) as u64 * self.rows as u64;
+            // saturates only where there is no file of that length, which is then said
+            let passed = (before(*column) as u64).saturating_mul(self.rows as u64);
+            let start = self.header.saturating_add(passed);
             let cell = Cell {
                 kind,
                 at: 0,
